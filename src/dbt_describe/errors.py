@@ -1,0 +1,91 @@
+"""Every error that dbt-describe raises on purpose.
+
+    DbtDescribeError                     exit 2 unless a subclass says otherwise
+    ├── SettingsError                    a flag, an environment variable or a setting is wrong
+    ├── ProjectError                     the dbt project, its artifacts or dbt itself
+    │   ├── ProjectNotFoundError
+    │   ├── ManifestError
+    │   ├── DbtCommandError
+    │   └── SelectionError
+    ├── SchemaFileError                  one YAML file can't be edited; the others go on
+    ├── PromptError                      a template or what goes into it
+    │   └── PromptTooLargeError
+    ├── LlmError                         one request failed for good; its node is skipped
+    │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
+    │   ├── QuotaError                   billing or quota: no further request can succeed
+    │   └── ContextOverflowError         the request is larger than the model's window
+    └── AnswerError                      a reply that holds no usable answer
+
+A message says what happened, where (file:line, unique_id, column), and what to do next. None holds a secret.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_CHECK_FAILED = 1
+EXIT_USAGE = 2
+EXIT_PARTIAL = 3
+EXIT_BUG = 4
+EXIT_INTERRUPTED = 130
+
+
+class DbtDescribeError(Exception):
+    """Base of the tree: catch it to catch all of ours. Never raised directly."""
+
+    exit_code = EXIT_USAGE
+
+
+class SettingsError(DbtDescribeError):
+    """A flag, an environment variable or a setting can't be used."""
+
+
+class ProjectError(DbtDescribeError):
+    """The dbt project can't be read."""
+
+
+class ProjectNotFoundError(ProjectError):
+    """There is no dbt project at the given directory."""
+
+
+class ManifestError(ProjectError):
+    """manifest.json or catalog.json can't be read."""
+
+
+class DbtCommandError(ProjectError):
+    """The user's dbt is missing, or a command of it failed."""
+
+
+class SelectionError(ProjectError):
+    """A selector can't be understood or matches nothing."""
+
+
+class SchemaFileError(DbtDescribeError):
+    """A schema file can't be edited safely; nothing was written to it."""
+
+
+class PromptError(DbtDescribeError):
+    """A prompt template is broken or can't be rendered."""
+
+
+class PromptTooLargeError(PromptError):
+    """What must be sent doesn't fit the model's window."""
+
+
+class LlmError(DbtDescribeError):
+    """A request to a language model failed for good."""
+
+
+class LlmSettingsError(LlmError):
+    """No key, refused credentials, or a provider or model that doesn't exist: nothing will work until it is changed."""
+
+
+class QuotaError(LlmError):
+    """The account can't pay for more: no further request can succeed."""
+
+
+class ContextOverflowError(LlmError):
+    """The request is larger than the model's context window."""
+
+
+class AnswerError(DbtDescribeError):
+    """A reply holds no usable answer."""

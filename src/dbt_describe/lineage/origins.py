@@ -1,0 +1,103 @@
+"""What the SQL of a node proves about each of its columns.
+
+Expressions are SQL text in the project's dialect in which every column of another node is written
+`"<unique_id>"."<column>"`: CTEs, aliases and subqueries are resolved away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class ColumnRef(msgspec.Struct, frozen=True, order=True):
+    """A column of a node. `column` is lower-case."""
+
+    unique_id: str
+    column: str
+
+
+class Same(msgspec.Struct, frozen=True):
+    """The column holds the values of another node's column: a pass-through or a pure rename."""
+
+    ref: ColumnRef
+
+
+class Join(msgspec.Struct, frozen=True):
+    """A relation joined to the ones before it. `kind` is `inner`, `left`, `right`, `full`, `cross` or `semi`/`anti`."""
+
+    kind: str
+    unique_id: str
+    """The joined node, or empty where a subquery of several nodes is joined."""
+    on: str = ""
+    matches_at_most_one: bool = False
+    """Proved by a GROUP BY, DISTINCT or unique test on the joined side: the join can't multiply rows."""
+
+
+class Aggregation(msgspec.Struct, frozen=True):
+    """One query level at which rows were aggregated on the way to a column."""
+
+    group_by: tuple[str, ...] = ()
+    """Key expressions in upstream terms; empty where the whole input is one group."""
+    filters: tuple[str, ...] = ()
+    """Conditions that the aggregated rows meet (WHERE at this level and below), in upstream terms."""
+    driving: str = ""
+    """unique_id of the node whose rows are aggregated, or empty where that isn't one node."""
+    joins: tuple[Join, ...] = ()
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """The column is computed. `aggregations` runs from the outermost level to the innermost, empty for row-level ones."""
+
+    expression: str
+    inputs: tuple[ColumnRef, ...] = ()
+    aggregations: tuple[Aggregation, ...] = ()
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """The SQL couldn't be followed for this column; `reason` says why in a few words."""
+
+    reason: str
+
+
+Origin = Same | Derived | Unknown
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What the rows of a node are, as far as its outermost query (and what that passes through) shows."""
+
+    reads: tuple[str, ...] = ()
+    """unique_ids in the order in which the SQL first reads them."""
+    driving: str = ""
+    """The node whose rows these are (one row per row of it, or a subset), or empty."""
+    group_by: tuple[str, ...] = ()
+    """Output columns that a GROUP BY makes the key of the node."""
+    filters: tuple[str, ...] = ()
+    joins: tuple[Join, ...] = ()
+    distinct: bool = False
+    union: tuple[str, ...] = ()
+    """The driving node of each arm of a UNION."""
+
+
+class NodeLineage(msgspec.Struct, frozen=True):
+    """Origins by lower-case column name; `columns` are the query's output columns, in order, as spelled there."""
+
+    unique_id: str
+    columns: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = {}
+    shape: Shape | None = None
+    failure: str = ""
+    """Why nothing is known, e.g. the parser's message; empty when the SQL was followed."""
+
+
+class Lineage(msgspec.Struct, frozen=True):
+    """NodeLineage by unique_id; nodes without SQL (sources, seeds) are absent. `dialect` is sqlglot's name."""
+
+    dialect: str
+    nodes: Mapping[str, NodeLineage]
+
+    def origin(self, ref: ColumnRef) -> Origin | None:
+        """The origin of a column, or None where its node has no SQL or doesn't output it."""
+        node = self.nodes.get(ref.unique_id)
+        return node.origins.get(ref.column) if node else None

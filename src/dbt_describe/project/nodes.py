@@ -1,0 +1,98 @@
+"""What dbt knows of a project, reduced to what describing it needs.
+
+dbt's words keep dbt's meaning: `unique_id`, `resource_type`, `relation_name`, `patch_path`
+(https://docs.getdbt.com/reference/artifacts/manifest-json).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+DESCRIBED_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
+
+
+class DataTest(msgspec.Struct, frozen=True):
+    """A generic data test attached to a column, or to the node when `column` is empty.
+
+    `name` is the test's own (`unique`, `not_null`, `accepted_values`, `relationships`, or a package's, with its
+    namespace: `dbt_utils.unique_combination_of_columns`). A test with `where`, or with a severity below error,
+    proves nothing about all rows: `conditional` is true for it.
+    """
+
+    name: str
+    column: str = ""
+    accepted_values: tuple[str, ...] = ()
+    to: str = ""
+    """unique_id of the node that a relationships test refers to."""
+    field: str = ""
+    combination: tuple[str, ...] = ()
+    """Columns of a unique_combination_of_columns test."""
+    conditional: bool = False
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column, spelled as the schema file spells it where it is declared there, else as the catalog or the SQL does."""
+
+    name: str
+    description: str = ""
+    data_type: str = ""
+    declared: bool = False
+    """The schema file lists it."""
+    tests: tuple[DataTest, ...] = ()
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A model, seed, snapshot or source table (a source's `name` is the table's, `source_name` the source's)."""
+
+    unique_id: str
+    resource_type: str
+    name: str
+    package_name: str
+    description: str = ""
+    columns: tuple[Column, ...] = ()
+    tests: tuple[DataTest, ...] = ()
+    """Node-level tests, e.g. a unique combination of columns."""
+    relation_name: str = ""
+    original_file_path: str = ""
+    """Relative to its package's root. For a source it is the schema file."""
+    patch_path: str = ""
+    """`package://relative/path.yml`, or empty where no schema file names the node."""
+    raw_code: str = ""
+    compiled_code: str = ""
+    language: str = "sql"
+    materialized: str = ""
+    fqn: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    """unique_ids of the nodes it reads."""
+    source_name: str = ""
+    source_description: str = ""
+    version: str = ""
+    """Model version as dbt writes it (`2`), or empty."""
+    unique_key: tuple[str, ...] = ()
+    """`config.unique_key` of a snapshot or incremental model."""
+    config: Mapping[str, object] = {}
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, compared without case."""
+        wanted = name.lower()
+        return next((column for column in self.columns if column.name.lower() == wanted), None)
+
+
+class Project(msgspec.Struct, frozen=True):
+    """All nodes by unique_id, packages' included (they are context; only `name`'s own nodes are ever written)."""
+
+    root: Path
+    name: str
+    adapter_type: str
+    dbt_version: str
+    nodes: Mapping[str, Node]
+    warnings: tuple[str, ...] = ()
+    """What a person should know about the artifacts, one sentence each."""
+
+    def is_own(self, node: Node) -> bool:
+        """Whether the node belongs to the project itself, not to an installed package."""
+        return node.package_name == self.name
