@@ -48,7 +48,7 @@ class Aggregation(msgspec.Struct, frozen=True):
 
 
 class Derived(msgspec.Struct, frozen=True):
-    """The column is computed. `aggregations` runs from the outermost level to the innermost, empty for row-level ones."""
+    """The column is computed. `aggregations` runs from the outermost level inwards, empty for row-level ones."""
 
     expression: str
     inputs: tuple[ColumnRef, ...] = ()

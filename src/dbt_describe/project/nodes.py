@@ -34,7 +34,7 @@ class DataTest(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column, spelled as the schema file spells it where it is declared there, else as the catalog or the SQL does."""
+    """A column, spelled as the schema file spells it where it is declared, else as the catalog or the SQL does."""
 
     name: str
     description: str = ""

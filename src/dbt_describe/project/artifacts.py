@@ -1,0 +1,285 @@
+"""manifest.json and catalog.json, of any dbt engine, read into a Project.
+
+Only needed fields are decoded; unknown ones are skipped and missing or null ones take a default, because the engines
+differ in which keys they leave out. Which engine wrote a file is told by `metadata.dbt_version`.
+
+Source: https://docs.getdbt.com/reference/artifacts/dbt-artifacts (manifest v10 to v12 and v20, catalog v1).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from dbt_describe.errors import ManifestError
+from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, Node, Project
+
+KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
+_NAMED_NODE = re.compile(
+    r"(?:ref|source)\(\s*(?:['\"](?P<first>[^'\"]+)['\"])\s*(?:,\s*['\"](?P<second>[^'\"]+)['\"])?"
+)
+
+
+_Artifact = TypeVar("_Artifact", bound=msgspec.Struct)
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    dbt_schema_version: str = ""
+    dbt_version: str | None = ""
+    project_name: str | None = None
+    adapter_type: str | None = None
+
+
+class _RawColumn(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    description: str | None = None
+    data_type: str | None = None
+
+
+class _TestMetadata(msgspec.Struct, frozen=True):
+    name: str = ""
+    namespace: str | None = None
+    kwargs: dict[str, Any] = {}
+
+
+class _DependsOn(msgspec.Struct, frozen=True):
+    nodes: list[str] | None = None
+
+
+class _Checksum(msgspec.Struct, frozen=True, gc=False):
+    checksum: str | None = None
+
+
+class _RawNode(msgspec.Struct, frozen=True):
+    unique_id: str
+    name: str
+    resource_type: str
+    package_name: str
+    description: str | None = None
+    columns: dict[str, _RawColumn] | None = None
+    relation_name: str | None = None
+    original_file_path: str | None = None
+    patch_path: str | None = None
+    raw_code: str | None = None
+    compiled_code: str | None = None
+    language: str | None = None
+    fqn: list[str] | None = None
+    tags: list[str] | None = None
+    depends_on: _DependsOn | None = None
+    checksum: _Checksum | None = None
+    source_name: str | None = None
+    source_description: str | None = None
+    version: str | int | float | None = None
+    config: dict[str, Any] | None = None
+    test_metadata: _TestMetadata | None = None
+    column_name: str | None = None
+    attached_node: str | None = None
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    metadata: _Metadata
+    nodes: dict[str, _RawNode]
+    sources: dict[str, _RawNode] = {}
+
+
+class _CatalogColumn(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    type: str | None = None
+    index: int | None = None
+
+
+class _CatalogTable(msgspec.Struct, frozen=True):
+    columns: dict[str, _CatalogColumn] = {}
+
+
+class _Catalog(msgspec.Struct, frozen=True):
+    nodes: dict[str, _CatalogTable] = {}
+    sources: dict[str, _CatalogTable] = {}
+    errors: list[str] | None = None
+
+
+def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = None) -> Project:
+    """Read a project from its artifacts; both may be gzipped. Without a catalog, columns come from YAML alone.
+
+    Raises:
+        ManifestError: a file can't be read, isn't JSON, or isn't the artifact it should be.
+    """
+    manifest = _decode(manifest_path, _Manifest, "manifest")
+    warnings = _version_warnings(manifest.metadata, manifest_path)
+    catalog = _Catalog()
+    if catalog_path is not None and catalog_path.exists():
+        catalog = _decode(catalog_path, _Catalog, "catalog")
+        if catalog.errors:
+            warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
+    tests = _tests_by_node(manifest)
+    tables = {**catalog.nodes, **catalog.sources}
+    nodes = {
+        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id))
+        for raw in (*manifest.nodes.values(), *manifest.sources.values())
+        if raw.resource_type in DESCRIBED_RESOURCE_TYPES
+    }
+    return Project(
+        root=root,
+        name=manifest.metadata.project_name or _only_package(nodes.values()),
+        adapter_type=manifest.metadata.adapter_type or "",
+        dbt_version=manifest.metadata.dbt_version or "",
+        nodes=nodes,
+        warnings=tuple(warnings),
+    )
+
+
+def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
+    """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
+    manifest = _decode(manifest_path, _Manifest, "manifest")
+    return {
+        (raw.unique_id, raw.checksum.checksum): raw.compiled_code
+        for raw in manifest.nodes.values()
+        if raw.compiled_code and raw.checksum and raw.checksum.checksum
+    }
+
+
+def checksums(manifest_path: Path) -> dict[str, str]:
+    """Checksum of each node's file by unique_id."""
+    manifest = _decode(manifest_path, _Manifest, "manifest")
+    return {
+        raw.unique_id: raw.checksum.checksum
+        for raw in manifest.nodes.values()
+        if raw.checksum and raw.checksum.checksum
+    }
+
+
+def _decode(path: Path, artifact: type[_Artifact], kind: str) -> _Artifact:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"Can't read {kind} {path}: {error.strerror or error}.") from error
+    try:
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
+        return msgspec.json.decode(content, type=artifact)
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError) as error:
+        again = "dbt compile" if kind == "manifest" else "dbt docs generate"
+        raise ManifestError(f"{path} is not a readable dbt {kind}: {error}. Make it again with `{again}`.") from error
+
+
+def _version_warnings(metadata: _Metadata, path: Path) -> list[str]:
+    found = re.search(r"/manifest/v(\d+)", metadata.dbt_schema_version)
+    if not found:
+        raise ManifestError(
+            f"{path} is not a dbt manifest: its metadata names no manifest schema version. "
+            "Make it again with `dbt compile`."
+        )
+    version = int(found[1])
+    if version in KNOWN_MANIFEST_VERSIONS:
+        return []
+    known = ", ".join(f"v{known}" for known in sorted(KNOWN_MANIFEST_VERSIONS))
+    if version < min(KNOWN_MANIFEST_VERSIONS):
+        raise ManifestError(f"{path} has manifest schema v{version}; dbt-describe reads {known} (dbt 1.6 or newer).")
+    return [f"{path} has manifest schema v{version}, newer than those known ({known}); reading it as far as it goes."]
+
+
+def _only_package(nodes: Iterable[Node]) -> str:
+    """v10 and v11 manifests may lack the project's name: it is the package with most nodes."""
+    counts: dict[str, int] = defaultdict(int)
+    for node in nodes:
+        counts[node.package_name] += 1
+    return max(counts, key=lambda name: counts[name], default="")
+
+
+def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> Node:
+    config = raw.config or {}
+    return Node(
+        unique_id=raw.unique_id,
+        resource_type=raw.resource_type,
+        name=raw.name,
+        package_name=raw.package_name,
+        description=raw.description or "",
+        columns=_columns(raw.columns or {}, table, tests),
+        tests=tuple(test for test in tests if not test.column),
+        relation_name=raw.relation_name or "",
+        original_file_path=(raw.original_file_path or "").replace("\\", "/"),
+        patch_path=(raw.patch_path or "").replace("\\", "/"),
+        raw_code=raw.raw_code or "",
+        compiled_code=raw.compiled_code or "",
+        language=raw.language or "sql",
+        materialized=str(config.get("materialized") or ""),
+        fqn=tuple(raw.fqn or ()),
+        tags=tuple(raw.tags or ()),
+        depends_on=tuple((raw.depends_on and raw.depends_on.nodes) or ()),
+        source_name=raw.source_name or "",
+        source_description=raw.source_description or "",
+        version="" if raw.version is None else str(raw.version),
+        unique_key=_names(config.get("unique_key")),
+        config=config,
+    )
+
+
+def _columns(
+    declared: Mapping[str, _RawColumn], table: _CatalogTable | None, tests: Iterable[DataTest]
+) -> tuple[Column, ...]:
+    """The catalog's columns in the table's order, then those that only the schema file lists."""
+    in_file = {column.name.lower(): column for column in declared.values()}
+    built = sorted(table.columns.values(), key=lambda column: column.index or 0) if table else []
+    data_types = {column.name.lower(): column.type or "" for column in built}
+    tests_of: dict[str, list[DataTest]] = defaultdict(list)
+    for test in tests:
+        tests_of[test.column.lower()].append(test)
+    names = {column.name.lower(): column.name for column in (*built, *declared.values())}
+    return tuple(
+        Column(
+            name=name,
+            description=(key in in_file and in_file[key].description) or "",
+            data_type=data_types.get(key) or (key in in_file and in_file[key].data_type) or "",
+            declared=key in in_file,
+            tests=tuple(tests_of.get(key, ())),
+        )
+        for key, name in names.items()
+    )
+
+
+def _tests_by_node(manifest: _Manifest) -> dict[str, list[DataTest]]:
+    tests: dict[str, list[DataTest]] = defaultdict(list)
+    for raw in manifest.nodes.values():
+        if raw.resource_type == "test" and raw.test_metadata is not None:
+            attached = raw.attached_node or _tested_node(raw, raw.test_metadata)
+            if attached:
+                tests[attached].append(_data_test(raw, raw.test_metadata, attached))
+    return tests
+
+
+def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
+    """The node under test where `attached_node` is absent (tests on sources, older manifests)."""
+    depends_on = (raw.depends_on and raw.depends_on.nodes) or []
+    if len(depends_on) == 1:
+        return depends_on[0]
+    named = _NAMED_NODE.search(str(metadata.kwargs.get("model", "")))
+    wanted = (named["second"] or named["first"]) if named else None
+    return next((unique_id for unique_id in depends_on if unique_id.rsplit(".", 1)[-1] == wanted), "")
+
+
+def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTest:
+    kwargs = {**(metadata.kwargs.get("arguments") or {}), **metadata.kwargs}
+    config = raw.config or {}
+    depends_on = (raw.depends_on and raw.depends_on.nodes) or []
+    combination = kwargs.get("combination_of_columns")
+    return DataTest(
+        name=f"{metadata.namespace}.{metadata.name}" if metadata.namespace else metadata.name,
+        column=str(raw.column_name or kwargs.get("column_name") or "").strip('"`'),
+        accepted_values=tuple(str(value) for value in kwargs.get("values") or ()),
+        to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
+        field=str(kwargs.get("field") or "").strip('"`'),
+        combination=_names(combination),
+        conditional=bool(config.get("where")) or str(config.get("severity") or "error").lower() != "error",
+    )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
