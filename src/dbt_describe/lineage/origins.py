@@ -53,6 +53,8 @@ class Derived(msgspec.Struct, frozen=True):
     expression: str
     inputs: tuple[ColumnRef, ...] = ()
     aggregations: tuple[Aggregation, ...] = ()
+    windows: tuple[Aggregation, ...] = ()
+    """The rows that its window functions run over, outermost level first; `group_by` stays empty."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -78,6 +80,8 @@ class Shape(msgspec.Struct, frozen=True):
     distinct: bool = False
     union: tuple[str, ...] = ()
     """The driving node of each arm of a UNION."""
+    grouped_from: Aggregation | None = None
+    """The rows that a GROUP BY, or an aggregate over everything, made these rows of."""
 
 
 class NodeLineage(msgspec.Struct, frozen=True):

@@ -230,7 +230,7 @@ def _columns(
     tests_of: dict[str, list[DataTest]] = defaultdict(list)
     for test in tests:
         tests_of[test.column.lower()].append(test)
-    names = {column.name.lower(): column.name for column in (*built, *declared.values())}
+    names = {name.lower(): name for name in (*(c.name for c in built), *(c.name for c in declared.values()))}
     return tuple(
         Column(
             name=name,

@@ -1,0 +1,296 @@
+"""Follow a column of a query through CTEs, subqueries and unions down to the columns of the nodes it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.rows import Rows, aggregates, arms_of, key_columns, rows_of
+
+MAX_EXPRESSION_NODES = 400
+"""Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
+
+
+class UnresolvedColumnError(Exception):
+    """A column that can't be followed; its message is the reason, in a few words."""
+
+
+class Resolved(msgspec.Struct, frozen=True, gc=False):
+    """An expression in upstream terms: each Column's table is a unique_id."""
+
+    expression: exp.Expr
+    aggregations: tuple[Aggregation, ...] = ()
+    windows: tuple[Aggregation, ...] = ()
+    size: int = 1
+
+
+class Query:
+    """One node's query, with every answer about its columns remembered.
+
+    Args:
+        root: the qualified query's scope.
+        unique_ids: table name in the query → the node behind it.
+        is_unique: whether the given columns of a node are proved to be unique together.
+    """
+
+    def __init__(
+        self,
+        root: Scope,
+        unique_ids: Mapping[str, str],
+        dialect: str,
+        is_unique: Callable[[str, frozenset[str]], bool],
+    ) -> None:
+        self.root = root
+        self.unique_ids = unique_ids
+        self.dialect = dialect
+        self._is_unique = is_unique
+        self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
+        self._rows: dict[int, Rows] = {}
+
+    def output_columns(self) -> tuple[str, ...]:
+        """Names of the columns that the query is sure to return, in order."""
+        return tuple(name for name in _names(self.root) if name and name != "*")
+
+    def origin(self, column: str) -> Origin:
+        """Where the values of an output column come from."""
+        try:
+            resolved = self.resolve(self.root, column)
+        except UnresolvedColumnError as error:
+            return Unknown(str(error))
+        expression = resolved.expression
+        if isinstance(expression, exp.Column):
+            return Same(_ref(expression))
+        inputs = dict.fromkeys(_ref(found) for found in expression.find_all(exp.Column))
+        return Derived(self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows)
+
+    def sql(self, expression: exp.Expr) -> str:
+        """The expression as text in the project's dialect, without comments."""
+        return expression.sql(dialect=self.dialect, comments=False)
+
+    def shape(self) -> Shape:
+        """What the rows of the node are."""
+        rows = self.rows(self.root)
+        return Shape(
+            reads=tuple(dict.fromkeys(self._reads(self.root, set()))),
+            driving=rows.driving if rows.grouped_from is None else "",
+            group_by=key_columns(self, self.root),
+            filters=rows.filters,
+            joins=rows.joins,
+            distinct=rows.distinct,
+            union=rows.union,
+            grouped_from=rows.grouped_from,
+        )
+
+    def node_of(self, source: exp.Expr | Scope) -> str:
+        """unique_id of the node that a source of a scope is, or empty."""
+        return self.unique_ids.get(source.name, "") if isinstance(source, exp.Table) else ""
+
+    def is_unique(self, unique_id: str, columns: frozenset[str]) -> bool:
+        """Whether the columns of the node are proved to be unique together."""
+        return self._is_unique(unique_id, columns)
+
+    def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
+        """An expression of the scope in upstream terms; as it is written where it can't be followed."""
+        try:
+            return self.sql(self._substitute(scope, _bare(expression)).expression)
+        except UnresolvedColumnError:
+            return self.sql(expression)
+
+    def upstream_ref(self, scope: Scope, column: str) -> tuple[str, str] | None:
+        """(unique_id, column) where an output column of the scope is passed through from a node."""
+        try:
+            expression = self.resolve(scope, column).expression
+        except UnresolvedColumnError:
+            return None
+        return (expression.table, expression.name) if isinstance(expression, exp.Column) else None
+
+    def output_names(self, scope: Scope) -> tuple[str, ...]:
+        """Names of the scope's output columns."""
+        return tuple(_names(scope))
+
+    def output_sql(self, scope: Scope, column: str) -> str:
+        """An output column of the scope in upstream terms, empty where it can't be followed."""
+        try:
+            return self.sql(self.resolve(scope, column).expression)
+        except UnresolvedColumnError:
+            return ""
+
+    def _reads(self, scope: Scope, seen: set[int]) -> Iterator[str]:
+        if id(scope) in seen:
+            return
+        seen.add(id(scope))
+        for _, source in scope.selected_sources.values():
+            if isinstance(source, Scope):
+                yield from self._reads(source, seen)
+            elif self.node_of(source):
+                yield self.node_of(source)
+        for inner in (*arms_of(scope), *scope.subquery_scopes):
+            yield from self._reads(inner, seen)
+
+    def rows(self, scope: Scope) -> Rows:
+        """What the rows of a scope are."""
+        key = id(scope)
+        if key not in self._rows:
+            self._rows[key] = rows_of(self, scope)
+        return self._rows[key]
+
+    def resolve(self, scope: Scope, column: str) -> Resolved:
+        """The expression behind an output column of a scope.
+
+        Raises:
+            UnresolvedColumnError: it can't be followed.
+        """
+        key = (id(scope), column)
+        if key not in self._resolved:
+            self._resolved[key] = UnresolvedColumnError("the query reads itself")
+            try:
+                self._resolved[key] = self._resolve(scope, column)
+            except UnresolvedColumnError as error:
+                self._resolved[key] = error
+            except RecursionError:
+                self._resolved[key] = UnresolvedColumnError("the query is nested too deep")
+        found = self._resolved[key]
+        if isinstance(found, UnresolvedColumnError):
+            raise found
+        return found
+
+    def resolve_expression(self, scope: Scope, expression: exp.Expr) -> Resolved:
+        """An expression of a scope in upstream terms, with the rows that its functions over rows see.
+
+        Raises:
+            UnresolvedColumnError: it can't be followed.
+        """
+        resolved = self._substitute(scope, expression)
+        if isinstance(expression, exp.Column):
+            return resolved
+        aggregations, windows = resolved.aggregations, resolved.windows
+        if aggregates(expression):
+            rows = self.rows(scope)
+            aggregations = (msgspec.structs.replace(rows.before_grouping(), group_by=rows.keys), *aggregations)
+        if expression.find(exp.Window):
+            windows = (self.rows(scope).before_grouping(), *windows)
+        return Resolved(resolved.expression, aggregations, windows, resolved.size)
+
+    def _substitute(self, scope: Scope, expression: exp.Expr) -> Resolved:
+        """The expression with each of its columns replaced by what that is in upstream terms."""
+        if isinstance(expression, exp.Column):
+            return self._resolve_column(scope, expression)
+        if expression.find(exp.Query):
+            raise UnresolvedColumnError("it is computed by a subquery")
+        copy = expression.copy()
+        found: list[Resolved] = []
+        for column in list(copy.find_all(exp.Column)):
+            found.append(self._resolve_column(scope, column))
+            column.replace(_in_place_of(column, found[-1].expression.copy()))
+        size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
+        if size > MAX_EXPRESSION_NODES:
+            raise UnresolvedColumnError("the expression is too long to follow")
+        return Resolved(
+            copy,
+            _in_order(resolved.aggregations for resolved in found),
+            _in_order(resolved.windows for resolved in found),
+            size,
+        )
+
+    def _resolve(self, scope: Scope, column: str) -> Resolved:
+        expression = scope.expression
+        if isinstance(expression, exp.SetOperation):
+            return self._resolve_union(scope, column)
+        if not isinstance(expression, exp.Select):
+            raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
+        for projection in expression.selects:
+            if projection.alias_or_name == column and not isinstance(projection, exp.Star):
+                return self.resolve_expression(scope, _bare(projection))
+        return self._resolve_through_star(scope, column)
+
+    def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
+        """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
+        starred = [
+            (projection.table if isinstance(projection, exp.Column) else "")
+            for projection in _selects(scope)
+            if projection.is_star
+        ]
+        if not starred:
+            raise UnresolvedColumnError("the SQL doesn't return it")
+        names = [name for name in scope.selected_sources if name in starred or "" in starred]
+        if len(names) != 1:
+            raise UnresolvedColumnError("it comes from `*` over several relations")
+        return self._resolve_column(scope, exp.column(column, table=names[0]))
+
+    def _resolve_union(self, scope: Scope, column: str) -> Resolved:
+        position = _names(scope).index(column) if column in _names(scope) else None
+        if position is None:
+            raise UnresolvedColumnError("the arms of the UNION are not known column by column")
+        arms: list[Resolved] = []
+        for arm in arms_of(scope):
+            names = _names(arm)
+            if position >= len(names) or "*" in names:
+                raise UnresolvedColumnError("the arms of the UNION are not known column by column")
+            resolved = self.resolve(arm, names[position])
+            if not isinstance(_bare(resolved.expression), exp.Null):
+                arms.append(resolved)
+        if not arms:
+            return Resolved(exp.null())
+        if any(arm != arms[0] for arm in arms[1:]):
+            raise UnresolvedColumnError("the arms of the UNION differ")
+        return arms[0]
+
+    def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
+        if isinstance(column.this, exp.Star):
+            return Resolved(exp.Star())
+        found = scope.selected_sources.get(column.table) if column.table else None
+        if found is None:
+            raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
+        _, source = found
+        if isinstance(source, Scope):
+            return self.resolve(source, column.name)
+        if source.args.get("pivots"):
+            raise UnresolvedColumnError("it comes from a PIVOT")
+        unique_id = self.unique_ids.get(source.name)
+        if unique_id is None:
+            raise UnresolvedColumnError(f"`{source.name}` is not a relation of the project")
+        return Resolved(upstream_column(unique_id, column.name))
+
+
+def upstream_column(unique_id: str, column: str) -> exp.Column:
+    """`"<unique_id>"."<column>"`."""
+    return exp.column(exp.to_identifier(column, quoted=True), table=exp.to_identifier(unique_id, quoted=True))
+
+
+def _ref(column: exp.Column) -> ColumnRef:
+    return ColumnRef(column.table, column.name.lower())
+
+
+def _names(scope: Scope) -> list[str]:
+    return ["*" if projection.is_star else projection.alias_or_name for projection in _selects(scope)]
+
+
+def _selects(scope: Scope) -> list[exp.Expr]:
+    """The projections of a scope; those of the first arm where it is a set operation."""
+    expression = scope.expression
+    while isinstance(expression, exp.SetOperation | exp.Subquery):
+        expression = expression.this
+    return list(expression.selects) if isinstance(expression, exp.Select) else []
+
+
+def _bare(expression: exp.Expr) -> exp.Expr:
+    while isinstance(expression, (exp.Alias, exp.Paren)):
+        expression = expression.this
+    return expression
+
+
+def _in_place_of(column: exp.Column, expression: exp.Expr) -> exp.Expr:
+    """The expression, in parentheses where operators around the column could bind into it."""
+    if isinstance(expression, (exp.Binary, exp.Connector, exp.Not, exp.Between, exp.In)) and isinstance(
+        column.parent, (exp.Binary, exp.Unary, exp.Between, exp.In, exp.Cast)
+    ):
+        return exp.paren(expression, copy=False)
+    return expression
+
+
+def _in_order(groups: Iterable[tuple[Aggregation, ...]]) -> tuple[Aggregation, ...]:
+    return tuple(dict.fromkeys(aggregation for group in groups for aggregation in group))

@@ -1,0 +1,33 @@
+"""The order of the DAG and the neighbours of a node."""
+
+from __future__ import annotations
+
+import graphlib
+from collections import defaultdict
+from collections.abc import Mapping
+
+from dbt_describe.errors import ManifestError
+from dbt_describe.project.nodes import Node
+
+
+def topological_order(nodes: Mapping[str, Node]) -> list[str]:
+    """unique_ids, each after all it reads; ties in the manifest's order.
+
+    Raises:
+        ManifestError: the nodes depend on each other in a circle (dbt itself refuses such a project).
+    """
+    graph = {unique_id: [parent for parent in node.depends_on if parent in nodes] for unique_id, node in nodes.items()}
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        circle = " → ".join(error.args[1])
+        raise ManifestError(f"The manifest's nodes depend on each other in a circle: {circle}.") from error
+
+
+def children_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
+    """unique_ids of the nodes that read each node."""
+    children: dict[str, list[str]] = defaultdict(list)
+    for unique_id, node in nodes.items():
+        for parent in node.depends_on:
+            children[parent].append(unique_id)
+    return children
