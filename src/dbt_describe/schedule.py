@@ -1,0 +1,97 @@
+"""Run async work over a DAG: each item once all it waits for has ended, longest remaining path first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+
+def waits_for(order: Sequence[str], parents: Mapping[str, Iterable[str]], items: Iterable[str]) -> dict[str, set[str]]:
+    """For each item the nearest items above it; `order` lists the whole DAG, parents first."""
+    chosen = set(items)
+    nearest: dict[str, set[str]] = {}
+    for name in order:
+        above = nearest[name] = set()
+        for parent in parents.get(name, ()):
+            above |= {parent} if parent in chosen else nearest.get(parent, set())
+    return {name: nearest.get(name, set()) for name in chosen}
+
+
+class Frontier:
+    """The items of a DAG that may begin now, longest remaining path first."""
+
+    def __init__(self, depends_on: Mapping[str, set[str]]) -> None:
+        self._dependents: dict[str, list[str]] = defaultdict(list)
+        for name, above in depends_on.items():
+            for parent in above:
+                self._dependents[parent].append(name)
+        self._remaining = _remaining_path(depends_on, self._dependents)
+        self._waiting = {name: len(above) for name, above in depends_on.items()}
+        self._ready = [(-self._remaining[name], name) for name, count in self._waiting.items() if count == 0]
+        heapq.heapify(self._ready)
+
+    def begin(self) -> str | None:
+        """Take the next item, or None where none may begin now."""
+        return heapq.heappop(self._ready)[1] if self._ready else None
+
+    def end(self, name: str) -> None:
+        """Free what waits for the item."""
+        for dependent in self._dependents[name]:
+            self._waiting[dependent] -= 1
+            if self._waiting[dependent] == 0:
+                heapq.heappush(self._ready, (-self._remaining[dependent], dependent))
+
+
+async def run_in_order(
+    depends_on: Mapping[str, set[str]],
+    work: Callable[[str], Awaitable[None]],
+    concurrency: int,
+    stop: asyncio.Event,
+) -> None:
+    """Run `work` once for each item, at most `concurrency` at a time.
+
+    When `stop` is set nothing new begins; what is under way is awaited. An exception out of `work` sets `stop` and is
+    raised at the end.
+    """
+    frontier = Frontier(depends_on)
+    failures: list[BaseException] = []
+
+    async def step(name: str) -> None:
+        try:
+            await work(name)
+        except Exception as error:  # noqa: BLE001 - raised below, once the others have ended
+            failures.append(error)
+            stop.set()
+        finally:
+            frontier.end(name)
+
+    running: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            while len(running) < concurrency and not stop.is_set() and (name := frontier.begin()) is not None:
+                running.add(asyncio.create_task(step(name)))
+            if not running:
+                break
+            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in running:
+            task.cancel()
+    if failures:
+        raise failures[0]
+
+
+def _remaining_path(depends_on: Mapping[str, set[str]], dependents: Mapping[str, list[str]]) -> dict[str, int]:
+    """Items on the longest way from each one to an end of the DAG, itself included."""
+    open_dependents = {name: len(dependents.get(name, ())) for name in depends_on}
+    length: dict[str, int] = dict.fromkeys(depends_on, 1)
+    ends = [name for name, count in open_dependents.items() if count == 0]
+    while ends:
+        name = ends.pop()
+        for parent in depends_on[name]:
+            length[parent] = max(length[parent], length[name] + 1)
+            open_dependents[parent] -= 1
+            if open_dependents[parent] == 0:
+                ends.append(parent)
+    return length
