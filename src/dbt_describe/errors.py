@@ -15,6 +15,8 @@
     │   ├── QuotaError                   billing or quota: no further request can succeed
     │   └── ContextOverflowError         the request is larger than the model's window
     └── AnswerError                      a reply that holds no usable answer
+        ├── TruncatedAnswerError         it was cut off by a token limit: ask for less, or allow more
+        └── RefusedAnswerError           the model or its content filter declined to answer
 
 A message says what happened, where (file:line, unique_id, column), and what to do next. None holds a secret.
 """
@@ -89,3 +91,11 @@ class ContextOverflowError(LlmError):
 
 class AnswerError(DbtDescribeError):
     """A reply holds no usable answer."""
+
+
+class TruncatedAnswerError(AnswerError):
+    """A reply was cut off by a token limit."""
+
+
+class RefusedAnswerError(AnswerError):
+    """The model, or the provider's content filter, declined to answer."""

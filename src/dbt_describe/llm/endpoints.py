@@ -1,0 +1,63 @@
+"""Where requests go: the URL and the credentials, and how both are shown without giving them away."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dbt_describe.errors import LlmSettingsError
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A base URL with its key. `key_variable` is the environment variable that messages tell people to set."""
+
+    base_url: str
+    api_key: str = ""
+    key_variable: str = ""
+    connect_timeout_s: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """Host, port and path, without user, password or query."""
+        parts = urlsplit(self.base_url)
+        return f"{_host_and_port(parts.hostname, parts.netloc)}{parts.path.rstrip('/')}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: its tokens cost nothing."""
+        host = (urlsplit(self.base_url).hostname or "").lower()
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+def checked_base_url(base_url: str) -> str:
+    """The URL without trailing slashes.
+
+    Raises:
+        LlmSettingsError: it isn't an http or https URL with a host.
+    """
+    url = base_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        shown = url.rsplit("@", 1)[-1]
+        raise LlmSettingsError(f"The base URL {shown!r} is no http(s) URL: write it like http://localhost:8080/v1.")
+    return url
+
+
+def _host_and_port(host: str | None, netloc: str) -> str:
+    port = netloc.rsplit("@", 1)[-1].removeprefix(f"[{host}]").partition(":")[2]
+    name = f"[{host}]" if host and ":" in host else host or ""
+    return f"{name}:{port}" if port.isdigit() else name

@@ -1,0 +1,145 @@
+"""What a failed call means, whatever the provider: retry, shrink, adapt, reroute or stop."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+import msgspec
+
+from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+
+# Codes and types of a 429 or 402 that no waiting cures.
+# Source: openai/codex's list and Anthropic's error reference, 2026-11.
+QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "billing_error",
+        "billing_hard_limit_reached",
+    }
+)
+# 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
+TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+# How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras and vLLM word a context overflow (2026-11).
+_CONTEXT_WORDS = re.compile(
+    r"maximum context length|context[ _]?(?:length|window|size)[ _]?exceed|exceeds? the (?:available )?context"
+    r"|prompt is too long|exceeds the maximum number of tokens allowed|input length exceeds the context"
+    r"|current length is \d+ while limit is \d+|contextwindowexceedederror|exceeds? (?:the )?model'?s? context",
+    re.IGNORECASE,
+)
+_CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
+_SECRET = re.compile(r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_QUOTED_CHARACTERS = 240
+
+
+class Action(Enum):
+    """What to do about a failed call."""
+
+    RETRY = "retry"
+    SHRINK = "shrink"
+    ADAPT = "adapt"
+    REROUTE = "reroute"
+    STOP = "stop"
+
+
+class TransientError(LlmError):
+    """It may work in a moment. `retry_after_s` is what the server asked for, or None."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AdaptedError(LlmError):
+    """The server refused a form of the request, and the provider has learned another: send it again at once."""
+
+
+class BlockedError(LlmError):
+    """A content filter refused the request; another model might not."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A provider's error, reduced to what decides its class. `endpoint` is host and path, without credentials."""
+
+    status: int
+    message: str
+    endpoint: str
+    model: str
+    code: str = ""
+    type: str = ""
+    retry_after_s: float | None = None
+    key_variable: str = ""
+    """The environment variable that holds the credentials."""
+
+
+def action_of(error: LlmError) -> Action:
+    """What to do about an error of this package."""
+    match error:
+        case TransientError():
+            return Action.RETRY
+        case ContextOverflowError():
+            return Action.SHRINK
+        case AdaptedError():
+            return Action.ADAPT
+        case BlockedError() | QuotaError():
+            return Action.REROUTE
+        case _:
+            return Action.STOP
+
+
+def error_of(fault: Fault) -> LlmError:
+    """The error that a refused request amounts to; its message says what to do."""
+    said = f'"{fault.message}"' if fault.message else "no explanation"
+    codes = {fault.code.lower(), fault.type.lower()}
+    if fault.status == 402 or codes & QUOTA_CODES:
+        return QuotaError(
+            f"{fault.endpoint} refuses to bill more requests: {said}. Check the account's plan and limits."
+        )
+    if fault.status in {401, 403}:
+        return LlmSettingsError(
+            f"{fault.endpoint} refused the credentials (HTTP {fault.status}): {said}. "
+            f"Set {fault.key_variable or 'the key'} to a valid key for this endpoint."
+        )
+    if is_context_overflow(fault):
+        return ContextOverflowError(f"The request is larger than the window of {fault.model}: {said}.")
+    if codes & _CONTENT_CODES:
+        return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
+    if fault.status in TRANSIENT_STATUSES or fault.status >= 500:
+        return TransientError(f"{fault.endpoint} answered HTTP {fault.status}: {said}.", fault.retry_after_s)
+    if fault.status == 404:
+        return _not_found(fault, said)
+    return LlmError(f"{fault.endpoint} refused the request for {fault.model} (HTTP {fault.status}): {said}.")
+
+
+def is_context_overflow(fault: Fault) -> bool:
+    """Whether the request was refused for its length, in any provider's words."""
+    if fault.status not in {400, 413, 422, 500}:
+        return False
+    return bool({fault.code.lower(), fault.type.lower()} & CONTEXT_CODES or _CONTEXT_WORDS.search(fault.message))
+
+
+def quotable(text: object, secret: str = "") -> str:
+    """A server's words on one line, at most 240 characters, without control characters, `secret` or what looks like a key."""
+    line = _CONTROL.sub(" ", str(text))
+    if secret:
+        line = line.replace(secret, "***")
+    line = " ".join(_SECRET.sub("***", line).split())
+    return line if len(line) <= _QUOTED_CHARACTERS else line[: _QUOTED_CHARACTERS - 1] + "…"
+
+
+def _not_found(fault: Fault, said: str) -> LlmSettingsError:
+    if "model" in fault.message.lower() or "model" in fault.code:
+        return LlmSettingsError(
+            f"{fault.endpoint} doesn't know the model {fault.model!r}: {said}. "
+            "Check its spelling and that this key may use it."
+        )
+    return LlmSettingsError(
+        f"{fault.endpoint} has no chat completions there (HTTP 404): {said}. "
+        f"Check the base URL (it usually ends in /v1) and the model name {fault.model!r}."
+    )

@@ -1,0 +1,106 @@
+"""The one way to a language model: `Gateway.complete(request) -> Reply`.
+
+    Retry → Limiter → Ledger → Provider
+
+Each layer is one small class with the same call. Retry stands outside the others so that every attempt takes its turn
+and is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.llm.endpoints import Endpoint, checked_base_url
+from dbt_describe.llm.ledger import Ledger, Totals
+from dbt_describe.llm.limiter import Limiter
+from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
+from dbt_describe.llm.models import parse_model
+from dbt_describe.llm.prices import OPENAI_URL, cost_of
+from dbt_describe.llm.retry import Retry, RetryPolicy, Sleep
+
+
+class GatewaySettings(msgspec.Struct, frozen=True):
+    """How to reach the model. Nothing is read from the environment here.
+
+    `model` is `openai/NAME`; an empty `base_url` is OpenAI's own. `timeout_s` in each request bounds one attempt.
+    """
+
+    model: str
+    base_url: str = ""
+    api_key: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = 8
+    connect_timeout_s: float = 10.0
+    retry: RetryPolicy = RetryPolicy()
+
+    def __repr__(self) -> str:
+        return f"GatewaySettings(model={self.model!r}, concurrency={self.concurrency})"
+
+
+class Gateway:
+    """The stack of layers over one provider. Use it as an async context manager, or call `aclose`."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        price: Callable[[Usage, str], Decimal | None],
+        concurrency: int = 8,
+        retry: RetryPolicy | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._provider = provider
+        self._ledger = Ledger(provider, price)
+        self._outermost: Completer = Retry(Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep)
+
+    @property
+    def totals(self) -> Totals:
+        """What this gateway's attempts have used so far."""
+        return self._ledger.totals
+
+    async def complete(self, request: Request) -> Reply:
+        """The answer.
+
+        Raises:
+            LlmSettingsError: no request can succeed until a setting is changed.
+            QuotaError: no request can succeed until the account is changed.
+            ContextOverflowError: the request is too large for the model.
+            LlmError: this request failed for good; others may succeed.
+        """
+        return await self._outermost.complete(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._provider.aclose()
+
+    async def __aenter__(self) -> Gateway:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def open_gateway(settings: GatewaySettings) -> Gateway:
+    """A gateway to the model of the settings. Nothing is sent yet.
+
+    Raises:
+        LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
+    """
+    parse_model(settings.model)
+    # Imported here: the SDK takes 0.9 s, and only who asks a model should wait for it.
+    from dbt_describe.llm.providers.openai import OpenAIProvider  # noqa: PLC0415
+
+    endpoint = Endpoint(
+        checked_base_url(settings.base_url or OPENAI_URL),
+        settings.api_key.strip(),
+        settings.key_variable,
+        settings.connect_timeout_s,
+    )
+
+    def price(usage: Usage, model: str) -> Decimal | None:
+        return cost_of(usage, parse_model(model).name, endpoint)
+
+    return Gateway(OpenAIProvider(endpoint), price, settings.concurrency, settings.retry)
