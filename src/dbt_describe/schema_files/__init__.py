@@ -1,0 +1,28 @@
+"""Schema YAML: which file, which characters of it, and the proof that no other changed.
+
+    locate(node, project) → path
+    prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
+    write_change(change, root)                            replaces the file at once
+
+Nothing but missing, empty, null and placeholder descriptions is ever written over.
+"""
+
+from __future__ import annotations
+
+from dbt_describe.schema_files.editing import edit_text
+from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
+from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, prepare_change, write_change
+from dbt_describe.schema_files.locate import Siblings, index_siblings, locate
+
+__all__ = [
+    "MAX_SIZE_BYTES",
+    "SECTIONS",
+    "DescriptionEdit",
+    "FileChange",
+    "Siblings",
+    "edit_text",
+    "index_siblings",
+    "locate",
+    "prepare_change",
+    "write_change",
+]

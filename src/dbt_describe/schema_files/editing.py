@@ -1,0 +1,42 @@
+"""From a file's text and the edits to its new text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dbt_describe.schema_files.edits import DescriptionEdit
+from dbt_describe.schema_files.growth import growth_splices
+from dbt_describe.schema_files.splices import apply_splices, fill_splices
+from dbt_describe.schema_files.style import measure_style
+from dbt_describe.schema_files.targets import find_intents
+from dbt_describe.schema_files.tree import read_document
+from dbt_describe.schema_files.verification import verify_edit
+
+_BOM = "\ufeff"
+
+
+def edit_text(
+    text: str, edits: Sequence[DescriptionEdit], *, placeholders: frozenset[str], source: str = "schema file"
+) -> str:
+    """The text with the descriptions in it; every other character as it was, the byte order mark included.
+
+    Edits that are made already change nothing, so that twice is the same as once. `placeholders` are texts that count
+    as missing (compared stripped, without case); `source` is what messages call the file. An empty text gives a new
+    file.
+
+    Raises:
+        SchemaFileError: an edit can't be made, would touch what a person wrote, or would change anything else;
+            with file and line.
+    """
+    if text.startswith(_BOM):
+        return _BOM + edit_text(text[1:], edits, placeholders=placeholders, source=source)
+    old = read_document(text, source)
+    intents = find_intents(old, edits, placeholders)
+    if not intents.fills and not intents.growths:
+        return text
+    style = measure_style(old)
+    splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
+    splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
+    edited = apply_splices(text, splices)
+    verify_edit(old, read_document(edited, source), intents)
+    return edited

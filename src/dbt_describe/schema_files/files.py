@@ -1,0 +1,142 @@
+"""Schema files on disk: read as bytes, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dbt_describe.errors import SchemaFileError
+from dbt_describe.schema_files.editing import edit_text
+from dbt_describe.schema_files.edits import DescriptionEdit
+
+MAX_SIZE_BYTES = 10 * 1024 * 1024
+"""Far above any schema file that a person keeps."""
+
+_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """What a file holds and what it shall hold."""
+
+    path: Path
+    before: bytes | None
+    """None: there is no file yet."""
+    after: bytes
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything differs."""
+        return self.before != self.after
+
+
+def prepare_change(
+    path: Path, edits: Sequence[DescriptionEdit], root: Path, *, placeholders: frozenset[str] = frozenset()
+) -> FileChange:
+    """Read a file, or start a new one, and work out its new content. Writes nothing.
+
+    Raises:
+        SchemaFileError: the file is outside of `root`, can't be read or written, isn't YAML in UTF-8 of at most 10 MB,
+            or an edit can't be made in it.
+    """
+    shown = _shown(path, root)
+    target = resolve_inside(path, root)
+    before = _read(target, shown)
+    try:
+        text = (before or b"").decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = (before or b"").count(b"\n", 0, error.start) + 1
+        raise SchemaFileError(f"{shown}:{line}: not UTF-8, and dbt reads nothing else; convert the file") from error
+    after = edit_text(text, edits, placeholders=placeholders, source=shown).encode("utf-8")
+    return FileChange(path, before, before if before is not None and before == after else after)
+
+
+def write_change(change: FileChange, root: Path) -> None:
+    """Put the new content in the place of the old, at once; mode and (where allowed) ownership stay.
+
+    Raises:
+        SchemaFileError: the file has changed since it was read, or the system refuses. The file is then as it was.
+    """
+    if not change.is_needed:
+        return
+    shown = _shown(change.path, root)
+    target = resolve_inside(change.path, root)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_temporary(temporary, target, change.after)
+        if _read(target, shown) != change.before:
+            raise SchemaFileError(f"{shown}: changed by something else since it was read; run again")
+        temporary.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SchemaFileError(f"{shown}: can't be written: {reason}; the file is as it was") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def resolve_inside(path: Path, root: Path) -> Path:
+    """The real path, symlinks followed. Raises: SchemaFileError where it isn't inside the project."""
+    try:
+        real = (root / path).resolve()
+        inside = real.is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SchemaFileError(f"{path}: can't be resolved: {error}") from error
+    if not inside:
+        raise SchemaFileError(f"{path}: leads out of the project at {root}; nothing is written there")
+    return real
+
+
+def _read(target: Path, shown: str) -> bytes | None:
+    try:
+        status = target.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise SchemaFileError(f"{shown}: is a directory; a schema file was expected")
+        if not stat.S_ISREG(status.st_mode):
+            raise SchemaFileError(f"{shown}: isn't a regular file")
+        if status.st_size > MAX_SIZE_BYTES:
+            raise SchemaFileError(f"{shown}: larger than {MAX_SIZE_BYTES // 2**20} MB; split it")
+        if not status.st_mode & _ANY_WRITE or not os.access(target, os.W_OK):
+            raise SchemaFileError(f"{shown}: is read-only; make it writable or leave it out of the selection")
+        content = target.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SchemaFileError(f"{shown}: can't be read: {error.strerror or error}") from error
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise SchemaFileError(f"{shown}:{line}: a binary file, not YAML")
+    return content
+
+
+def _write_temporary(temporary: Path, target: Path, content: bytes) -> None:
+    with temporary.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if target.exists():
+        status = target.stat()
+        if hasattr(os, "chown"):
+            with contextlib.suppress(PermissionError):
+                os.chown(temporary, status.st_uid, status.st_gid)
+        temporary.chmod(stat.S_IMODE(status.st_mode))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename last through a power cut. Windows can't open directories: the rename is all there is."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

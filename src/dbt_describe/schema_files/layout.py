@@ -1,0 +1,73 @@
+"""New lines in the file's own style: a description, an entry, a list of entries."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dbt_describe.schema_files.edits import SECTION_KEYS, NewEntry
+from dbt_describe.schema_files.scalars import Written, write_block, write_line, write_name
+from dbt_describe.schema_files.style import FileStyle, ListShape
+
+BLOCK_INDENT = 2
+"""Columns from the key `description` to the lines of a block scalar."""
+
+DEFAULT_OFFSET = 2
+"""Columns from a list's key to its dashes where the file shows no list."""
+
+
+class EntryShapes(msgspec.Struct, frozen=True):
+    """How the list of an entry, and the list of its children, are indented; and the quotes around names."""
+
+    own: ListShape
+    children: ListShape
+    quote: str = ""
+
+
+def default_shape(key: str) -> ListShape:
+    """A list where the file shows none: dashes indented, sections' entries set apart by a blank line."""
+    return ListShape(0, key, DEFAULT_OFFSET, 2, blank_between=key in SECTION_KEYS, blank_before_key=False)
+
+
+def write_description(text: str, column: int, style: FileStyle, *, foldable: bool = True) -> Written:
+    """The value for a `description` key that stands at `column`."""
+    line = write_line(text, style.quote)
+    too_long = style.width is not None and column + len("description: ") + len(line) > style.width
+    if foldable and (too_long or "\n" in text):
+        block = write_block(text, max((style.width or 0) - column - BLOCK_INDENT, 40))
+        if block is not None:
+            return block
+    return Written(line)
+
+
+def body_lines(written: Written, column: int, newline: str) -> str:
+    """The lines below a block scalar's key, each with the line break before it."""
+    indent = " " * (column + BLOCK_INDENT)
+    return "".join(newline + (indent + line if line else "") for line in written.body)
+
+
+def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShapes) -> str:
+    """The lines of an entry whose dash stands at column `dash`, each with the line break before it."""
+    newline = style.newline
+    column = dash + shapes.own.item_offset
+    marker = "-".ljust(shapes.own.item_offset)
+    lines = f"{newline}{' ' * dash}{marker}name: {write_name(entry.name, shapes.quote)}"
+    if entry.description:
+        written = write_description(entry.description, column, style)
+        lines += f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
+    if entry.children:
+        blank = newline if shapes.children.blank_before_key else ""
+        lines += f"{blank}{newline}{' ' * column}{entry.children_key}:"
+        inner = EntryShapes(shapes.children, shapes.children, shapes.quote)
+        gap = newline if shapes.children.blank_between else ""
+        lines += gap.join(entry_lines(child, column + shapes.children.offset, style, inner) for child in entry.children)
+    return lines
+
+
+def flow_entry(entry: NewEntry, quote: str) -> str:
+    """The entry in braces, on one line; `quote` is that of its neighbours' names."""
+    parts = [f"name: {write_name(entry.name, quote)}"]
+    if entry.description:
+        parts.append("description: " + write_line(entry.description, '"'))
+    if entry.children:
+        parts.append(f"{entry.children_key}: [{', '.join(flow_entry(child, quote) for child in entry.children)}]")
+    return "{" + ", ".join(parts) + "}"

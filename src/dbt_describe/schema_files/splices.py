@@ -1,0 +1,125 @@
+"""What is found to be done, as replacements of character ranges. Everything outside of them stays as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dbt_describe.schema_files.layout import BLOCK_INDENT, body_lines, write_description
+from dbt_describe.schema_files.lookup import find_value
+from dbt_describe.schema_files.scalars import Written, write_line
+from dbt_describe.schema_files.style import FileStyle
+from dbt_describe.schema_files.targets import Fill
+from dbt_describe.schema_files.tree import Document, Mapping, Scalar, YamlNode, key_text
+
+_BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
+_COMMENT_LINE = re.compile("(?:[ \t]*(?:\r\n|\r|\n))*( *)#")
+"""The next line that isn't blank, where it is a comment; its indentation."""
+
+
+class Splice(NamedTuple):
+    """Put `text` in the place of the characters from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def apply_splices(text: str, splices: list[Splice]) -> str:
+    """The text with all replacements made. Those at one place come in the order of the list."""
+    pieces: list[str] = []
+    position = 0
+    for splice in sorted(splices, key=lambda splice: splice.start):  # stable
+        pieces += (text[position : splice.start], splice.text)
+        position = splice.end
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def local_newline(document: Document, line_end: int, style: FileStyle) -> str:
+    """The line break of the line that ends here; the file's usual one for a last line without any."""
+    text = document.text
+    if text.startswith("\r\n", line_end):
+        return "\r\n"
+    return text[line_end] if text[line_end : line_end + 1] in {"\r", "\n"} else style.newline
+
+
+def skip_comments(document: Document, line_end: int, deeper_than: int) -> int:
+    """The end of the last comment line below that is indented deeper: it belongs to what stands above."""
+    while found := _COMMENT_LINE.match(document.text, line_end):
+        if found.start() == found.start(1) or len(found.group(1)) <= deeper_than:
+            break
+        line_end = document.line_end(found.end())
+    return line_end
+
+
+def fill_splices(document: Document, style: FileStyle, fill: Fill) -> list[Splice]:
+    """The replacements that give one entry its description."""
+    if fill.value is None:
+        return [_insert_key(document, style, fill)]
+    return _replace_value(document, style, fill.owner, fill.value, fill.text)
+
+
+def _replace_value(document: Document, style: FileStyle, owner: Mapping, value: Scalar, text: str) -> list[Splice]:
+    column = next(key.column for key, own in owner.pairs if own is value)
+    header = _BLOCK_HEADER.match(document.text, value.start) if value.style in {"|", ">"} else None
+    head_end = header.end() if header else value.end
+    body_start = document.line_end(head_end)
+    body_end = max(value.end, body_start) if header else body_start
+    written = _write(document, style, text, column, body_end, flow=owner.flow)
+    if value.start == value.end and document.text[value.start - 1 : value.start] == ":":
+        written = Written(" " + written.head, written.body)
+    elif value.start == value.end:
+        raise document.fault(value.line, "a key without its colon; write `description:`")
+    newline = local_newline(document, body_start, style)
+    splices = [Splice(value.start, head_end, written.head)]
+    if header or written.body:
+        splices.append(Splice(body_start, body_end, body_lines(written, column, newline)))
+    return splices
+
+
+def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
+    owner = fill.owner
+    if owner.flow:
+        return flow_insertion(owner, "description", write_line(fill.text, style.quote or '"'))
+    wanted = style.child_predecessor if fill.in_children else style.node_predecessor
+    column = owner.pairs[0][0].column
+    if wanted is None:
+        first = owner.pairs[0][0]
+        newline = local_newline(document, document.line_end(first.start), style)
+        written = write_description(fill.text, column, style)
+        lines = f"description: {written.head}{body_lines(written, column, newline)}{newline}{' ' * column}"
+        return Splice(first.start, first.start, lines)
+    before = _predecessor(document, owner, wanted)
+    position = document.line_end(before.end)
+    if not isinstance(before, Scalar):
+        position = skip_comments(document, position, column)
+    newline = local_newline(document, position, style)
+    written = _write(document, style, fill.text, column, position, flow=False)
+    lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
+    return Splice(position, position, lines)
+
+
+def _predecessor(document: Document, owner: Mapping, wanted: str) -> YamlNode:
+    """The value that the description comes after: where this file puts it, else the name, else the first key."""
+    for key in (wanted, "name"):
+        value = find_value(document, owner, key) if key else None
+        if value is not None:
+            return value
+    return owner.pairs[0][1]
+
+
+def flow_insertion(owner: Mapping, key: str, value: str) -> Splice:
+    """`, key: value` behind the name of a mapping in braces, the key in quotes where the name's key is."""
+    name, before = next((pair for pair in owner.pairs if key_text(pair[0]) == "name"), owner.pairs[0])
+    quote = name.style or "" if isinstance(name, Scalar) else ""
+    return Splice(before.end, before.end, f", {quote}{key}{quote}: {value}")
+
+
+def _write(document: Document, style: FileStyle, text: str, column: int, line_end: int, *, flow: bool) -> Written:
+    if flow:
+        return Written(write_line(text, style.quote or '"'))
+    # A comment as deep as the lines of a block scalar would become its text.
+    below = _COMMENT_LINE.match(document.text, line_end)
+    foldable = below is None or len(below.group(1)) < column + BLOCK_INDENT
+    return write_description(text, column, style, foldable=foldable)
