@@ -1,0 +1,152 @@
+"""Fill the gaps of a plan along the DAG: follow, ask, keep what comes back, write each file when it is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.errors import DbtDescribeError, LlmSettingsError, QuotaError
+from dbt_describe.filing import Filing
+from dbt_describe.lineage.origins import ColumnRef, Lineage
+from dbt_describe.planning import Abstention, Draft, NodePlan, Plan, Task, inherit
+from dbt_describe.progress import Progress
+from dbt_describe.project.graph import topological_order
+from dbt_describe.project.nodes import Project
+from dbt_describe.report import Failure, Spent
+from dbt_describe.schedule import run_in_order, waits_for
+from dbt_describe.writers.protocol import Writer, WriterResult
+
+
+class Drafting:
+    """The state of one run: what is known, drafted, refused and spent so far."""
+
+    def __init__(
+        self, project: Project, lineage: Lineage, plan: Plan, writer: Writer, filing: Filing, progress: Progress
+    ) -> None:
+        self.project = project
+        self.lineage = lineage
+        self.writer = writer
+        self.filing = filing
+        self.progress = progress
+        self.known = plan.known
+        self.nodes = {name: node for name, node in plan.nodes.items() if filing.has(name)}
+        self.abstentions: list[Abstention] = []
+        self.failures: list[Failure] = []
+        self.spent = Spent()
+        self.interrupted = False
+        self.stopped_by = ""
+        """Why nothing more was asked: settings or an account that no request can succeed with."""
+        self._ended: set[str] = set()
+        self._stop = asyncio.Event()
+
+    @property
+    def not_begun(self) -> int:
+        """Nodes whose gaps were not looked at, because the run was stopped."""
+        return len(self.nodes) - len(self._ended)
+
+    async def fill(self, concurrency: int) -> None:
+        """Fill every node's gaps along the DAG, then write what is left."""
+        nodes = self.project.nodes
+        parents = {name: node.depends_on for name, node in nodes.items()}
+        depends_on = waits_for(topological_order(nodes), parents, self.nodes)
+        self.progress.begin(len(self.nodes))
+        work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))
+        try:
+            with _on_interrupt(lambda: self._interrupt(work)), contextlib.suppress(asyncio.CancelledError):
+                await work
+        finally:
+            await self.writer.aclose()
+            self.progress.end()
+            self.filing.finish()
+
+    def _interrupt(self, work: asyncio.Future[None]) -> None:
+        if self.interrupted:
+            work.cancel()
+            return
+        self.interrupted = True
+        self._stop.set()
+        self.progress.say("Stopping: waiting for the requests under way, then writing. Ctrl-C again abandons them.")
+
+    async def _node(self, unique_id: str) -> None:
+        node_plan = self.nodes[unique_id]
+        drafts, task, refused = self._follow(node_plan)
+        failure = ""
+        result = WriterResult()
+        try:
+            if task.columns or task.describe_node:
+                result = await self.writer.write(task, self.project, self.lineage, self.known)
+        except (LlmSettingsError, QuotaError) as error:
+            self.stopped_by = self.stopped_by or str(error)
+            self._stop.set()
+            failure = str(error)
+        except DbtDescribeError as error:
+            failure = str(error)
+        if failure:
+            self.failures.append(Failure(unique_id, failure))
+        self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
+        self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
+        unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
+        written = len(node_plan.inherited) + len(drafts) + len(result.drafts)
+        self.progress.end_node(unique_id, written, unknown, failure)
+
+    def _take(self, unique_id: str, drafts: list[Draft], result: WriterResult) -> None:
+        for draft in drafts:
+            self.known.add(draft)
+        self.filing.add(drafts)
+        self._ended.add(unique_id)
+        self.spent = Spent(
+            calls=self.spent.calls + result.calls,
+            input_tokens=self.spent.input_tokens + result.input_tokens,
+            output_tokens=self.spent.output_tokens + result.output_tokens,
+            cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
+        )
+        self.filing.end_node(unique_id)
+
+    def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention]]:
+        """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin."""
+        task = node_plan.task
+        node = self.project.nodes[task.unique_id]
+        drafts: list[Draft] = []
+        asked = set(task.columns)
+        refused: list[Abstention] = []
+        for name, origin in node_plan.following.items():
+            column = node.column(name)
+            if column is None:
+                continue
+            draft, claimed = inherit(node, column, self.lineage, self.known)
+            if draft:
+                drafts.append(draft)
+            elif claimed or self.writer.is_free:
+                asked.add(name)
+            else:
+                refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
+        columns = tuple(column.name for column in node.columns if column.name in asked)
+        return drafts, msgspec.structs.replace(task, columns=columns), refused
+
+
+def _shown(ref: ColumnRef) -> str:
+    return f"{ref.unique_id}.{ref.column}"
+
+
+def _sum(left: Decimal | None, right: Decimal | None) -> Decimal | None:
+    return None if left is None or right is None else left + right
+
+
+@contextlib.contextmanager
+def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
+    """Call back on Ctrl-C while the block runs, where the platform and the thread allow it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, call)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

@@ -1,0 +1,217 @@
+"""What is missing, what is inherited, what must be asked.
+
+Draft and Abstention are what every writer answers with; Task is what it is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+import msgspec
+
+from dbt_describe.lineage.origins import ColumnRef, Lineage, Same, Unknown
+from dbt_describe.project.graph import topological_order
+from dbt_describe.project.nodes import Column, Node, Project
+
+PLACEHOLDERS = frozenset(
+    {
+        "description",
+        "fixme",
+        "missing description",
+        "n/a",
+        "na",
+        "no description",
+        "no description for this column",
+        "no description provided",
+        "none",
+        "not documented",
+        "pending",
+        "pending further documentation",
+        "placeholder",
+        "tbc",
+        "tbd",
+        "to be documented",
+        "to do",
+        "todo",
+        "undefined",
+        "undocumented",
+        "xxx",
+    }
+)
+"""Texts, lower-case and without closing punctuation, that stand where a description should (some are dbt-osmosis's)."""
+
+_GRAIN_CLAIM = re.compile(
+    r"\b(primary key|surrogate key|(?<!number of )(?<!count of )uniquely?|one (row|record) (per|for)"
+    r"|(each|every) (row|record)|identif(y|ies) (one|a single|each|every))\b",
+    re.IGNORECASE,
+)
+NOT_RETURNED = "the SQL doesn't return it"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A description to be written. `column` is empty for the node itself, else spelled as in `Node.columns`."""
+
+    unique_id: str
+    column: str
+    text: str
+    writer: str
+    """`inherited`, `rules`, or the llm model's name."""
+    confidence: str = "high"
+    """`high`, `medium` or `low`; low ones are reported, never written."""
+    evidence: str = ""
+    """What the text rests on, one line; for an inherited text the column it comes from."""
+
+
+class Abstention(msgspec.Struct, frozen=True):
+    """A description that nobody could write truthfully, and why."""
+
+    unique_id: str
+    column: str
+    reason: str
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What one node still needs, asked in one go. `columns` in the node's order, spelled as in `Node.columns`."""
+
+    unique_id: str
+    columns: tuple[str, ...]
+    describe_node: bool = False
+
+
+class Descriptions(msgspec.Struct):
+    """What is known of meanings at this moment of a run: existing texts, inherited ones and drafts already made."""
+
+    nodes: dict[str, str] = {}
+    columns: dict[ColumnRef, str] = {}
+
+    def add(self, draft: Draft) -> None:
+        """Count a draft among what is known."""
+        if draft.column:
+            self.columns[ColumnRef(draft.unique_id, draft.column.lower())] = draft.text
+        else:
+            self.nodes[draft.unique_id] = draft.text
+
+
+class NodePlan(msgspec.Struct, frozen=True):
+    """One node's gaps: `task` is asked; `following` columns inherit from a column that is itself a gap of this plan."""
+
+    task: Task
+    inherited: tuple[Draft, ...] = ()
+    following: Mapping[str, ColumnRef] = {}
+    skipped: tuple[Abstention, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is left to a writer."""
+        return self.task.describe_node or bool(self.task.columns)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """NodePlans of the nodes that have gaps, in the order of the DAG, and what is known before the first of them."""
+
+    nodes: Mapping[str, NodePlan]
+    known: Descriptions
+    selected: tuple[str, ...] = ()
+    described: int = 0
+    """Descriptions of the selected nodes and their columns that stand already."""
+
+
+def is_missing(description: str) -> bool:
+    """Whether a description is empty or a placeholder."""
+    text = description.strip().lower().rstrip(".!… ")
+    return not text or text in PLACEHOLDERS
+
+
+def claims_grain(text: str) -> bool:
+    """Whether a text says of its column that it tells rows apart, which is not true of every copy of the column."""
+    return bool(_GRAIN_CLAIM.search(text))
+
+
+def is_tested_unique(column: Column) -> bool:
+    """Whether a test on all rows proves the column unique."""
+    return any(test.name == "unique" and not test.conditional for test in column.tests)
+
+
+def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> Plan:
+    """Find the gaps of the selected nodes and fill what existing text proves."""
+    known = _existing(project)
+    plans: dict[str, NodePlan] = {}
+    gaps: set[ColumnRef] = set()
+    described = 0
+    wanted = set(selected)
+    order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
+    for unique_id in order:
+        node = project.nodes[unique_id]
+        missing = [column for column in node.columns if is_missing(column.description)]
+        described += len(node.columns) - len(missing) + (not is_missing(node.description))
+        if missing or is_missing(node.description):
+            plans[unique_id] = _plan_node(node, missing, lineage, known, gaps)
+            gaps.update(ColumnRef(unique_id, column.name.lower()) for column in missing)
+    return Plan(plans, known, order, described)
+
+
+def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -> tuple[Draft | None, ColumnRef | None]:
+    """A draft from the nearest described column that holds the same values, and that column.
+
+    Without a draft, the column is the one whose text claims a grain that this column isn't proved to have, or None.
+    """
+    for ref in same_values(ColumnRef(node.unique_id, column.name.lower()), lineage):
+        text = known.columns.get(ref, "")
+        if is_missing(text):
+            continue
+        if claims_grain(text) and not is_tested_unique(column):
+            return None, ref
+        evidence = f"holds the values of {ref.unique_id}.{ref.column}"
+        return Draft(node.unique_id, column.name, text, "inherited", evidence=evidence), ref
+    return None, None
+
+
+def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
+    """The columns upstream that a column holds the values of, nearest first."""
+    seen = {ref}
+    origin = lineage.origin(ref)
+    while isinstance(origin, Same) and origin.ref not in seen:
+        seen.add(origin.ref)
+        yield origin.ref
+        origin = lineage.origin(origin.ref)
+
+
+def _existing(project: Project) -> Descriptions:
+    known = Descriptions()
+    for node in project.nodes.values():
+        if not is_missing(node.description):
+            known.nodes[node.unique_id] = node.description.strip()
+        for column in node.columns:
+            if not is_missing(column.description):
+                known.columns[ColumnRef(node.unique_id, column.name.lower())] = column.description.strip()
+    return known
+
+
+def _plan_node(
+    node: Node, missing: list[Column], lineage: Lineage, known: Descriptions, gaps: Collection[ColumnRef]
+) -> NodePlan:
+    inherited: list[Draft] = []
+    following: dict[str, ColumnRef] = {}
+    asked: list[str] = []
+    skipped: list[Abstention] = []
+    for column in missing:
+        ref = ColumnRef(node.unique_id, column.name.lower())
+        draft, source = inherit(node, column, lineage, known)
+        if draft:
+            known.add(draft)
+            inherited.append(draft)
+        elif _is_gone(column, ref, lineage):
+            skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
+        elif source is None and (origin := next((up for up in same_values(ref, lineage) if up in gaps), None)):
+            following[column.name] = origin
+        else:
+            asked.append(column.name)
+    task = Task(node.unique_id, tuple(asked), is_missing(node.description))
+    return NodePlan(task, tuple(inherited), following, tuple(skipped))
+
+
+def _is_gone(column: Column, ref: ColumnRef, lineage: Lineage) -> bool:
+    """A column that only the schema file still lists."""
+    origin = lineage.origin(ref)
+    return isinstance(origin, Unknown) and origin.reason == NOT_RETURNED and not column.data_type

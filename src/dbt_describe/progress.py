@@ -1,0 +1,37 @@
+"""Where a run tells what it does, while it does it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Where a run tells what it does. The command shows it; the library's default keeps silent."""
+
+    def say(self, message: str) -> None:
+        """One sentence that a person should see now."""
+
+    def begin(self, nodes: int) -> None:
+        """The nodes with gaps are known, and the first of them is about to begin."""
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """A node has ended."""
+
+    def end(self) -> None:
+        """No more nodes come."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def say(self, message: str) -> None:
+        """Nothing is shown."""
+
+    def begin(self, nodes: int) -> None:
+        """Nothing is shown."""
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """Nothing is shown."""
+
+    def end(self) -> None:
+        """Nothing is shown."""

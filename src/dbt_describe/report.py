@@ -1,0 +1,116 @@
+"""What a run did, as data: what the command prints and what the library returns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE
+from dbt_describe.planning import Abstention, Draft
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A node (by unique_id) or a schema file (by path) that could not be finished, and why."""
+
+    subject: str
+    message: str
+
+
+class FileResult(msgspec.Struct, frozen=True):
+    """One schema file before and after. `path` is relative to the project; `before` is empty for a new file."""
+
+    path: str
+    before: str
+    after: str
+    descriptions: int
+    created: bool
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What asking cost. `cost_usd` is None where a price isn't known."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The outcome of `document`; in a dry run, what would have been written."""
+
+    writer: str
+    """`rules` or the llm model."""
+    nodes: int
+    """Nodes selected."""
+    described_before: int
+    drafts: tuple[Draft, ...] = ()
+    abstentions: tuple[Abstention, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    files: tuple[FileResult, ...] = ()
+    spent: Spent = Spent()
+    warnings: tuple[str, ...] = ()
+    dry_run: bool = False
+    interrupted: bool = False
+    stopped_by: str = ""
+    """Why nothing more was asked: no request could succeed."""
+    not_begun: int = 0
+    """Nodes that were still to be asked when the run was stopped."""
+
+    @property
+    def inherited(self) -> int:
+        """Descriptions taken over from a column that holds the same values."""
+        return sum(draft.writer == "inherited" for draft in self.drafts)
+
+    @property
+    def written(self) -> int:
+        """Descriptions that the writer wrote."""
+        return len(self.drafts) - self.inherited
+
+    @property
+    def exit_code(self) -> int:
+        """0 done (unknowns are reported, not failures), 2 nothing could be asked, 3 partial, 130 interrupted."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        if self.stopped_by and not self.spent.output_tokens:
+            return EXIT_USAGE
+        return EXIT_PARTIAL if self.failures or self.not_begun else EXIT_OK
+
+
+class NodeEstimate(msgspec.Struct, frozen=True):
+    """One node's share of a plan. Tokens are estimates, 0 where nothing is asked of a model."""
+
+    unique_id: str
+    path: str
+    """The schema file its descriptions go to, relative to the project."""
+    inherited: int
+    following: int
+    asked: int
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+
+
+class PlanReport(msgspec.Struct, frozen=True):
+    """The outcome of `plan`: everything that is known before a request is made."""
+
+    writer: str
+    nodes: int
+    described_before: int
+    estimates: tuple[NodeEstimate, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    """The inherited ones."""
+    abstentions: tuple[Abstention, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """Requests that the plan needs: one for each node that must be asked, more where one doesn't fit the model."""
+        return sum(estimate.calls for estimate in self.estimates)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where nodes can't be written to."""
+        return EXIT_PARTIAL if self.failures else EXIT_OK

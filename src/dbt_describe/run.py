@@ -1,0 +1,155 @@
+"""The whole run, from artifacts to schema files. The only module that knows every stage."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from dbt_describe.drafting import Drafting
+from dbt_describe.filing import Filing, find_schema_files
+from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
+from dbt_describe.planning import Plan, make_plan
+from dbt_describe.progress import Progress, Silent
+from dbt_describe.project.dbt import list_unique_ids, open_project
+from dbt_describe.project.nodes import Project
+from dbt_describe.project.selection import select_nodes
+from dbt_describe.report import NodeEstimate, PlanReport, Report
+from dbt_describe.settings import Settings
+from dbt_describe.writers.protocol import Writer, WriterResult
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """All that a run knows before it asks anything."""
+
+    project: Project
+    lineage: Lineage
+    plan: Plan
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
+        selected = set(self.plan.selected)
+        unread = tuple(
+            f"{unique_id} has no lineage: {node.failure}."
+            for unique_id, node in self.lineage.nodes.items()
+            if node.failure and unique_id in selected
+        )
+        bare = tuple(
+            f"{unique_id} has no known columns; build it and run `dbt docs generate`, or list them in its schema file."
+            for unique_id in self.plan.selected
+            if not self.project.nodes[unique_id].columns
+        )
+        return (*self.project.warnings, *unread, *bare)
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+    """
+    project = open_project(settings.dbt, progress.say)
+
+    def ask_dbt(select: str, exclude: str) -> set[str]:
+        return list_unique_ids(settings.dbt, select, exclude)
+
+    chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
+    lineage = trace_project(project)
+    project = with_sql_columns(project, lineage)
+    selected = [name for name in chosen if project.nodes[name].resource_type in settings.resource_types]
+    return Prepared(project, lineage, make_plan(project, lineage, selected))
+
+
+def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
+    """What `document` would inherit, ask and spend. Asks nothing.
+
+    Raises:
+        DbtDescribeError: see `document`.
+    """
+    progress = progress or Silent()
+    writer = open_writer(settings, progress)
+    prepared = prepare(settings, progress)
+    project, lineage, gaps = prepared.project, prepared.lineage, prepared.plan
+    paths, failures = find_schema_files(project, gaps.nodes)
+    estimates = []
+    for unique_id, node_plan in gaps.nodes.items():
+        if unique_id not in paths:
+            continue
+        estimate = writer.estimate(node_plan.task, project, lineage, gaps.known) if node_plan.asks else WriterResult()
+        estimates.append(
+            NodeEstimate(
+                unique_id=unique_id,
+                path=paths[unique_id].relative_to(project.root).as_posix(),
+                inherited=len(node_plan.inherited),
+                following=len(node_plan.following),
+                asked=len(node_plan.task.columns) + node_plan.task.describe_node,
+                calls=estimate.calls,
+                input_tokens=estimate.input_tokens,
+                output_tokens=estimate.output_tokens,
+                cost_usd=estimate.cost_usd,
+            )
+        )
+    return PlanReport(
+        writer=writer.name,
+        nodes=len(gaps.selected),
+        described_before=gaps.described,
+        estimates=tuple(estimates),
+        drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
+        abstentions=tuple(abstention for node in gaps.nodes.values() for abstention in node.skipped),
+        failures=tuple(failures),
+        warnings=prepared.warnings,
+    )
+
+
+def document(settings: Settings, progress: Progress | None = None) -> Report:
+    """Describe what is missing and write it into the schema files.
+
+    A node or file that fails is reported and costs the others nothing. Ctrl-C lets the requests under way end, writes
+    what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        SettingsError, LlmSettingsError: a setting can't be used, e.g. there is no key for the model.
+    """
+    progress = progress or Silent()
+    writer = open_writer(settings, progress)
+    prepared = prepare(settings, progress)
+    paths, failures = find_schema_files(prepared.project, prepared.plan.nodes)
+    filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
+    drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
+    asyncio.run(drafting.fill(settings.concurrency))
+    return Report(
+        writer=writer.name,
+        nodes=len(prepared.plan.selected),
+        described_before=prepared.plan.described,
+        drafts=tuple(filing.written),
+        abstentions=tuple(drafting.abstentions),
+        failures=(*failures, *drafting.failures, *filing.failures),
+        files=tuple(sorted(filing.results, key=lambda result: result.path)),
+        spent=drafting.spent,
+        warnings=prepared.warnings,
+        dry_run=settings.dry_run,
+        interrupted=drafting.interrupted,
+        stopped_by=drafting.stopped_by,
+        not_begun=drafting.not_begun,
+    )
+
+
+def open_writer(settings: Settings, progress: Progress) -> Writer:
+    """The writer that the settings name: a language model, or the rules where none is configured.
+
+    Raises:
+        LlmSettingsError: the model's provider isn't known, or has no key.
+    """
+    if settings.llm.model:
+        from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
+
+        return open_llm_writer(settings.llm)
+    from dbt_describe.writers.rules import RulesWriter  # noqa: PLC0415 - sqlglot only where it is used
+
+    progress.say(
+        "No language model is configured: describing from lineage, SQL and tests alone. "
+        "For one, set OPENAI_API_KEY and pass --model openai/NAME."
+    )
+    return RulesWriter()

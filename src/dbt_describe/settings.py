@@ -1,0 +1,121 @@
+"""What a run is told: flags over environment variables over defaults. The only module that reads `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from dbt_describe.errors import SettingsError
+from dbt_describe.project.dbt import DbtInvocation, find_project_dir
+from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
+
+DEFAULT_CONCURRENCY = 16
+"""Requests in flight: well under what providers' lowest paid tiers refuse, enough to fill a DAG's width."""
+DEFAULT_TIMEOUT_S = 120.0
+
+
+class Secret(str):
+    """A text that is never shown: its repr is masked."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class LlmSettings(msgspec.Struct, frozen=True):
+    """Which model is asked, and where. An empty model means the rules writer."""
+
+    model: str = ""
+    """`provider/name`, e.g. `openai/gpt-6-luna`."""
+    base_url: str = ""
+    api_key: Secret = Secret("")
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    prompts_dir: Path | None = None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """One run's settings."""
+
+    dbt: DbtInvocation
+    llm: LlmSettings = LlmSettings()
+    select: str = ""
+    exclude: str = ""
+    resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
+    concurrency: int = DEFAULT_CONCURRENCY
+    dry_run: bool = False
+
+
+def make_settings(  # noqa: PLR0913 - one keyword per flag
+    *,
+    project_dir: str | Path | None = None,
+    profiles_dir: str | Path | None = None,
+    profile: str = "",
+    target: str = "",
+    vars: str = "",  # noqa: A002 - dbt's own name
+    target_path: str | Path | None = None,
+    select: str = "",
+    exclude: str = "",
+    resource_types: tuple[str, ...] = (),
+    model: str = "",
+    prompts: str | Path | None = None,
+    concurrency: int = 0,
+    dry_run: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from what was given; what was not comes from dbt's and the provider's environment variables.
+
+    Relative paths are taken from the working directory, except `target_path`, which dbt takes from the project.
+
+    Raises:
+        ProjectNotFoundError: there is no dbt project.
+        SettingsError: a value can't be used.
+    """
+    env = os.environ if environ is None else environ
+    if concurrency < 0:
+        raise SettingsError(f"--concurrency is {concurrency}; it must be at least 1.")
+    unknown = sorted(set(resource_types) - set(DESCRIBED_RESOURCE_TYPES))
+    if unknown:
+        raise SettingsError(
+            f"--resource-type {unknown[0]} can't be described; choose from {', '.join(DESCRIBED_RESOURCE_TYPES)}."
+        )
+    profiles = profiles_dir or env.get("DBT_PROFILES_DIR")
+    target_directory = target_path or env.get("DBT_TARGET_PATH")
+    dbt = DbtInvocation(
+        project_dir=find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or ".")),
+        profiles_dir=Path(profiles).resolve() if profiles else None,
+        profile=profile or env.get("DBT_PROFILE", ""),
+        target=target or env.get("DBT_TARGET", ""),
+        vars=vars,
+        target_path=Path(target_directory) if target_directory else None,
+    )
+    return Settings(
+        dbt=dbt,
+        llm=_llm_settings(model, prompts, env),
+        select=select,
+        exclude=exclude,
+        resource_types=resource_types or DESCRIBED_RESOURCE_TYPES,
+        concurrency=concurrency or DEFAULT_CONCURRENCY,
+        dry_run=dry_run,
+    )
+
+
+def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]) -> LlmSettings:
+    directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
+    if directory and not Path(directory).is_dir():
+        raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
+    timeout = env.get("DBT_DESCRIBE_TIMEOUT", "")
+    try:
+        timeout_s = float(timeout) if timeout else DEFAULT_TIMEOUT_S
+    except ValueError as error:
+        raise SettingsError(f"DBT_DESCRIBE_TIMEOUT is `{timeout}`; it must be a number of seconds.") from error
+    return LlmSettings(
+        model=model or env.get("DBT_DESCRIBE_MODEL", ""),
+        base_url=env.get("OPENAI_BASE_URL", ""),
+        api_key=Secret(env.get("OPENAI_API_KEY", "")),
+        timeout_s=timeout_s,
+        prompts_dir=Path(directory) if directory else None,
+    )
