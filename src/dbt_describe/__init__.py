@@ -1,0 +1,66 @@
+"""dbt-describe: write the missing descriptions of a dbt project, and keep them true.
+
+    import dbt_describe
+    report = dbt_describe.document("path/to/project", model="openai/gpt-6-luna")
+    print(report.written, report.inherited, len(report.abstentions))
+
+Both functions take the options of the commands of the same names, spelled as keywords.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+if TYPE_CHECKING:
+    from dbt_describe.progress import Progress
+    from dbt_describe.report import PlanReport, Report
+
+__all__ = ["Options", "document", "plan"]
+
+
+class Options(TypedDict, total=False):
+    """What the commands' flags say; all are optional."""
+
+    profiles_dir: str | Path | None
+    profile: str
+    target: str
+    vars: str
+    target_path: str | Path | None
+    select: str
+    exclude: str
+    resource_types: tuple[str, ...]
+    model: str
+    prompts: str | Path | None
+
+
+def plan(project_dir: str | Path = ".", progress: Progress | None = None, **options: Unpack[Options]) -> PlanReport:
+    """What `document` would inherit, ask and spend; asks and writes nothing.
+
+    Raises:
+        DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
+    """
+    from dbt_describe import run  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.settings import make_settings  # noqa: PLC0415
+
+    return run.plan(make_settings(project_dir=project_dir, **options), progress)
+
+
+def document(
+    project_dir: str | Path = ".",
+    progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+    concurrency: int = 0,
+    **options: Unpack[Options],
+) -> Report:
+    """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
+
+    Raises:
+        DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
+    """
+    from dbt_describe import run  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.settings import make_settings  # noqa: PLC0415
+
+    settings = make_settings(project_dir=project_dir, dry_run=dry_run, concurrency=concurrency, **options)
+    return run.document(settings, progress)

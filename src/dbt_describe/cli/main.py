@@ -1,0 +1,164 @@
+"""The command line: options → settings → one call → exit code."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
+
+if TYPE_CHECKING:
+    from dbt_describe.settings import Settings
+
+_LIST_FLAGS = frozenset({"-s", "--select", "--exclude", "--resource-type"})
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SHARED_OPTIONS = (
+    click.option(
+        "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
+    ),
+    click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out."),
+    click.option(
+        "--resource-type",
+        "resource_types",
+        multiple=True,
+        metavar="TYPE",
+        help="Only these: model, seed, snapshot, source. Default: all four.",
+    ),
+    click.option(
+        "--project-dir", type=click.Path(path_type=Path), help="Where dbt_project.yml is. Default: here, or above."
+    ),
+    click.option("--profiles-dir", type=click.Path(path_type=Path), help="Where profiles.yml is, for dbt."),
+    click.option("--profile", default="", help="Profile for dbt."),
+    click.option("-t", "--target", default="", help="Target for dbt."),
+    click.option("--vars", "vars_", default="", metavar="YAML", help="Variables for dbt."),
+    click.option("--target-path", type=click.Path(path_type=Path), help="Where dbt's artifacts are. Default: target."),
+    click.option(
+        "--model",
+        default="",
+        metavar="PROVIDER/NAME",
+        help="Language model to ask, e.g. openai/gpt-6-luna. Default: none, lineage and rules alone.",
+    ),
+    click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own."),
+)
+
+
+def _with_shared_options(command: _Command) -> _Command:
+    for option in reversed(_SHARED_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dbt-describe", prog_name="dbt-describe")
+def cli() -> None:
+    """Write the missing descriptions of a dbt project, and change nothing else.
+
+    Descriptions are taken over along lineage, read from SQL and tests, or asked of a language model (--model).
+    """
+
+
+@cli.command()
+@_with_shared_options
+@click.option("--dry-run", is_flag=True, help="Write nothing; show the diff.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
+def document(dry_run: bool, concurrency: int | None, **shared: Any) -> None:
+    """Describe what is missing and write it into the schema files."""
+    settings = _settings(shared, dry_run=dry_run, concurrency=concurrency or 0)
+    from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
+    from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
+    from dbt_describe.cli.summary import render_report  # noqa: PLC0415
+
+    report = run.document(settings, open_progress())
+    click.echo(render_report(report, color=sys.stdout.isatty()))
+    raise SystemExit(report.exit_code)
+
+
+@cli.command()
+@_with_shared_options
+def plan(**shared: Any) -> None:
+    """Show what document would inherit, ask and spend. Asks nothing, writes nothing."""
+    settings = _settings(shared)
+    from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
+    from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
+    from dbt_describe.cli.summary import render_plan  # noqa: PLC0415
+
+    report = run.plan(settings, open_progress())
+    click.echo(render_plan(report))
+    raise SystemExit(report.exit_code)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point: run a command and turn errors into one line and an exit code."""
+    arguments = join_lists(sys.argv[1:] if argv is None else argv)
+    try:
+        cli.main(args=arguments, prog_name="dbt-describe", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped; nothing was under way.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except DbtDescribeError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours ends in a file, not in a face
+        click.echo(_bug_message(error), err=True)
+        sys.exit(EXIT_BUG)
+
+
+def join_lists(arguments: Sequence[str]) -> list[str]:
+    """`--select a b` as dbt takes it, into `--select a --select b` as click does."""
+    joined: list[str] = []
+    flag = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            flag = argument if argument in _LIST_FLAGS else ""
+            if not flag:
+                joined.append(argument)
+        elif flag:
+            joined += [flag, argument]
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _settings(shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0) -> Settings:
+    from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
+
+    return make_settings(
+        project_dir=shared["project_dir"],
+        profiles_dir=shared["profiles_dir"],
+        profile=shared["profile"],
+        target=shared["target"],
+        vars=shared["vars_"],
+        target_path=shared["target_path"],
+        select=" ".join(shared["select"]),
+        exclude=" ".join(shared["exclude"]),
+        resource_types=tuple(name for group in shared["resource_types"] for name in group.replace(",", " ").split()),
+        model=shared["model"],
+        prompts=shared["prompts"],
+        concurrency=concurrency,
+        dry_run=dry_run,
+    )
+
+
+def _bug_message(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="dbt-describe-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    return (
+        f"Error: a bug in dbt-describe ({type(error).__name__}). Details are in {log.name}; "
+        "please open an issue with them. Files already written are complete."
+    )
+
+
+if __name__ == "__main__":
+    main()

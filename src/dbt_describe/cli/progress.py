@@ -1,0 +1,78 @@
+"""Progress on a terminal (a bar) and elsewhere (plain lines), both on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from dbt_describe.progress import Progress
+
+
+class PlainProgress:
+    """One line for each thing said, one for each node that has ended."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+        self._ended = 0
+
+    def say(self, message: str) -> None:
+        """Print the sentence."""
+        click.echo(message, err=True)
+
+    def begin(self, nodes: int) -> None:
+        """Remember how many nodes there are."""
+        self._nodes = nodes
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """Print how the node ended."""
+        self._ended += 1
+        click.echo(f"{self._ended}/{self._nodes} {_outcome(unique_id, drafts, abstentions, failure)}", err=True)
+
+    def end(self) -> None:
+        """Nothing is open."""
+
+
+class BarProgress:
+    """A bar over the nodes, with what is said and what fails above it."""
+
+    def __init__(self) -> None:
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+
+    def say(self, message: str) -> None:
+        """Print the sentence above the bar."""
+        self._bar.console.print(message, markup=False)
+
+    def begin(self, nodes: int) -> None:
+        """Show the bar."""
+        self._task = self._bar.add_task("Describing", total=nodes)
+        self._bar.start()
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """Advance; failures stay on the screen."""
+        if failure:
+            self._bar.console.print(_outcome(unique_id, drafts, abstentions, failure), markup=False)
+        self._bar.update(self._task, advance=1, description=f"Describing {unique_id.rpartition('.')[2]}")
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def open_progress() -> Progress:
+    """The progress for this stderr."""
+    return BarProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+def _outcome(unique_id: str, drafts: int, abstentions: int, failure: str) -> str:
+    return f"{unique_id}: {failure}" if failure else f"{unique_id}: {drafts} described, {abstentions} unknown"
