@@ -1,0 +1,27 @@
+"""The rules writer: plain English from what the SQL and the tests prove, and nothing else. It needs no network."""
+
+from __future__ import annotations
+
+from dbt_describe.lineage.origins import Lineage
+from dbt_describe.planning import Abstention, Descriptions, Draft, Task
+from dbt_describe.project.nodes import Project
+from dbt_describe.writers.protocol import WriterResult
+
+__all__ = ["RulesWriter"]
+
+
+class RulesWriter:
+    """Answers a task at once and for nothing."""
+
+    name = "rules"
+
+    async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        """A Draft for all that is certain, an Abstention with its reason for the rest."""
+        # sqlglot takes a while to import and is needed only once there is something to write.
+        from dbt_describe.writers.rules.writer import answers  # noqa: PLC0415
+
+        found = answers(task, project, lineage, known)
+        return WriterResult(
+            drafts=tuple(answer for answer in found if isinstance(answer, Draft)),
+            abstentions=tuple(answer for answer in found if isinstance(answer, Abstention)),
+        )

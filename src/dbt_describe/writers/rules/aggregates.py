@@ -1,0 +1,260 @@
+"""Words for aggregate functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from sqlglot import exp
+
+from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.cases import branches_of, flag_condition
+from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
+from dbt_describe.writers.rules.telling import Teller
+from dbt_describe.writers.rules.values import is_null, is_number, literal_text, strip_casts
+
+
+class _Aggregated(msgspec.Struct, frozen=True):
+    """What a function aggregates: a value (None for the rows themselves), of which rows, under which conditions."""
+
+    value: exp.Expr | None
+    rows: RowSet
+    conditions: tuple[str, ...]
+    distinct: bool = False
+
+
+def _aggregated(function: exp.Expr, teller: Teller, *, zero_counts: bool) -> _Aggregated:
+    """Take `CASE WHEN … THEN x END` apart into a condition and x.
+
+    `zero_counts`: an ELSE 0 leaves the result as it is (a sum), rather than changing it (an average, a count).
+
+    Raises:
+        UnsayableError: it isn't certain which rows are aggregated.
+    """
+    rows = aggregated_rows(function, teller)
+    value = function.this
+    distinct = isinstance(value, exp.Distinct)
+    if distinct:
+        if len(value.expressions) != 1:
+            raise UnsayableError(TOO_DEEP)
+        value = value.expressions[0]
+    if value.find(exp.AggFunc, exp.Window):
+        raise UnsayableError("an aggregate of aggregates is hard to tell truthfully")
+    conditions = (*_filter(function, teller), *rows.conditions)
+    branches = branches_of(value)
+    if branches is not None and len(branches.pairs) == 1:
+        condition, result = branches.pairs[0]
+        neutral = is_null(branches.default) or (zero_counts and is_number(branches.default, "0", "0.0"))
+        if neutral:
+            return _Aggregated(result, rows, (teller.clause(condition), *conditions), distinct)
+    if value.find(exp.Case, exp.If):
+        raise UnsayableError("an aggregate of a CASE with several results is hard to tell truthfully")
+    return _Aggregated(value, rows, conditions, distinct)
+
+
+def _filter(function: exp.Expr, teller: Teller) -> tuple[str, ...]:
+    """The condition of `FILTER (WHERE …)`."""
+    parent = function.parent
+    while isinstance(parent, (exp.IgnoreNulls, exp.RespectNulls)):
+        parent = parent.parent
+    return (teller.clause(parent.expression.this),) if isinstance(parent, exp.Filter) else ()
+
+
+def _said(text: str, found: _Aggregated, teller: Teller) -> Phrase:
+    conditions = list(dict.fromkeys(found.conditions))
+    per = f" {found.rows.per}" if teller.per_inline else ""
+    if conditions and per:
+        raise UnsayableError(TOO_DEEP)
+    where = f" where {words.listed(conditions)}" if conditions else ""
+    return Phrase(f"{text}{where}{per}", loose=bool(conditions or per))
+
+
+def _must_count_once(found: _Aggregated) -> None:
+    if found.rows.multiplied:
+        raise UnsayableError("a join may count the same row several times")
+
+
+def _over(found: _Aggregated) -> str:
+    """` over the order items`, where the aggregated value isn't a column of the aggregated rows themselves."""
+    tables = {column.table for column in found.value.find_all(exp.Column)} if found.value is not None else set()
+    return "" if tables <= {found.rows.driving} else f" over the {found.rows.several}"
+
+
+def _without_null_as_zero(value: exp.Expr) -> exp.Expr:
+    """In a sum, 0 in place of null changes nothing."""
+    bare = strip_casts(value)
+    if isinstance(bare, exp.Coalesce) and len(bare.expressions) == 1 and is_number(bare.expressions[0], "0", "0.0"):
+        return strip_casts(bare.this)
+    return value
+
+
+def _sum(function: exp.Expr, teller: Teller) -> Phrase:
+    found = _aggregated(function, teller, zero_counts=True)
+    _must_count_once(found)
+    value = _without_null_as_zero(found.value) if found.value is not None else function.this
+    if is_number(value, "1") and not found.distinct:
+        return _said(f"number of {found.rows.several}", found, teller)
+    truth = strip_casts(value)
+    if teller.is_condition(truth):
+        clause = (teller.clause(truth), *found.conditions)
+        return _said(f"number of {found.rows.several}", msgspec.structs.replace(found, conditions=clause), teller)
+    phrase = teller.operand(value)
+    what = _several_values(phrase) if found.distinct else phrase.inside
+    return _said(f"sum of {what}{_over(found)}", found, teller)
+
+
+def _several_values(phrase: Phrase) -> str:
+    if not phrase.definite or phrase.plural or len(phrase.text.split()) > 3:
+        return f"the distinct values of {phrase.inside}"
+    return f"the distinct {words.plural(phrase.text)}"
+
+
+def _average(function: exp.Expr, teller: Teller) -> Phrase:
+    return _measure("average", function, teller)
+
+
+def _named_measure(name: str) -> Callable[[exp.Expr, Teller], Phrase]:
+    return lambda function, teller: _measure(name, function, teller)
+
+
+def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
+    found = _aggregated(function, teller, zero_counts=False)
+    _must_count_once(found)
+    if found.distinct or found.value is None:
+        raise UnsayableError(TOO_DEEP)
+    phrase = teller.operand(found.value)
+    return _said(f"{name} of {phrase.inside}{_over(found)}", found, teller)
+
+
+def _count(function: exp.Expr, teller: Teller) -> Phrase:
+    found = _aggregated(function, teller, zero_counts=False)
+    value = strip_casts(found.value) if found.value is not None else None
+    if found.distinct and value is not None:
+        return _said(f"number of {_distinct(value, teller)}", found, teller)
+    _must_count_once(found)
+    if value is None or isinstance(value, (exp.Star, exp.Literal)):
+        return _said(f"number of {found.rows.several}", found, teller)
+    if isinstance(value, exp.Column):
+        return _said(f"number of {found.rows.several}{_present(value, found.rows, teller)}", found, teller)
+    raise UnsayableError(TOO_DEEP)
+
+
+def _present(column: exp.Column, rows: RowSet, teller: Teller) -> str:
+    """` with a coupon code`: COUNT(x) counts only rows that have an x."""
+    if column.table == rows.driving and teller.names.grain.is_present(column.table, column.name.lower()):
+        return ""
+    phrase = teller.names.column(column)
+    bare = words.words_of(column.name.lower())
+    if bare is None or words.is_plural(bare) or " from " in phrase.text:
+        return f" where {phrase.inside} {phrase.verb} not null"
+    return f" with {words.with_article(bare)}"
+
+
+def _distinct(value: exp.Expr, teller: Teller) -> str:
+    """`distinct customers` where the id is proved to identify them, else `distinct customer ids`."""
+    if not isinstance(value, exp.Column):
+        phrase = teller.operand(value)
+        return f"distinct values of {phrase.inside}"
+    ref = teller.names.ref(value)
+    entity = teller.names.grain.identifies(ref)
+    if entity:
+        return f"distinct {words.plural(entity)}"
+    phrase = teller.names.column(value)
+    if not phrase.definite or phrase.plural or len(phrase.text.split()) > 3:
+        return f"distinct values of {phrase.inside}"
+    return f"distinct {words.plural(phrase.text)}"
+
+
+def _count_if(function: exp.Expr, teller: Teller) -> Phrase:
+    rows = aggregated_rows(function, teller)
+    conditions = (teller.clause(function.this), *_filter(function, teller), *rows.conditions)
+    found = _Aggregated(None, rows, conditions)
+    _must_count_once(found)
+    return _said(f"number of {rows.several}", found, teller)
+
+
+def _extreme(least: bool) -> Callable[[exp.Expr, Teller], Phrase]:
+    def say(function: exp.Expr, teller: Teller) -> Phrase:
+        flag = flag_condition(function.this)
+        if flag is not None:
+            return _any_or_all(flag, function, teller, every=least, results=("1", "0"))
+        if teller.is_condition(strip_casts(function.this)):
+            return _any_or_all(strip_casts(function.this), function, teller, every=least, results=None)
+        found = _aggregated(function, teller, zero_counts=False)
+        if found.value is None:
+            raise UnsayableError(TOO_DEEP)
+        phrase = teller.operand(found.value)
+        if is_dated(found.value, teller) and phrase.definite:
+            return _said(f"{'earliest' if least else 'latest'} {phrase.text}", found, teller)
+        word = "minimum" if least else "maximum"
+        if is_dated(found.value, teller):
+            word = "earliest" if least else "latest"
+        return _said(f"{word} {'of ' if phrase.definite else ''}{phrase.inside}", found, teller)
+
+    return say
+
+
+def _truth(every: bool) -> Callable[[exp.Expr, Teller], Phrase]:
+    return lambda function, teller: _any_or_all(function.this, function, teller, every=every, results=None)
+
+
+def _any_or_all(
+    condition: exp.Expr, function: exp.Expr, teller: Teller, *, every: bool, results: tuple[str, str] | None
+) -> Phrase:
+    """`whether the status is 'open' for at least one order`."""
+    rows = aggregated_rows(function, teller)
+    if teller.per_inline or condition.find(exp.AggFunc, exp.Window):
+        raise UnsayableError(TOO_DEEP)
+    which = (*_filter(function, teller), *rows.conditions)
+    scope = f"every {rows.one}" if every else f"at least one {rows.one}"
+    where = f" where {words.listed(list(dict.fromkeys(which)))}" if which else ""
+    clause = f"{teller.clause(condition)} for {scope}{where}"
+    if results is None:
+        return Phrase(f"whether {clause}", definite=False, loose=True)
+    return Phrase(f"{results[0]} if {clause}, else {results[1]}", definite=False, loose=True)
+
+
+def _list(function: exp.Expr, teller: Teller) -> Phrase:
+    """An array of values, or a text that joins them."""
+    inner = function.this
+    order: Sequence[exp.Expr] = ()
+    if isinstance(inner, exp.Order):
+        order, inner = inner.expressions, inner.this
+    bare = inner.copy()
+    plain = type(function)(this=bare)
+    plain.parent = function.parent
+    found = _aggregated(plain, teller, zero_counts=False)
+    _must_count_once(found) if not found.distinct else None
+    if found.value is None or order:
+        raise UnsayableError(TOO_DEEP)
+    phrase = teller.operand(found.value)
+    separator = literal_text(function.args["separator"]) if function.args.get("separator") else ""
+    how = f", joined with {words.quoted(separator)}" if separator else ""
+    values = _several_values(phrase) if found.distinct else f"the values of {phrase.inside}"
+    said = _said(f"list of {values}{_over(found)}", found, teller)
+    return Phrase(f"{said.text}{how}", loose=said.loose or bool(how))
+
+
+def _passed_on(function: exp.Expr, teller: Teller) -> Phrase:
+    return teller.value(function.this)
+
+
+AGGREGATES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
+    exp.Sum: _sum,
+    exp.Avg: _average,
+    exp.Count: _count,
+    exp.CountIf: _count_if,
+    exp.Min: _extreme(least=True),
+    exp.Max: _extreme(least=False),
+    exp.LogicalOr: _truth(every=False),
+    exp.LogicalAnd: _truth(every=True),
+    exp.Median: _named_measure("median"),
+    exp.StddevSamp: _named_measure("sample standard deviation"),
+    exp.ArrayAgg: _list,
+    exp.GroupConcat: _list,
+    exp.AnyValue: _named_measure("any one value"),
+    exp.Filter: _passed_on,
+    exp.IgnoreNulls: _passed_on,
+}

@@ -1,0 +1,128 @@
+"""A sentence for a column that the SQL computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from dbt_describe.lineage.origins import Derived, Join, Lineage, Shape
+from dbt_describe.project.nodes import Node
+from dbt_describe.writers.rules.dates import is_now
+from dbt_describe.writers.rules.grain import changes_rows, may_lack_rows
+from dbt_describe.writers.rules.names import Names
+from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, sentence
+from dbt_describe.writers.rules.rowsets import row_set
+from dbt_describe.writers.rules.speech import teller_of
+from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.telling import Teller
+from dbt_describe.writers.rules.values import is_constant, is_null, literal_text, strip_casts
+
+
+def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Lineage) -> str:
+    """What the expression says.
+
+    Raises:
+        UnsayableError: no certain, readable words can be found for it.
+    """
+    expression = parsed(derived.expression, lineage.dialect)
+    traced = lineage.nodes.get(node.unique_id)
+    shape = traced.shape if traced else None
+    if is_constant(expression):
+        return _constant_sentence(node, expression, names, lineage)
+    if is_now(expression):
+        kind = "Date on which" if isinstance(strip_casts(expression), exp.CurrentDate) else "Time at which"
+        return f"{kind} the row was computed."
+    aggregates = list(_aggregates(expression))
+    _check_rows(node, expression, derived, shape, aggregated=bool(aggregates))
+    columns = _all_columns(expression, derived, lineage.dialect)
+    names.tell_apart(columns, from_target=not aggregates and not expression.find(exp.Window))
+    teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
+    per = _per(expression, aggregates, teller) if aggregates else ""
+    _refuse_bare_cast(expression)
+    return sentence(f"{teller.value(expression).text}{', ' if per else ''}{per}")
+
+
+def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: Lineage) -> str:
+    if is_null(expression):
+        if may_lack_rows(node):
+            raise UnsayableError("the SQL gives it no value")
+        return "Always null."
+    if may_lack_rows(node):
+        raise UnsayableError("it is a constant, but a join or UNION may leave it empty on some rows")
+    said = teller_of(names, lineage.dialect).value(expression).text
+    return sentence("always empty" if literal_text(expression) == "" else f"always {said}")
+
+
+def _refuse_bare_cast(expression: exp.Expr) -> None:
+    bare = strip_casts(expression)
+    if isinstance(bare, exp.Column):
+        raise UnsayableError("no test, no description upstream and the SQL only casts the source's column")
+
+
+def _check_rows(node: Node, expression: exp.Expr, derived: Derived, shape: Shape | None, *, aggregated: bool) -> None:
+    """Refuse what the lineage can't tell for sure about the rows.
+
+    Raises:
+        UnsayableError: the rows behind the expression aren't certain.
+    """
+    if (aggregated or derived.windows) and changes_rows(node):
+        raise UnsayableError("it isn't certain which rows are aggregated")
+    joins = [join for rows in (*derived.aggregations, *derived.windows) for join in rows.joins]
+    seen = {rows.driving for rows in (*derived.aggregations, *derived.windows)}
+    if shape is not None:
+        joins += shape.joins
+        seen.add(shape.driving)
+    if _joins_itself(joins, seen, expression):
+        raise UnsayableError("a relation is joined with itself, so that its columns can't be told apart")
+    if derived.windows and shape is not None and any("over (" in text.lower() for text in shape.filters):
+        raise UnsayableError("its rows are chosen by the window function itself")
+
+
+def _joins_itself(joins: list[Join], driving: set[str], expression: exp.Expr) -> bool:
+    """Whether a relation occurs twice among those that the expression takes more than one column of."""
+    columns = list(expression.find_all(exp.Column))
+    taken = {column.table for column in columns if sum(other.table == column.table for other in columns) > 1}
+    distinct = list(dict.fromkeys(joins))
+    joined = [join.unique_id for join in distinct]
+    return any(table in taken and (joined.count(table) > 1 or table in driving) for table in joined)
+
+
+def _aggregates(expression: exp.Expr) -> Iterator[exp.Expr]:
+    """Aggregate functions that aren't window functions."""
+    for function in expression.find_all(exp.AggFunc, exp.CountIf):
+        parent = function.parent
+        while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)):
+            parent = parent.parent
+        if not isinstance(parent, exp.Window):
+            yield function
+
+
+def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[exp.Column]:
+    """Every column that may be named in the sentence."""
+    texts = [text for rows in derived.aggregations for text in (*rows.filters, *rows.group_by)]
+    texts += [text for rows in derived.windows for text in rows.filters]
+    found = list(expression.find_all(exp.Column))
+    for text in texts:
+        found += parsed(text, dialect).find_all(exp.Column)
+    return [column for column in found if not isinstance(column.this, exp.Star)]
+
+
+def _per(expression: exp.Expr, aggregates: list[exp.Expr], teller: Teller) -> str:
+    """What the aggregates are per; empty where each says it for itself."""
+    keys = {key for rows in teller.aggregations for key in rows.group_by}
+    inside = {id(column) for function in aggregates for column in function.find_all(exp.Column)}
+    outside = [
+        column
+        for column in expression.find_all(exp.Column)
+        if id(column) not in inside and column.sql(dialect=teller.dialect) not in keys
+    ]
+    if any(other is not function and other in function.walk() for function in aggregates for other in aggregates):
+        raise UnsayableError("an aggregate of aggregates is hard to tell truthfully")
+    if outside:
+        teller.per_inline = True
+        return ""
+    pers = {row_set(rows, teller).per for rows in teller.aggregations if rows.driving}
+    if len(pers) != 1:
+        raise UnsayableError(TOO_DEEP if pers else "it isn't certain whose rows are aggregated")
+    return pers.pop()

@@ -1,0 +1,132 @@
+"""What one row of a node is, as far as tests and SQL prove it."""
+
+from __future__ import annotations
+
+import re
+
+from dbt_describe.lineage.origins import ColumnRef, Lineage, Same
+from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.writers.rules import words
+
+MAX_HOPS = 20
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_ROW_CHANGING = re.compile(
+    r"\b(?:select\s+distinct|select\s+top|limit\s+\d|fetch\s+first|lateral|unnest|explode|flatten|generate_series|"
+    r"tablesample|sample\s*\(|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube)",
+    re.IGNORECASE,
+)
+_OUTER = re.compile(r"\b(?:left|right|full)\s+(?:outer\s+)?join\b|\bunion\b|\bouter\s+apply\b", re.IGNORECASE)
+_GROUPING = re.compile(r"\bgroup\s+by\b|\bselect\s+distinct\b", re.IGNORECASE)
+
+
+class Grain:
+    """Answers what identifies the rows of the project's nodes."""
+
+    def __init__(self, project: Project, lineage: Lineage) -> None:
+        self._project = project
+        self._lineage = lineage
+
+    def is_unique(self, unique_id: str, column: str, hops: int = 0) -> bool:
+        """Whether no two rows of the node share a value of the column: by a test, by its GROUP BY, or by upstream's."""
+        node = self._project.nodes.get(unique_id)
+        if node is None or hops > MAX_HOPS:
+            return False
+        found = node.column(column)
+        if found is not None and is_tested_unique(found):
+            return True
+        traced = self._lineage.nodes.get(unique_id)
+        shape = traced.shape if traced else None
+        if traced is None or shape is None:
+            return False
+        if shape.group_by:
+            return tuple(name.lower() for name in shape.group_by) == (column.lower(),)
+        origin = traced.origins.get(column.lower())
+        return (
+            isinstance(origin, Same)
+            and origin.ref.unique_id == shape.driving
+            and not changes_rows(node)
+            and all(join.matches_at_most_one or join.kind in ("semi", "anti") for join in shape.joins)
+            and self.is_unique(origin.ref.unique_id, origin.ref.column, hops + 1)
+        )
+
+    def is_present(self, unique_id: str, column: str, hops: int = 0) -> bool:
+        """Whether the column is proved never to be null, by a test on it or upstream."""
+        node = self._project.nodes.get(unique_id)
+        found = node.column(column) if node else None
+        if found is None or hops > MAX_HOPS:
+            return False
+        if any(test.name == "not_null" and not test.conditional for test in found.tests):
+            return True
+        upstream = self._upstream(unique_id, column)
+        return upstream is not None and self.is_present(upstream.unique_id, upstream.column, hops + 1)
+
+    def identifies(self, ref: ColumnRef, hops: int = 0) -> str | None:
+        """What the column's values identify, where a test proves that they do: `order` for an `order_id`."""
+        node = self._project.nodes.get(ref.unique_id)
+        found = node.column(ref.column) if node else None
+        if node is None or found is None or hops > MAX_HOPS:
+            return None
+        name = words.identified(ref.column) or (words.entity(node) if ref.column == "id" else None)
+        related = any(test.name == "relationships" and not test.conditional for test in found.tests)
+        if name and (related or self.is_unique(ref.unique_id, ref.column)):
+            return name
+        origin = self._lineage.origin(ref)
+        return self.identifies(origin.ref, hops + 1) if name and isinstance(origin, Same) else None
+
+    def _upstream(self, unique_id: str, column: str) -> ColumnRef | None:
+        """The column it passes through from the node whose rows it has; an outer join can add nulls to any other."""
+        origin = self._lineage.origin(ColumnRef(unique_id, column.lower()))
+        traced = self._lineage.nodes.get(unique_id)
+        if not isinstance(origin, Same) or traced is None or traced.shape is None:
+            return None
+        return origin.ref if origin.ref.unique_id == traced.shape.driving else None
+
+    def keys(self, node: Node) -> tuple[str, ...]:
+        """Columns that together identify one row, in the best proved way; empty where nothing is proved."""
+        tested = [column.name for column in node.columns if is_tested_unique(column)]
+        if tested:
+            return (min(tested, key=lambda name: (not _names_entity(node, name), words.identified(name) is None)),)
+        combination = next((test.combination for test in node.tests if test.combination and not test.conditional), ())
+        if combination:
+            return combination
+        traced = self._lineage.nodes.get(node.unique_id)
+        if traced and traced.shape and traced.shape.group_by:
+            return traced.shape.group_by
+        proved = (column.name for column in node.columns if self.is_unique(node.unique_id, column.name))
+        best = next((name for name in proved if words.identified(name)), None)
+        return (best,) if best else ()
+
+    def entity(self, unique_id: str) -> str | None:
+        """What a row of the node is, where a key of that name proves it: `order` for a unique `order_id`."""
+        node = self._project.nodes.get(unique_id)
+        entity = words.entity(node) if node else None
+        if node is None or entity is None:
+            return None
+        names = ("id", f"{entity.replace(' ', '_')}_id")
+        return entity if any(self.is_unique(unique_id, name) for name in names) else None
+
+
+def is_tested_unique(column: Column) -> bool:
+    """Whether an unconditional test proves the column unique."""
+    return any(test.name == "unique" and not test.conditional for test in column.tests)
+
+
+def changes_rows(node: Node) -> bool:
+    """Whether the SQL holds something that drops or multiplies rows in a way that lineage doesn't tell of."""
+    return bool(_ROW_CHANGING.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+
+
+def may_lack_rows(node: Node) -> bool:
+    """Whether the SQL has an outer join or a UNION, so that a column may be null where its expression never is."""
+    return bool(_OUTER.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+
+
+def groups_rows(node: Node) -> bool:
+    """Whether rows are grouped anywhere in the SQL."""
+    return bool(_GROUPING.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+
+
+def _names_entity(node: Node, column: str) -> bool:
+    entity = words.entity(node)
+    return column.lower() == "id" or (entity is not None and words.identified(column) == entity)

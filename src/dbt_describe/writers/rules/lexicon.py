@@ -1,0 +1,63 @@
+"""Lists of words that the rules go by."""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SHORTENED = _words("""
+    acct addr agg alt amt apr approx attr aug auth avg calc cat cust dec def del desc dest dev diff dim dir dob doc dod
+    elig enc eng est exp ext fac feb fiscalyr freq gen hist idx inc ind info init ins int inv jan jul jun lang lat len
+    loc lon lvl mar max med mgr min misc mod mon msg neg num obs occ oct org orig param pat perc phys pos pred pref prev
+    prim proc prod prop prov qty rec ref reg rel rep req res rev rx sec sep seq spec src std sub sup sys temp tot tran
+    trans txn typ uid upd usd util val var ver vol wt yr
+""")
+"""Shortened words: expanding them would be a guess, and in a sentence they read as typing errors."""
+
+CLAUSE_STARTS = _words("is has was had can did does are were should will count num contains includes")
+"""First words of names that aren't noun phrases."""
+
+CLAUSE_ENDS = _words("at on by to from for in with of and or as than until since flag")
+"""Last words of names that aren't noun phrases."""
+
+SMALL = _words("id at on by to in of or as is no")
+
+MADE_BY = _words("""
+    pivoted unpivoted joined enriched filtered unioned cleaned cleansed deduped deduplicated renamed final snapshot prep
+    tmp
+""")
+"""Last words of a model's name that say how it is made, not what its rows are."""
+
+NOT_PLURAL = _words("series species news analytics metrics sales goods details status address access")
+
+IRREGULAR = {
+    "people": "person",
+    "children": "child",
+    "statuses": "status",
+    "bonuses": "bonus",
+    "movies": "movie",
+    "cookies": "cookie",
+    "caches": "cache",
+}
+
+OPENERS = _words("""
+    amount average balance category city code cost count country currency date day description discount duration email
+    end estimated first full gross human id identifier last list maximum minimum month name net number order original
+    payment percentage phone position postal price product quantity rate ratio reason region score size start state
+    status sum tax time timestamp title total type unit value weight year zip
+""")
+"""First words that surely are common nouns or adjectives, so that their capital is only the sentence's."""
+
+NOT_IN_NOUN_PHRASES = _words("""
+    is are was were has have had can will would should must may whether if when indicate indicates used this these that
+    which who whose see etc null default defaults deprecated todo tbd note currently join joins key flag not no never
+    always our we either boolean true false only per each every all or also unique primary foreign uniquely identifies
+    you your it its they their there
+""")
+"""A description with one of these is a sentence, or claims more than what the column is called."""
+
+WHOLE_TYPES = _words("tinyint smallint mediumint int integer bigint int128 hugeint utinyint usmallint uint ubigint")
+NUMERIC_TYPES = _words("float double decimal numeric bigdecimal number real money")
+TEXT_TYPES = _words("text varchar char nvarchar nchar string bpchar name")

@@ -1,0 +1,56 @@
+"""The pieces that sentences are made of, and how a sentence is finished."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+MAX_WORDS = 45
+"""Past this a reader has lost the beginning of the sentence."""
+
+_DOUBLED = re.compile(r"\b([a-z]+) \1\b", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f{}]|  ")
+
+
+class UnsayableError(Exception):
+    """Something that can't be put into plain words truthfully; its message is the reason, in a few words."""
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """A noun phrase without its leading article."""
+
+    text: str
+    definite: bool = True
+    """It takes `the` inside a sentence."""
+    plural: bool = False
+    loose: bool = False
+    """It ends in something that would swallow words put after it (`… where the status is 'paid'`)."""
+    compound: bool = False
+    """An operator holds it together (`a plus b`): inside another one it needs parentheses."""
+
+    @property
+    def inside(self) -> str:
+        """As it stands within a sentence."""
+        return f"the {self.text}" if self.definite else self.text
+
+    @property
+    def verb(self) -> str:
+        """`is` or `are`."""
+        return "are" if self.plural else "is"
+
+
+TOO_DEEP = "the expression is nested too deep to be read in one sentence"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop.
+
+    Raises:
+        UnsayableError: it is too long to be read, or holds what no description may hold.
+    """
+    if len(text.split()) > MAX_WORDS:
+        raise UnsayableError("the sentence would be too long to be read")
+    if _FORBIDDEN.search(text) or _DOUBLED.search(text):
+        raise UnsayableError("its parts don't make a readable sentence")
+    return f"{text[0].upper()}{text[1:]}."

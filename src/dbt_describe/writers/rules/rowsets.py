@@ -1,0 +1,108 @@
+"""The rows that an aggregate or a window function runs over, in words."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlglot import exp
+
+from dbt_describe.lineage.origins import Aggregation, Join
+from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.phrases import UnsayableError
+from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.telling import Teller
+
+MAX_KEYS = 4
+_HARMLESS_KINDS = ("semi", "anti")
+
+
+class RowSet(msgspec.Struct, frozen=True):
+    """Rows in words. `conditions` are those that decide which rows are in."""
+
+    driving: str
+    one: str
+    several: str
+    nodes: frozenset[str]
+    conditions: tuple[str, ...]
+    multiplied: bool
+    """A join may show one row several times."""
+    per: str
+    """`per order`, or `over all orders` where the rows are one group."""
+
+
+def aggregated_rows(expression: exp.Expr, teller: Teller) -> RowSet:
+    """The rows that an aggregate function of the column runs over.
+
+    Raises:
+        UnsayableError: it isn't certain which, or they can't be told.
+    """
+    tables = {column.table for column in expression.find_all(exp.Column)}
+    fitting = [
+        aggregation
+        for aggregation in teller.aggregations
+        if aggregation.driving and tables <= {aggregation.driving, *(join.unique_id for join in aggregation.joins)}
+    ]
+    if len(fitting) != 1:
+        if not any(aggregation.driving for aggregation in teller.aggregations):
+            raise UnsayableError("it isn't certain whose rows are aggregated")
+        raise UnsayableError("rows are aggregated more than once")
+    return row_set(fitting[0], teller)
+
+
+def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
+    """The rows of one query level in words.
+
+    Raises:
+        UnsayableError: some condition or key has no words.
+    """
+    one, several = teller.names.rows(aggregation.driving)
+    conditions = [teller.clause(parsed(condition, teller.dialect)) for condition in aggregation.filters]
+    conditions += [_joined(join, teller) for join in aggregation.joins if join.kind not in ("left",)]
+    return RowSet(
+        driving=aggregation.driving,
+        one=one,
+        several=several,
+        nodes=frozenset((aggregation.driving, *(join.unique_id for join in aggregation.joins))),
+        conditions=tuple(dict.fromkeys(conditions)),
+        multiplied=any(not join.matches_at_most_one for join in aggregation.joins if join.kind not in _HARMLESS_KINDS),
+        per=_per(aggregation, several, teller),
+    )
+
+
+def _joined(join: Join, teller: Teller) -> str:
+    """What an inner or semi join asks of the rows."""
+    if join.kind not in ("inner", "semi", "anti") or not join.unique_id:
+        raise UnsayableError("a join decides which rows are aggregated")
+    condition = parsed(join.on, teller.dialect) if join.on else None
+    equalities = condition.flatten() if isinstance(condition, exp.And) else [condition]
+    for equality in equalities:
+        sides = (equality.this, equality.expression) if isinstance(equality, exp.EQ) else ()
+        if len(sides) != 2 or not all(isinstance(side, exp.Column) for side in sides):
+            raise UnsayableError("the condition of a join decides which rows are aggregated")
+    name = teller.names.node_name(join.unique_id)
+    return f"there is {'no' if join.kind == 'anti' else 'a'} match in {name}"
+
+
+def _per(aggregation: Aggregation, several: str, teller: Teller) -> str:
+    keys = list(dict.fromkeys(group_key(parsed(key, teller.dialect), teller) for key in aggregation.group_by))
+    if not keys:
+        return f"over all {several}"
+    if len(keys) > MAX_KEYS:
+        raise UnsayableError("rows are grouped by more columns than a sentence can hold")
+    return f"per {words.listed(keys)}"
+
+
+def group_key(expression: exp.Expr, teller: Teller) -> str:
+    """What rows with the same value of the expression share: `customer` for `customer_id`.
+
+    Raises:
+        UnsayableError: there are no short words for it.
+    """
+    bare = expression
+    while isinstance(bare, (exp.Paren, exp.Cast)) and isinstance(bare.this, exp.Column):
+        bare = bare.this
+    if isinstance(bare, exp.Column):
+        return teller.names.group(bare)
+    unit = bare.args.get("unit")
+    if isinstance(bare, (exp.TimestampTrunc, exp.DateTrunc)) and unit is not None:
+        return f"{unit.name.lower()} of {teller.operand(bare.this).inside}"
+    return teller.operand(bare).text
