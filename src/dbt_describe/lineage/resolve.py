@@ -242,7 +242,9 @@ class Query:
     def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
-        found = scope.selected_sources.get(column.table) if column.table else None
+        sources = scope.selected_sources
+        table = column.table or (next(iter(sources)) if len(sources) == 1 else "")
+        found = sources.get(table)
         if found is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
         _, source = found

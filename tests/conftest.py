@@ -1,0 +1,46 @@
+"""Guards that make the wrong thing impossible in fast tests: no network, no keys, no home directory."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_SECRET_PREFIXES = ("OPENAI_", "ANTHROPIC_", "AZURE_", "GOOGLE_", "GROQ_", "DBT_")
+
+
+class NetworkInFastTestError(AssertionError):
+    """A fast test opened a connection; it belongs into integration_tests/."""
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: socket.socket, address: Any) -> None:
+        raise NetworkInFastTestError(f"connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in list(os.environ):
+        if name.startswith(_SECRET_PREFIXES) and name != "DBT_DESCRIBE_TEST_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def real_project_dir() -> Callable[[str], Path]:
+    """The folder of a real project's artifacts, by name; the test is skipped where there is no data."""
+    data = os.environ.get("DBT_DESCRIBE_TEST_DATA")
+
+    def find(name: str) -> Path:
+        if not data:
+            pytest.skip("DBT_DESCRIBE_TEST_DATA names no folder with real projects")
+        return Path(data) / "projects" / name
+
+    return find

@@ -1,0 +1,105 @@
+"""The table of packages in the design, held against the code: who may import whom, and who owns a library."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dbt_describe
+
+SOURCE = Path(dbt_describe.__file__).parent
+
+FOUNDATION = {"errors"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "project": FOUNDATION,
+    "lineage": FOUNDATION | {"project"},
+    "planning": FOUNDATION | {"project", "lineage"},
+    "prompting": FOUNDATION | {"project", "lineage", "planning"},
+    "llm": FOUNDATION,
+    "answers": FOUNDATION | {"planning"},
+    "writers": FOUNDATION | {"project", "lineage", "planning", "prompting", "llm", "answers"},
+    "schema_files": FOUNDATION | {"project"},
+    "settings": FOUNDATION | {"project"},
+    "progress": set(),
+    "schedule": set(),
+    "report": FOUNDATION | {"planning"},
+    "filing": FOUNDATION | {"project", "planning", "report", "schema_files"},
+    "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
+    "run": FOUNDATION
+    | {
+        "drafting",
+        "filing",
+        "lineage",
+        "planning",
+        "progress",
+        "project",
+        "report",
+        "settings",
+        "writers",
+        "llm",
+        "prompting",
+    },
+    "cli": FOUNDATION | {"run", "settings", "report", "progress", "planning"},
+    "__init__": {"run", "settings", "report", "progress"},
+}
+
+OWNERS: dict[str, set[str]] = {
+    "click": {"cli"},
+    "genai_prices": {"llm"},
+    "jinja2": {"prompting"},
+    "json_repair": {"answers"},
+    "openai": {"llm"},
+    "rich": {"cli"},
+    "sqlglot": {"lineage", "writers"},
+    "tenacity": {"llm"},
+    "yaml": {"project", "schema_files", "prompting"},
+}
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            yield from (f"{module}.{alias.name}" for alias in node.names) if module == "dbt_describe" else (module,)
+
+
+def test_every_module_is_in_the_table() -> None:
+    assert {package_of(path) for path in MODULES} - {"__main__"} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_downwards_only(path: Path) -> None:
+    package = package_of(path)
+    imported = {name.split(".")[1] for name in imports_of(path) if name.startswith("dbt_describe.")}
+    assert imported - {package} <= MAY_IMPORT[package]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_each_library_has_its_owner(path: Path) -> None:
+    package = package_of(path)
+    libraries = {name.split(".")[0] for name in imports_of(path)}
+    assert [library for library in libraries & OWNERS.keys() if package not in OWNERS[library]] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_module_imports_dbt(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports_of(path)} & {"dbt", "dbt_common", "dbt_adapters"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_settings_reads_the_environment(path: Path) -> None:
+    reads = "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")
+    assert not reads or package_of(path) == "settings"
