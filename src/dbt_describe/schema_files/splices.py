@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from dbt_describe.schema_files.layout import BLOCK_INDENT, body_lines, write_description
-from dbt_describe.schema_files.lookup import find_value
 from dbt_describe.schema_files.scalars import Written, write_line
 from dbt_describe.schema_files.style import FileStyle
 from dbt_describe.schema_files.targets import Fill
@@ -84,13 +83,7 @@ def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
         return flow_insertion(owner, "description", write_line(fill.text, style.quote or '"'))
     wanted = style.child_predecessor if fill.in_children else style.node_predecessor
     column = owner.pairs[0][0].column
-    if wanted is None:
-        first = owner.pairs[0][0]
-        newline = local_newline(document, document.line_end(first.start), style)
-        written = write_description(fill.text, column, style)
-        lines = f"description: {written.head}{body_lines(written, column, newline)}{newline}{' ' * column}"
-        return Splice(first.start, first.start, lines)
-    before = _predecessor(document, owner, wanted)
+    before = _predecessor(owner, wanted)
     position = document.line_end(before.end)
     if not isinstance(before, Scalar):
         position = skip_comments(document, position, column)
@@ -100,13 +93,13 @@ def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     return Splice(position, position, lines)
 
 
-def _predecessor(document: Document, owner: Mapping, wanted: str) -> YamlNode:
-    """The value that the description comes after: where this file puts it, else the name, else the first key."""
-    for key in (wanted, "name"):
-        value = find_value(document, owner, key) if key else None
-        if value is not None:
-            return value
-    return owner.pairs[0][1]
+def _predecessor(owner: Mapping, wanted: str) -> YamlNode:
+    """The value that the description comes after: where this file puts it, else the name, else the first key.
+
+    Never in front of the first key, even where the file does so: that would change the line with the dash.
+    """
+    values = {key_text(key): value for key, value in owner.pairs}
+    return values.get(wanted) or values.get("name") or owner.pairs[0][1]
 
 
 def flow_insertion(owner: Mapping, key: str, value: str) -> Splice:

@@ -41,16 +41,16 @@ class FileStyle(msgspec.Struct):
     """Of one-line descriptions; empty for plain."""
     width: int | None = DEFAULT_WIDTH
     """Longer descriptions are folded; None: the file keeps them on one line."""
-    child_predecessor: str | None = "name"
-    """The key that stands before `description` in columns; None: the description comes first."""
-    node_predecessor: str | None = "name"
+    child_predecessor: str = "name"
+    """The key that stands before `description` in columns."""
+    node_predecessor: str = "name"
     lists: tuple[ListShape, ...] = ()
 
 
 class _Tally(msgspec.Struct):
     quotes: Counter[str] = msgspec.field(default_factory=Counter)
-    child_predecessors: Counter[str | None] = msgspec.field(default_factory=Counter)
-    node_predecessors: Counter[str | None] = msgspec.field(default_factory=Counter)
+    child_predecessors: Counter[str] = msgspec.field(default_factory=Counter)
+    node_predecessors: Counter[str] = msgspec.field(default_factory=Counter)
     one_line_widths: list[int] = msgspec.field(default_factory=list)
     wrapped_widths: list[int] = msgspec.field(default_factory=list)
     lists: list[ListShape] = msgspec.field(default_factory=list)
@@ -110,7 +110,7 @@ def _measure(document: Document, node: YamlNode, list_key: str, tally: _Tally) -
             if isinstance(item, Mapping | Sequence):
                 _measure(document, item, list_key, tally)
     elif isinstance(node, Mapping):
-        before: str | None = None
+        before = ""
         for key, value in node.pairs:
             name = key_text(key)
             if isinstance(value, Sequence) and value.items and not value.flow:
@@ -119,14 +119,14 @@ def _measure(document: Document, node: YamlNode, list_key: str, tally: _Tally) -
                 _measure(document, value, name or "", tally)
             elif name == "description" and isinstance(value, Scalar) and not node.flow:
                 counts = tally.child_predecessors if list_key in CHILD_KEYS else tally.node_predecessors
-                if list_key:
+                if list_key and before:
                     counts[before] += 1
                 _measure_description(document, value, tally)
             before = name or ""
 
 
 def _measure_description(document: Document, value: Scalar, tally: _Tally) -> None:
-    if not value.text.strip() or "{{" in value.text:  # Jinja forces quotes: they say nothing about taste
+    if value.is_null or not value.text.strip() or "{{" in value.text:  # Jinja forces its quotes
         return
     lines = _NEWLINE.split(document.text[value.start : value.end])
     if len(lines) > 1:

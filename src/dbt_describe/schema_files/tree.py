@@ -37,7 +37,7 @@ class YamlNode(msgspec.Struct, eq=False, kw_only=True):
     """An alias or a merge key elsewhere refers to it."""
 
 
-class Scalar(YamlNode):
+class Scalar(YamlNode, gc=False):
     """A value; `style` is one of `'`, `"`, `|`, `>`, or None for a plain one."""
 
     text: str
@@ -120,10 +120,11 @@ def read_document(text: str, source: str) -> Document:
 def _compose(document: Document, events: Iterator[yaml.Event]) -> None:
     anchors: dict[str, YamlNode] = {}
     stack: list[Mapping | Sequence] = []
-    documents = 0
     for event in events:
-        if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-            _attach(document, stack, _read_leaf(document, event, anchors))
+        if isinstance(event, yaml.ScalarEvent):
+            _attach(document, stack, _read_scalar(document, event, anchors))
+        elif isinstance(event, yaml.AliasEvent):
+            _attach(document, stack, _read_alias(document, event, anchors))
         elif isinstance(event, yaml.CollectionStartEvent):
             collection = _open_collection(event, anchors)
             _attach(document, stack, collection)
@@ -132,10 +133,8 @@ def _compose(document: Document, events: Iterator[yaml.Event]) -> None:
                 raise document.fault(collection.line, f"nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             _close_collection(stack.pop(), _place(event)["end"])
-        elif isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise document.fault(_place(event)["line"], "a second YAML document starts here; dbt reads one")
+        elif isinstance(event, yaml.DocumentStartEvent) and document.root is not None:
+            raise document.fault(_place(event)["line"], "a second YAML document starts here; dbt reads one")
         elif isinstance(event, yaml.DocumentEndEvent):
             document.explicit_end = bool(event.explicit)
     if isinstance(document.root, Scalar) and document.root.is_null:
@@ -156,19 +155,22 @@ def _place(event: yaml.Event) -> _Place:
     return {"start": start.index, "end": end.index, "line": start.line + 1, "column": start.column}
 
 
-def _read_leaf(document: Document, event: yaml.NodeEvent, anchors: dict[str, YamlNode]) -> YamlNode:
+def _read_alias(document: Document, event: yaml.AliasEvent, anchors: dict[str, YamlNode]) -> Alias:
     place = _place(event)
-    if isinstance(event, yaml.AliasEvent):
-        name = event.anchor or ""
-        target = anchors.get(name)
-        if target is None:
-            raise document.fault(place["line"], f"no anchor for the alias *{name}")
-        target.aliased = True
-        return Alias(**place, name=name, target=target)
-    assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - tells the type checker, the caller made sure
-    if event.style in {"|", ">"}:
+    name = event.anchor or ""
+    target = anchors.get(name)
+    if target is None:
+        raise document.fault(place["line"], f"no anchor for the alias *{name}")
+    target.aliased = True
+    return Alias(**place, name=name, target=target)
+
+
+def _read_scalar(document: Document, event: yaml.ScalarEvent, anchors: dict[str, YamlNode]) -> Scalar:
+    place = _place(event)
+    style = event.style or None  # libyaml says '' for plain
+    if style is not None and style in "|>":
         place["end"] = _block_scalar_end(document.text, place["start"], place["end"])
-    scalar = Scalar(**place, text=event.value, style=event.style, tag=event.tag, anchor=event.anchor)
+    scalar = Scalar(**place, text=event.value, style=style, tag=event.tag, anchor=event.anchor)
     if event.anchor:
         anchors[event.anchor] = scalar
     return scalar

@@ -19,7 +19,7 @@ def verify_edit(old: Document, new: Document, intents: Intents) -> None:
     Raises:
         SchemaFileError: they differ in anything but the intents.
     """
-    comparison = _Comparison(intents)
+    comparison = _Comparison(intents, len(old.text))
     if not comparison.same_root(old.root, new.root):
         line = comparison.line or 1
         raise old.fault(
@@ -28,7 +28,8 @@ def verify_edit(old: Document, new: Document, intents: Intents) -> None:
 
 
 class _Comparison:
-    def __init__(self, intents: Intents) -> None:
+    def __init__(self, intents: Intents, length: int) -> None:
+        self.length = length
         self.texts = {id(fill.owner): fill.text for fill in intents.fills}
         self.growths = {
             (id(growth.owner) if growth.owner else 0, growth.key): growth.entries for growth in intents.growths
@@ -51,7 +52,7 @@ class _Comparison:
         if type(old) is not type(new) or old.tag != new.tag or old.anchor != new.anchor:
             equal = False
         elif isinstance(old, Scalar):
-            equal = isinstance(new, Scalar) and old.text == new.text and old.style == new.style
+            equal = isinstance(new, Scalar) and self.same_text(old, new) and old.style == new.style
         elif isinstance(old, Alias):
             equal = isinstance(new, Alias) and old.name == new.name
         elif isinstance(old, Sequence):
@@ -61,6 +62,12 @@ class _Comparison:
             equal = isinstance(new, Mapping) and self.same_pairs(id(old), old.pairs, new.pairs)
         self.line = self.line if equal or self.line else old.line
         return equal
+
+    def same_text(self, old: Scalar, new: Scalar) -> bool:
+        if old.text == new.text:
+            return True
+        # A last line without a line break gets one when something follows; `|` and `>` count it into their text.
+        return old.style in {"|", ">"} and old.end == self.length and old.text + "\n" == new.text
 
     def same_pairs(self, owner: int, old: _Pairs, new: _Pairs) -> bool:
         text, grown = self.texts.get(owner), self.grown_keys.get(owner, set())
