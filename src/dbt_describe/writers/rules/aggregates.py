@@ -71,7 +71,9 @@ def _said(text: str, found: _Aggregated, teller: Teller) -> Phrase:
     return Phrase(f"{text}{where}{per}", loose=bool(conditions or per))
 
 
-def _must_count_once(found: _Aggregated) -> None:
+def _must_count_once(found: _Aggregated, teller: Teller) -> None:
+    if teller.names.drops_duplicates:
+        raise UnsayableError("it isn't certain which duplicates are dropped before rows are aggregated")
     if found.rows.multiplied:
         raise UnsayableError("a join may count the same row several times")
 
@@ -92,7 +94,7 @@ def _without_null_as_zero(value: exp.Expr) -> exp.Expr:
 
 def _sum(function: exp.Expr, teller: Teller) -> Phrase:
     found = _aggregated(function, teller, zero_counts=True)
-    _must_count_once(found)
+    _must_count_once(found, teller)
     value = _without_null_as_zero(found.value) if found.value is not None else function.this
     if is_number(value, "1") and not found.distinct:
         return _said(f"number of {found.rows.several}", found, teller)
@@ -121,7 +123,7 @@ def _named_measure(name: str) -> Callable[[exp.Expr, Teller], Phrase]:
 
 def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
     found = _aggregated(function, teller, zero_counts=False)
-    _must_count_once(found)
+    _must_count_once(found, teller)
     if found.distinct or found.value is None:
         raise UnsayableError(TOO_DEEP)
     phrase = teller.operand(found.value)
@@ -133,7 +135,7 @@ def _count(function: exp.Expr, teller: Teller) -> Phrase:
     value = strip_casts(found.value) if found.value is not None else None
     if found.distinct and value is not None:
         return _said(f"number of {_distinct(value, teller)}", found, teller)
-    _must_count_once(found)
+    _must_count_once(found, teller)
     if value is None or isinstance(value, (exp.Star, exp.Literal)):
         return _said(f"number of {found.rows.several}", found, teller)
     if isinstance(value, exp.Column):
@@ -171,12 +173,14 @@ def _count_if(function: exp.Expr, teller: Teller) -> Phrase:
     rows = aggregated_rows(function, teller)
     conditions = (teller.clause(function.this), *_filter(function, teller), *rows.conditions)
     found = _Aggregated(None, rows, conditions)
-    _must_count_once(found)
+    _must_count_once(found, teller)
     return _said(f"number of {rows.several}", found, teller)
 
 
 def _extreme(least: bool) -> Callable[[exp.Expr, Teller], Phrase]:
     def say(function: exp.Expr, teller: Teller) -> Phrase:
+        if function.expressions:
+            raise UnsayableError(TOO_DEEP)
         flag = flag_condition(function.this)
         if flag is not None:
             return _any_or_all(flag, function, teller, every=least, results=("1", "0"))
@@ -226,12 +230,12 @@ def _list(function: exp.Expr, teller: Teller) -> Phrase:
     plain = type(function)(this=bare)
     plain.parent = function.parent
     found = _aggregated(plain, teller, zero_counts=False)
-    _must_count_once(found) if not found.distinct else None
+    _must_count_once(found, teller) if not found.distinct else None
     if found.value is None or order:
         raise UnsayableError(TOO_DEEP)
     phrase = teller.operand(found.value)
     separator = literal_text(function.args["separator"]) if function.args.get("separator") else ""
-    how = f", joined with {words.quoted(separator)}" if separator else ""
+    how = f", joined by {words.quoted(separator)}" if separator else ""
     values = _several_values(phrase) if found.distinct else f"the values of {phrase.inside}"
     said = _said(f"list of {values}{_over(found)}", found, teller)
     return Phrase(f"{said.text}{how}", loose=said.loose or bool(how))

@@ -93,8 +93,7 @@ def _told(branches: Branches, teller: Teller) -> str:
 
 
 def _result(expression: exp.Expr, teller: Teller) -> str:
-    phrase = teller.operand(expression)
-    return phrase.inside
+    return "null" if is_null(expression) else teller.operand(expression).inside
 
 
 def _results(branches: Branches, teller: Teller) -> Phrase:
@@ -110,7 +109,7 @@ def _results(branches: Branches, teller: Teller) -> Phrase:
     if len(said) > MAX_RESULTS or len(deciding) > MAX_DECIDING or not deciding or len(said) < 2:
         raise UnsayableError("it has more cases than a sentence can hold")
     choice = words.listed([*said, "null"] if with_null else said, "or")
-    text = f"one of {choice}, depending on {words.listed(deciding)}"
+    text = f"{'either' if ', ' not in choice else 'one of'} {choice}, depending on {words.listed(deciding)}"
     return Phrase(text, definite=False, loose=True)
 
 

@@ -44,8 +44,7 @@ def describe_column(
         except UnsayableError as error:
             reason = str(error)
     if tested:
-        names_of_tests = dict.fromkeys(test.name for test in column.tests if not test.conditional)
-        return _draft(node, column, tested, f"tests: {', '.join(names_of_tests)}" if names_of_tests else "GROUP BY")
+        return _draft(node, column, tested, _test_evidence(column))
     return Abstention(node.unique_id, column.name, reason)
 
 
@@ -62,6 +61,13 @@ def _reason(origin: object, lineage: Lineage, node: Node) -> str:
     if traced is not None and traced.failure:
         return traced.failure
     return "no test says more than its name" if traced is None else "the SQL doesn't return it"
+
+
+def _test_evidence(column: Column) -> str:
+    tests = list(dict.fromkeys(test.name for test in column.tests if not test.conditional))
+    if any(test in ("unique", "relationships", "accepted_values") for test in tests):
+        return f"tests: {', '.join(tests)}"
+    return "unique by the GROUP BY, or by the test of the column it passes through"
 
 
 def _sql_evidence(derived: Derived) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sqlglot import exp
@@ -35,23 +36,37 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
         return f"{kind} the row was computed."
     aggregates = list(_aggregates(expression))
     _check_rows(node, expression, derived, shape, aggregated=bool(aggregates))
+    _refuse_baked_in_dates(expression, node)
     columns = _all_columns(expression, derived, lineage.dialect)
     names.tell_apart(columns, from_target=not aggregates and not expression.find(exp.Window))
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
     _refuse_bare_cast(expression)
-    return sentence(f"{teller.value(expression).text}{', ' if per else ''}{per}")
+    phrase = teller.value(expression)
+    if per.startswith("over "):
+        return sentence(phrase.text if phrase.loose else f"{phrase.text} {per}")
+    if per.startswith("per ") and not phrase.definite and not phrase.text.startswith("whether"):
+        return sentence(f"for each {per.removeprefix('per ')}, {phrase.text}")
+    return sentence(f"{phrase.text}{', ' if per else ''}{per}")
 
 
 def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: Lineage) -> str:
     if is_null(expression):
-        if may_lack_rows(node):
-            raise UnsayableError("the SQL gives it no value")
-        return "Always null."
-    if may_lack_rows(node):
+        raise UnsayableError("the SQL gives it no value")
+    if may_lack_rows(node) or changes_rows(node):
         raise UnsayableError("it is a constant, but a join or UNION may leave it empty on some rows")
-    said = teller_of(names, lineage.dialect).value(expression).text
-    return sentence("always empty" if literal_text(expression) == "" else f"always {said}")
+    literal = strip_casts(expression)
+    # What a macro or variable put into the SQL may be another value in the next run.
+    if f"{literal.this}" not in node.raw_code or literal_text(expression) == "":
+        raise UnsayableError("it is a constant that isn't written in the model itself")
+    return sentence(f"always {teller_of(names, lineage.dialect).value(expression).text}")
+
+
+def _refuse_baked_in_dates(expression: exp.Expr, node: Node) -> None:
+    """A date that isn't written in the model was put there when it was compiled: in the next run it is another."""
+    for literal in expression.find_all(exp.Literal):
+        if re.match(r"\d{4}-\d\d", str(literal.this)) and str(literal.this) not in node.raw_code:
+            raise UnsayableError("it depends on a date that changes from run to run")
 
 
 def _refuse_bare_cast(expression: exp.Expr) -> None:
@@ -102,6 +117,7 @@ def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[e
     """Every column that may be named in the sentence."""
     texts = [text for rows in derived.aggregations for text in (*rows.filters, *rows.group_by)]
     texts += [text for rows in derived.windows for text in rows.filters]
+    texts += [join.on for rows in derived.aggregations for join in rows.joins if join.kind == "inner" and join.on]
     found = list(expression.find_all(exp.Column))
     for text in texts:
         found += parsed(text, dialect).find_all(exp.Column)
@@ -111,7 +127,8 @@ def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[e
 def _per(expression: exp.Expr, aggregates: list[exp.Expr], teller: Teller) -> str:
     """What the aggregates are per; empty where each says it for itself."""
     keys = {key for rows in teller.aggregations for key in rows.group_by}
-    inside = {id(column) for function in aggregates for column in function.find_all(exp.Column)}
+    whole = [function.parent if isinstance(function.parent, exp.Filter) else function for function in aggregates]
+    inside = {id(column) for function in whole if function for column in function.find_all(exp.Column)}
     outside = [
         column
         for column in expression.find_all(exp.Column)

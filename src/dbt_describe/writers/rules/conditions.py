@@ -10,7 +10,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.dates import is_dated
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import literal_text, strip_casts
+from dbt_describe.writers.rules.values import is_number, literal_text, strip_casts
 
 MAX_LISTED = 8
 
@@ -48,6 +48,9 @@ def _compared(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Tel
     truth = strip_casts(right)
     if isinstance(truth, exp.Boolean) and kind in (exp.EQ, exp.NEQ):
         return _truth(left, bool(truth.this) == (kind is exp.EQ), teller)
+    existence = _existence(kind, left, right, teller)
+    if existence:
+        return existence
     subject, other = teller.operand(left), teller.value(right)
     if other.loose or subject.text == other.text:
         raise UnsayableError(TOO_DEEP)
@@ -60,6 +63,22 @@ def _compared(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Tel
     if word in ("", "not") and isinstance(strip_casts(right), exp.Column):
         word = "the same as" if not word else "different from"
     return " ".join(part for part in (subject.inside, subject.verb, word, other.inside) if part)
+
+
+def _existence(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Teller) -> str | None:
+    """`COUNT(…) > 0` → `there are any orders where …`; None for any other comparison."""
+    zero, one = is_number(right, "0"), is_number(right, "1")
+    some = (zero and kind in (exp.GT, exp.NEQ)) or (one and kind is exp.GTE)
+    none = (zero and kind in (exp.EQ, exp.LTE)) or (one and kind is exp.LT)
+    if not (some or none) or not isinstance(strip_casts(left), (exp.Count, exp.CountIf, exp.Sum, exp.Filter)):
+        return None
+    counted = teller.value(left).text
+    if not counted.startswith("number of "):
+        return None
+    things = counted.removeprefix("number of ").removeprefix("distinct ")
+    if things.startswith("values of "):
+        return None
+    return f"there are {'any' if some else 'no'} {things}"
 
 
 def _truth(expression: exp.Expr, is_true: bool, teller: Teller) -> str:
@@ -79,7 +98,8 @@ def _is_or_not(expression: exp.Expr, teller: Teller, negation: str) -> str:
     other = strip_casts(expression.expression)
     if not isinstance(other, (exp.Null, exp.Boolean)):
         raise UnsayableError(TOO_DEEP)
-    return f"{subject.inside} {subject.verb} {negation}{teller.value(other).text}"
+    said = "null" if isinstance(other, exp.Null) else teller.value(other).text
+    return f"{subject.inside} {subject.verb} {negation}{said}"
 
 
 def _in(expression: exp.Expr, teller: Teller) -> str:
@@ -110,6 +130,10 @@ def _between_or_not(expression: exp.Expr, teller: Teller, negation: str) -> str:
 
 
 def _like(expression: exp.Expr, teller: Teller) -> str:
+    return _not_like(expression, teller) if expression.args.get("negate") else _alike(expression, teller)
+
+
+def _alike(expression: exp.Expr, teller: Teller) -> str:
     pattern = literal_text(expression.expression)
     subject = teller.operand(expression.this)
     if not pattern or subject.plural:
@@ -159,15 +183,15 @@ def _denied(inner: exp.Expr, teller: Teller) -> str:
         return _in_or_not(inner, teller, negated=True)
     if isinstance(inner, exp.Between):
         return _between_or_not(inner, teller, "not ")
-    if isinstance(inner, exp.Like):
-        return _not_like(inner, teller)
+    if isinstance(inner, (exp.Like, exp.ILike)):
+        return _alike(inner, teller) if inner.args.get("negate") else _not_like(inner, teller)
     if teller.is_condition(inner):
         raise UnsayableError(TOO_DEEP)
     return _truth(inner, False, teller)
 
 
 def _not_like(expression: exp.Expr, teller: Teller) -> str:
-    clause = _like(expression, teller)
+    clause = _alike(expression, teller)
     for verb, negated in (
         (" starts with '", " does not start with '"),
         (" ends with '", " does not end with '"),
@@ -201,7 +225,10 @@ def _and(expression: exp.Expr, teller: Teller) -> str:
     either = [f"either {teller.clause(arm)}" for arm in arms if type(arm) is exp.Or]
     if len(arms) > 4 or len(either) > 1 or any(arm.find(exp.And) for arm in arms if type(arm) is exp.Or):
         raise UnsayableError("its condition is too long to be read in one sentence")
-    return words.listed(list(dict.fromkeys(simple + either)))
+    said = list(dict.fromkeys(simple + either))
+    if len(said) > 1 and any(" where " in clause for clause in said):
+        raise UnsayableError(TOO_DEEP)
+    return words.listed(said)
 
 
 def _or(expression: exp.Expr, teller: Teller) -> str:

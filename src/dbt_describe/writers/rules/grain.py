@@ -12,11 +12,12 @@ MAX_HOPS = 20
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _ROW_CHANGING = re.compile(
-    r"\b(?:select\s+distinct|select\s+top|limit\s+\d|fetch\s+first|lateral|unnest|explode|flatten|generate_series|"
+    r"\b(?:select\s+top|limit\s+\d|fetch\s+first|lateral|unnest|explode|flatten|generate_series|"
     r"tablesample|sample\s*\(|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube)",
     re.IGNORECASE,
 )
 _OUTER = re.compile(r"\b(?:left|right|full)\s+(?:outer\s+)?join\b|\bunion\b|\bouter\s+apply\b", re.IGNORECASE)
+_DISTINCT = re.compile(r"\bselect\s+distinct\b|\bunion\s+(?!all\b)", re.IGNORECASE)
 _GROUPING = re.compile(r"\bgroup\s+by\b|\bselect\s+distinct\b", re.IGNORECASE)
 
 
@@ -115,6 +116,11 @@ def is_tested_unique(column: Column) -> bool:
 def changes_rows(node: Node) -> bool:
     """Whether the SQL holds something that drops or multiplies rows in a way that lineage doesn't tell of."""
     return bool(_ROW_CHANGING.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+
+
+def drops_duplicates(node: Node) -> bool:
+    """Whether the SQL drops equal rows somewhere, which counts and sums would notice."""
+    return bool(_DISTINCT.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
 
 
 def may_lack_rows(node: Node) -> bool:

@@ -22,6 +22,18 @@ CLAUSE_STARTS = _words("is has was had can did does are were should will count n
 CLAUSE_ENDS = _words("at on by to from for in with of and or as than until since flag")
 """Last words of names that aren't noun phrases."""
 
+HEAD_NOUNS = _words("amount count date price quantity sum")
+"""Nouns that a qualifier after them makes unreadable: `amount shop`."""
+
+AFTER_HEAD_NOUNS = _words("of in per sold paid due spent range list type code key tier rule unit")
+"""What may follow them all the same; participles may, too."""
+
+WHICH = _words("""
+    old new first last original parent previous next source raw row unique external internal group temp surrogate
+    initial final current main primary secondary
+""")
+"""First words of an id that name a particular one: `old_order_id` doesn't identify old orders."""
+
 SMALL = _words("id at on by to in of or as is no")
 
 MADE_BY = _words("""

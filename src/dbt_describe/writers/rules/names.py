@@ -11,7 +11,7 @@ from dbt_describe.lineage.origins import Aggregation, ColumnRef
 from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.grain import Grain, groups_rows
+from dbt_describe.writers.rules.grain import Grain, drops_duplicates, groups_rows
 from dbt_describe.writers.rules.lexicon import NOT_IN_NOUN_PHRASES, OPENERS
 from dbt_describe.writers.rules.phrases import Phrase, UnsayableError
 
@@ -30,6 +30,7 @@ class Names:
 
     def __init__(self, project: Project, known: Descriptions, grain: Grain, target: ColumnRef) -> None:
         self.grain = grain
+        self.drops_duplicates = drops_duplicates(project.nodes[target.unique_id])
         self._plain_rows = not groups_rows(project.nodes[target.unique_id])
         self.reused: list[ColumnRef] = []
         self._project = project
@@ -48,7 +49,10 @@ class Names:
                 self._origins |= refs
         if from_target:
             target = self._target.column
-            self._origins |= {ref for refs in by_text.values() for ref in refs if ref.column == target}
+            said = words.words_of(target)
+            self._origins |= {
+                ref for text, refs in by_text.items() for ref in refs if ref.column == target or text == said
+            }
 
     def column(self, column: exp.Column) -> Phrase:
         """The column as a noun phrase.
@@ -140,11 +144,11 @@ class Names:
             return None
         if ref not in self.reused:
             self.reused.append(ref)
-        return Phrase(text, plural=words.is_plural(text.split(" of ")[0].split(",")[0]), loose="," in text)
+        return Phrase(text, plural=words.is_plural(re.split(r" (?:of|in|for|from|at|on|by|to) ", text)[0]))
 
 
 def noun_phrase(description: str) -> str | None:
-    """`The amount of the payment, in cents.` → `amount of the payment, in cents`; None unless that is safe.
+    """`The amount of the payment, in cents.` → `amount of the payment in cents`; None unless that is safe.
 
     Only one short sentence that surely is a noun phrase, and says nothing that could be untrue elsewhere, is taken.
     """
@@ -160,4 +164,4 @@ def noun_phrase(description: str) -> str | None:
     first, rest = text.split(maxsplit=1)
     if first.lower() not in OPENERS:
         return None
-    return f"{first.lower()} {rest}"
+    return f"{first.lower()} {rest.replace(', in ', ' in ')}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from dbt_describe.lineage.origins import ColumnRef, Join, Lineage, Shape
 from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.grain import Grain, changes_rows
+from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.speech import teller_of
@@ -70,6 +72,8 @@ def _per(node: Node, grain: Grain) -> str:
         return ""
     shown = words.listed([words.code(key) for key in keys])
     said = [_key(node, key) for key in keys]
+    if len(keys) == 1 and words.identified(keys[0]) is None and re.search(r"(?:key|uuid|hash|sk|pk)$", keys[0].lower()):
+        return shown
     if any(key is None for key in said):
         return f"combination of {shown}" if len(keys) > 1 else shown
     return f"{words.listed([key for key in said if key])} ({shown})"
@@ -145,8 +149,8 @@ def _rows_sentence(node: Node, shape: Shape, names: Names, origin: str) -> str:
         raise UnsayableError("no test proves what one row is, and it reads too many relations to name them")
     if shape.union and all(shape.union) and len(set(shape.union)) > 1:
         return sentence(origin.removeprefix("the "))
-    if not shape.driving or shape.grouped_from or shape.distinct or changes_rows(node):
-        return sentence(f"built from {origin}")
+    if not shape.driving or shape.grouped_from or shape.distinct or changes_rows(node) or drops_duplicates(node):
+        return _unsure_rows_sentence(shape, origin)
     if origin.startswith("some of"):
         return sentence(origin)
     if not shape.joins and not shape.filters:
@@ -154,3 +158,10 @@ def _rows_sentence(node: Node, shape: Shape, names: Names, origin: str) -> str:
     if not shape.joins:
         return sentence(f"the rows of {origin}")
     return sentence(f"rows of {origin}")
+
+
+def _unsure_rows_sentence(shape: Shape, origin: str) -> str:
+    """Only a filter is worth a sentence where it isn't known what one row is; dbt itself shows what is read."""
+    if shape.driving and shape.grouped_from is None and " where " in origin:
+        return sentence(f"built from {origin}")
+    raise UnsayableError("neither tests nor SQL prove what one row is")

@@ -10,6 +10,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import UnsayableError
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
+from dbt_describe.writers.rules.values import strip_casts
 
 MAX_KEYS = 4
 _HARMLESS_KINDS = ("semi", "anti")
@@ -56,7 +57,7 @@ def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
     """
     one, several = teller.names.rows(aggregation.driving)
     conditions = [teller.clause(parsed(condition, teller.dialect)) for condition in aggregation.filters]
-    conditions += [_joined(join, teller) for join in aggregation.joins if join.kind not in ("left",)]
+    conditions += _matched(aggregation, teller)
     return RowSet(
         driving=aggregation.driving,
         one=one,
@@ -68,18 +69,38 @@ def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
     )
 
 
-def _joined(join: Join, teller: Teller) -> str:
-    """What an inner or semi join asks of the rows."""
-    if join.kind not in ("inner", "semi", "anti") or not join.unique_id:
+def _matched(aggregation: Aggregation, teller: Teller) -> list[str]:
+    """What inner, semi and anti joins ask of the rows."""
+    found: dict[str, list[str]] = {"a": [], "no": []}
+    more: list[str] = []
+    for join in aggregation.joins:
+        if join.kind != "left":
+            more += _join_conditions(join, aggregation.driving, teller)
+            found["no" if join.kind == "anti" else "a"].append(teller.names.node_name(join.unique_id))
+    return [
+        f"there is {article} match in {words.listed(list(dict.fromkeys(names)), 'and' if article == 'a' else 'or')}"
+        for article, names in found.items()
+        if names
+    ] + more
+
+
+def _join_conditions(join: Join, driving: str, teller: Teller) -> list[str]:
+    """What an inner join asks beside the equality of columns, which `there is a match` tells."""
+    if join.kind not in ("inner", "semi", "anti") or join.unique_id in ("", driving):
         raise UnsayableError("a join decides which rows are aggregated")
     condition = parsed(join.on, teller.dialect) if join.on else None
-    equalities = condition.flatten() if isinstance(condition, exp.And) else [condition]
-    for equality in equalities:
-        sides = (equality.this, equality.expression) if isinstance(equality, exp.EQ) else ()
-        if len(sides) != 2 or not all(isinstance(side, exp.Column) for side in sides):
-            raise UnsayableError("the condition of a join decides which rows are aggregated")
-    name = teller.names.node_name(join.unique_id)
-    return f"there is {'no' if join.kind == 'anti' else 'a'} match in {name}"
+    if condition is None:
+        raise UnsayableError("a join decides which rows are aggregated")
+    conjuncts: list[exp.Expr] = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+    others = [conjunct for conjunct in conjuncts if not _equates_columns(conjunct)]
+    if len(others) == len(conjuncts) or (others and join.kind != "inner"):
+        raise UnsayableError("the condition of a join decides which rows are aggregated")
+    return [teller.clause(other) for other in others]
+
+
+def _equates_columns(condition: exp.Expr) -> bool:
+    sides = (condition.this, condition.expression) if isinstance(condition, exp.EQ) else ()
+    return bool(sides) and all(isinstance(strip_casts(side), exp.Column) for side in sides)
 
 
 def _per(aggregation: Aggregation, several: str, teller: Teller) -> str:
@@ -102,6 +123,9 @@ def group_key(expression: exp.Expr, teller: Teller) -> str:
         bare = bare.this
     if isinstance(bare, exp.Column):
         return teller.names.group(bare)
+    truncated = strip_casts(bare)
+    if isinstance(truncated, (exp.TimestampTrunc, exp.DateTrunc)):
+        bare = truncated
     unit = bare.args.get("unit")
     if isinstance(bare, (exp.TimestampTrunc, exp.DateTrunc)) and unit is not None:
         return f"{unit.name.lower()} of {teller.operand(bare.this).inside}"

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import Aggregation
 from dbt_describe.writers.rules.names import Names
+from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 
 MAX_DEPTH = 14
@@ -59,6 +60,7 @@ class Teller:
         Raises:
             UnsayableError: there are no certain words for it.
         """
+        _check_options(expression)
         rule = self._vocabulary.values.get(type(expression))
         if isinstance(expression, exp.Anonymous):
             rule = self._vocabulary.functions.get(expression.name.lower())
@@ -91,6 +93,7 @@ class Teller:
         Raises:
             UnsayableError: there are no certain words for it.
         """
+        _check_options(expression)
         kind = type(expression)
         rule = self._vocabulary.clauses.get(kind) or self._vocabulary.clauses_of_values.get(kind)
         if rule is not None:
@@ -103,6 +106,12 @@ class Teller:
         while isinstance(expression, exp.Paren):
             expression = expression.this
         return type(expression) in self._vocabulary.clauses
+
+
+def _check_options(expression: exp.Expr) -> None:
+    options = unaccounted(expression)
+    if options:
+        raise UnsayableError(f"uses an option of {_construct(expression)} that the rules writer has no words for")
 
 
 def _construct(expression: exp.Expr) -> str:

@@ -42,7 +42,10 @@ def _after(suffix: str) -> Callable[[exp.Expr, Teller], Phrase]:
 
 def _of(prefix: str) -> Callable[[exp.Expr, Teller], Phrase]:
     def say(expression: exp.Expr, teller: Teller) -> Phrase:
-        return Phrase(f"{prefix} {teller.operand(expression.this).inside}")
+        inner = teller.operand(expression.this)
+        if inner.compound:
+            raise UnsayableError(TOO_DEEP)
+        return Phrase(f"{prefix} {inner.inside}")
 
     return say
 
@@ -83,6 +86,8 @@ def _substring(expression: exp.Expr, teller: Teller) -> Phrase:
     start = _count_of(expression.args.get("start"))
     length = expression.args.get("length")
     inner = teller.operand(expression.this)
+    if inner.compound:
+        raise UnsayableError(TOO_DEEP)
     if length is None:
         return Phrase(f"{inner.text} from character {start} on", inner.definite, inner.plural)
     count = _count_of(length)
@@ -109,6 +114,8 @@ def _replace(expression: exp.Expr, teller: Teller) -> Phrase:
     inner = teller.operand(expression.this)
     if not old or new is None or inner.compound or " with " in inner.text or " without " in inner.text:
         raise UnsayableError(TOO_DEEP)
+    if new == "" and old == " ":
+        return Phrase(f"{inner.text} without spaces", inner.definite, inner.plural)
     if new == "":
         return Phrase(f"{inner.text} without any {words.quoted(old)}", inner.definite, inner.plural)
     text = f"{inner.text} with every {words.quoted(old)} replaced by {words.quoted(new)}"
@@ -156,11 +163,14 @@ def _concat_ws(expression: exp.Expr, teller: Teller) -> Phrase:
 
 def _joined(values: list[exp.Expr], separator: str, teller: Teller) -> Phrase:
     said = [teller.operand(value) for value in values]
+    if any(phrase.compound for phrase in said):
+        raise UnsayableError(TOO_DEEP)
     if len(said) < 2:
         return said[0]
-    texts = [said[0].text, *(phrase.inside for phrase in said[1:])]
+    all_definite = all(phrase.definite for phrase in said)
+    texts = [said[0].text, *(phrase.text if all_definite else phrase.inside for phrase in said[1:])]
     between = _SEPARATORS.get(separator) or words.quoted(separator)
-    how = "directly" if separator == "" else f"with {between}"
+    how = "directly" if separator == "" else f"by {between}"
     return Phrase(f"{words.listed(texts)} joined {how}", said[0].definite, plural=True, compound=True)
 
 

@@ -68,7 +68,7 @@ def _boolean(expression: exp.Expr, _: Teller) -> Phrase:
 
 
 def _null(_: exp.Expr, __: Teller) -> Phrase:
-    return Phrase("null", definite=False)
+    raise UnsayableError("the SQL gives part of it no value")
 
 
 def _column(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -91,6 +91,7 @@ def _cast(expression: exp.Expr, teller: Teller) -> Phrase:
     if kind in TEXT_TYPES or kind in NUMERIC_TYPES or isinstance(inner, exp.Null):
         return teller.value(inner)
     if kind in WHOLE_TYPES:
+        # As a whole number a value may be rounded or cut, depending on the engine.
         return teller.value(inner) if _is_whole(inner, teller) else _suffixed(inner, "as a whole number", teller)
     if kind not in _TIMES:
         raise UnsayableError(f"casts to `{kind}`, which the rules writer has no words for")
@@ -119,8 +120,9 @@ def _has_type(expression: exp.Expr, kind: str, teller: Teller) -> bool:
 
 
 def _suffixed(expression: exp.Expr, suffix: str, teller: Teller) -> Phrase:
-    inner = teller.operand(expression)
-    if f" {suffix}" in inner.text:
+    inner = teller.value(expression)
+    # A column's type shows in the catalog: leaving it out of a long sentence hides nothing.
+    if inner.loose or f" {suffix}" in inner.text or (suffix == "as a date" and inner.text.endswith("to the day")):
         return inner
     return Phrase(f"{inner.text} {suffix}", inner.definite, inner.plural, compound=inner.compound)
 
@@ -154,6 +156,7 @@ def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     below = teller.operand(over.this if guarded else over)
     above = teller.operand(expression.this)
     left = f"({above.inside})" if above.compound else above.text
+    left += "," if " of " in left and not above.compound else ""
     right = f"({below.inside})" if below.compound else below.inside
     text = f"{left} divided by {right}"
     definite = above.definite and not above.compound
@@ -188,8 +191,8 @@ def _round(expression: exp.Expr, teller: Teller) -> Phrase:
         suffix = f"rounded to {decimals} decimals"
     else:
         raise UnsayableError(TOO_DEEP)
-    text = f"({inner.inside})" if inner.compound else inner.text
-    return Phrase(f"{text} {suffix}", inner.definite and not inner.compound, inner.plural)
+    joint = "," if inner.compound else ""
+    return Phrase(f"{inner.text}{joint} {suffix}", inner.definite, inner.plural, loose=inner.compound)
 
 
 def _around(before: str = "", after: str = "") -> Callable[[exp.Expr, Teller], Phrase]:
@@ -214,22 +217,26 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
             return teller.value(choices[0])
     if len(choices) == 1:
         return teller.value(choices[0])
-    if len(choices) > 5:
+    if not choices or len(choices) > 5:
         raise UnsayableError(TOO_DEEP)
     default = choices.pop() if is_constant(choices[-1]) else None
     if any(is_constant(choice) for choice in choices):
         raise UnsayableError(TOO_DEEP)
-    if len(choices) == 1:
-        phrase = teller.operand(choices[0])
-    else:
-        listed = words.listed([teller.operand(choice).inside for choice in choices])
-        phrase = Phrase(f"first of {listed} that isn't null", loose=True)
+    phrase = teller.value(choices[0]) if len(choices) == 1 else _first_present(choices, teller)
     if default is None:
         return phrase
     # "or 0 where there is none" would promise that no null is left, which an outer join further up can break.
     joint = "," if phrase.loose else ""
     text = f"{phrase.text}{joint} with {teller.value(default).text} in place of null"
-    return Phrase(text, phrase.definite, phrase.plural, loose=True)
+    return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True)
+
+
+def _first_present(choices: list[exp.Expr], teller: Teller) -> Phrase:
+    said = [teller.operand(choice) for choice in choices]
+    if len(said) == 2:
+        first, second = said
+        return Phrase(f"{first.text}, or {second.inside} where that is null", first.definite, first.plural, loose=True)
+    return Phrase(f"first of {words.listed([phrase.inside for phrase in said])} that isn't null", loose=True)
 
 
 def _nullif(expression: exp.Expr, teller: Teller) -> Phrase:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import group_key
 from dbt_describe.writers.rules.sql import parsed
@@ -22,7 +23,7 @@ def _window(expression: exp.Expr, teller: Teller) -> Phrase:
     function = expression.this
     if isinstance(function, (exp.IgnoreNulls, exp.RespectNulls)):
         raise UnsayableError("a window function that skips nulls is hard to tell truthfully")
-    rule = _FUNCTIONS.get(type(function))
+    rule = None if unaccounted(function) - {"offset", "default"} else _FUNCTIONS.get(type(function))
     if rule is None:
         name = function.sql_name().lower() if isinstance(function, exp.Func) else function.key
         raise UnsayableError(f"uses `{name}` over a window, which the rules writer has no words for")
@@ -146,6 +147,8 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
         if isinstance(function, exp.Count):
             if not isinstance(what, (exp.Star, exp.Literal)):
                 raise UnsayableError(TOO_DEEP)
+            text = f"number of {several}"
+        elif isinstance(function, exp.Sum) and is_number(what, "1"):
             text = f"number of {several}"
         else:
             text = f"{name} of {teller.operand(what).inside} over all {several}"

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 
 from dbt_describe.project.nodes import Node
 from dbt_describe.writers.rules.lexicon import (
+    AFTER_HEAD_NOUNS,
     CLAUSE_ENDS,
     CLAUSE_STARTS,
+    HEAD_NOUNS,
     IRREGULAR,
     MADE_BY,
     NOT_PLURAL,
     SHORTENED,
     SMALL,
+    WHICH,
 )
 from dbt_describe.writers.rules.phrases import UnsayableError
 
-MAX_LITERAL_CHARACTERS = 40
+MAX_LITERAL_CHARACTERS = 60
 MAX_NAME_WORDS = 5
 
 _VOWEL = re.compile(r"[aeiouy]")
@@ -99,6 +102,8 @@ def words_of(name: str) -> str | None:
         return None
     if tokens[-1] in CLAUSE_ENDS or tokens[0] in SMALL - {"id"}:
         return None
+    if len(tokens) > 1 and tokens[0] in HEAD_NOUNS and not (tokens[1] in AFTER_HEAD_NOUNS or tokens[1].endswith("ed")):
+        return None
     if len(tokens) > 1 and tokens[0] in CLAUSE_STARTS:
         return None
     return " ".join(tokens)
@@ -112,8 +117,10 @@ def _is_word(token: str) -> bool:
 
 def identified(name: str) -> str | None:
     """`customer_id` → `customer`: what the column identifies, None where it isn't named so."""
-    tokens = name.lower().rsplit("_", 1)
-    return words_of(tokens[0]) if len(tokens) == 2 and tokens[1] == "id" else None
+    *what, last = name.lower().split("_")
+    if last != "id" or not 1 <= len(what) <= 2 or what[0] in WHICH:
+        return None
+    return words_of("_".join(what))
 
 
 def entity(node: Node) -> str | None:
@@ -128,6 +135,8 @@ def entity(node: Node) -> str | None:
     while len(tokens) > 1 and tokens[-1] in MADE_BY:
         tokens.pop()
     if not tokens or len(tokens) > 3 or words_of("_".join(tokens)) is None:
+        return None
+    if any(singular(token) is not None for token in tokens[:-1]):
         return None
     last = singular(tokens[-1])
     if last is not None:
