@@ -125,7 +125,7 @@ def is_context_overflow(fault: Fault) -> bool:
 
 
 def quotable(text: object, secret: str = "") -> str:
-    """A server's words on one line, at most 240 characters, without control characters, `secret` or what looks like a key."""
+    """A server's words on one line of at most 240 characters, without control characters, `secret` or other keys."""
     line = _CONTROL.sub(" ", str(text))
     if secret:
         line = line.replace(secret, "***")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from dbt_describe.llm.endpoints import Endpoint
@@ -29,3 +30,23 @@ def cost_of(usage: Usage, model: str, endpoint: Endpoint) -> Decimal | None:
         return genai_prices.calc_price(counted, model_ref=model, provider_api_url=endpoint.base_url).total_price
     except (LookupError, ValueError):
         return None
+
+
+def price_at(model: str, base_url: str) -> Callable[[Usage], Decimal | None]:
+    """`cost_of` for one model of one endpoint."""
+    endpoint = Endpoint(base_url)
+    return lambda usage: cost_of(usage, model, endpoint)
+
+
+def context_window(model: str, base_url: str) -> int | None:
+    """Tokens that the model takes, prompt and answer together, None where unknown.
+
+    `model` is the provider's own name of it.
+    """
+    import genai_prices  # noqa: PLC0415 - it takes 0.35 s
+
+    try:
+        found = genai_prices.calc_price(genai_prices.Usage(), model_ref=model, provider_api_url=base_url).model
+    except (LookupError, ValueError):
+        return None
+    return found.context_window

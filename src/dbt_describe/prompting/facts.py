@@ -1,0 +1,200 @@
+"""What is known about a task's node and columns, in words and expressions that a model can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import msgspec
+
+from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin, Same
+from dbt_describe.planning import Descriptions, Task
+from dbt_describe.project.nodes import Column, DataTest, Node, Project
+
+# `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
+_REFERENCE = re.compile(
+    r"""["`\[]((?:model|source|seed|snapshot)\.[^"`\]]+)["`\]](?:\s*\.\s*(["`\[]([^"`\]]+)["`\]]|\w+))?"""
+)
+_DESCRIBED = 500
+"""Characters of an existing description that are shown; more of it tells little about a column."""
+
+
+class ColumnFacts(msgspec.Struct, frozen=True):
+    """One asked column. `origin` is a part of a sentence; `inputs` are the described upstream columns it is made of."""
+
+    name: str
+    data_type: str = ""
+    tests: tuple[str, ...] = ()
+    origin: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
+
+
+class NodeFacts(msgspec.Struct, frozen=True):
+    """Everything about one task. Pairs are (readable name, description); descriptions are never empty."""
+
+    unique_id: str
+    name: str
+    resource_type: str
+    describe_node: bool
+    columns: tuple[ColumnFacts, ...]
+    about: tuple[str, ...] = ()
+    """One line each: materialization, folder, tags, node-level tests, grain, filters."""
+    description: str = ""
+    sql: str = ""
+    upstream: tuple[tuple[str, str], ...] = ()
+    downstream: tuple[str, ...] = ()
+    siblings: tuple[tuple[str, str], ...] = ()
+    """Columns of the node that are already described."""
+    undescribed: tuple[str, ...] = ()
+    """Columns of the node that are neither asked nor described."""
+
+
+def gather_facts(
+    task: Task, project: Project, lineage: Lineage, known: Descriptions, readers: Mapping[str, list[str]]
+) -> NodeFacts:
+    """The facts of a task. `readers` are the unique_ids of the nodes that read each node."""
+    node = project.nodes[task.unique_id]
+    names = Names(project)
+    asked = {column.lower() for column in task.columns}
+    described = [
+        (column.name, text)
+        for column in node.columns
+        if column.name.lower() not in asked and (text := _meaning(node, column, known))
+    ]
+    told = asked | {name.lower() for name, _ in described}
+    return NodeFacts(
+        unique_id=node.unique_id,
+        name=names.of(node.unique_id),
+        resource_type=node.resource_type,
+        describe_node=task.describe_node,
+        columns=tuple(_column_facts(name, node, lineage, known, names) for name in task.columns),
+        about=tuple(_about(node, lineage, names)),
+        description=_shortened(known.nodes.get(node.unique_id) or node.description),
+        sql=(node.compiled_code or node.raw_code).strip() if node.language == "sql" else "",
+        upstream=tuple(
+            (names.of(parent), text)
+            for parent in node.depends_on
+            if parent in project.nodes
+            and (text := _shortened(known.nodes.get(parent) or project.nodes[parent].description))
+        ),
+        downstream=tuple(names.of(reader) for reader in readers.get(node.unique_id, ())),
+        siblings=tuple(described),
+        undescribed=tuple(column.name for column in node.columns if column.name.lower() not in told),
+    )
+
+
+class Names:
+    """Readable names: `stg_orders`, `raw.orders` for a source's table, `orders v2` for a versioned model."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def of(self, unique_id: str) -> str:
+        """The name of a node, or the end of the id where the node isn't in the project."""
+        node = self._project.nodes.get(unique_id)
+        if node is None:
+            return unique_id.rpartition(".")[2]
+        if node.source_name:
+            return f"{node.source_name}.{node.name}"
+        return f"{node.name} v{node.version}" if node.version else node.name
+
+    def of_column(self, ref: ColumnRef) -> str:
+        """`stg_orders.amount`."""
+        return f"{self.of(ref.unique_id)}.{ref.column}"
+
+    def in_sql(self, expression: str) -> str:
+        """The expression with readable names in place of unique_ids."""
+
+        def readable(match: re.Match[str]) -> str:
+            column = match[3] or (match[2] or "")
+            return f"{self.of(match[1])}.{column}" if column else self.of(match[1])
+
+        return _REFERENCE.sub(readable, expression)
+
+
+def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names) -> ColumnFacts:
+    column = node.column(name) or Column(name=name)
+    origin = lineage.origin(ColumnRef(node.unique_id, name.lower()))
+    inputs: tuple[ColumnRef, ...] = ()
+    if isinstance(origin, Same):
+        inputs = (origin.ref,)
+    elif isinstance(origin, Derived):
+        inputs = origin.inputs
+    return ColumnFacts(
+        name=name,
+        data_type=column.data_type,
+        tests=tuple(sentence for test in column.tests if (sentence := _test_in_words(test, names))),
+        origin=_origin_in_words(origin, names),
+        inputs=tuple(
+            (names.of_column(ref), _shortened(text))
+            for ref in dict.fromkeys(inputs)
+            if (text := known.columns.get(ref))
+        ),
+    )
+
+
+def _origin_in_words(origin: Origin | None, names: Names) -> str:
+    if isinstance(origin, Same):
+        return f"taken unchanged from {names.of_column(origin.ref)}"
+    if not isinstance(origin, Derived):
+        return ""
+    parts = [f"computed as {names.in_sql(origin.expression)}"]
+    for level in origin.aggregations:
+        keys = ", ".join(names.in_sql(key) for key in level.group_by)
+        parts.append(f"aggregated per {keys}" if keys else "aggregated over all rows")
+        if level.filters:
+            parts.append("of the rows where " + " and ".join(names.in_sql(condition) for condition in level.filters))
+    return "; ".join(parts)
+
+
+def _test_in_words(test: DataTest, names: Names) -> str:
+    if test.conditional:
+        return ""
+    match test.name:
+        case "unique":
+            return "tested unique"
+        case "not_null":
+            return "tested never null"
+        case "accepted_values":
+            return "tested to be one of: " + ", ".join(repr(value) for value in test.accepted_values[:30])
+        case "relationships":
+            return f"tested to refer to {names.of(test.to)}.{test.field}" if test.to else ""
+        case _:
+            return f"test {test.name}"
+
+
+def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
+    folder = PurePosixPath(node.original_file_path).parent.as_posix()
+    lines = [
+        f"materialized as {node.materialized}" if node.materialized and node.resource_type == "model" else "",
+        f"folder {folder}" if folder not in {".", ""} else "",
+        f"tags {', '.join(node.tags)}" if node.tags else "",
+        f"part of the source {node.source_name}: {_shortened(node.source_description)}"
+        if node.source_description
+        else "",
+        f"unique key {', '.join(node.unique_key)}" if node.unique_key else "",
+    ]
+    lines += [
+        f"tested unique together: {', '.join(test.combination)}"
+        for test in node.tests
+        if test.combination and not test.conditional
+    ]
+    found = lineage.nodes.get(node.unique_id)
+    shape = found.shape if found else None
+    if shape:
+        lines += [
+            f"one row per {', '.join(shape.group_by)} (group by)" if shape.group_by else "",
+            f"rows filtered by {' and '.join(names.in_sql(part) for part in shape.filters)}" if shape.filters else "",
+            f"union of {', '.join(names.of(part) for part in shape.union)}" if shape.union else "",
+        ]
+    return [line for line in lines if line]
+
+
+def _meaning(node: Node, column: Column, known: Descriptions) -> str:
+    return _shortened(known.columns.get(ColumnRef(node.unique_id, column.name.lower())) or column.description)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _DESCRIBED else line[: _DESCRIBED - 1] + "…"

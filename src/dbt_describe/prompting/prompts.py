@@ -1,0 +1,180 @@
+"""From facts to what is sent: one prompt, or several where one doesn't fit the model's window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
+from dbt_describe.prompting.fragments import Fragment, fenced, fit, shrink_lines, shrink_sql
+from dbt_describe.prompting.schemas import answer_schema
+from dbt_describe.prompting.templates import Template, Templates
+from dbt_describe.prompting.tokens import estimate_tokens
+
+DEFAULT_WINDOW_TOKENS = 32_768
+DEFAULT_OUTPUT_TOKENS = 16_384
+# Room in the answer: descriptions with evidence take about 90 tokens each, reasoning models think before they write.
+OUTPUT_TOKENS_PER_DESCRIPTION = 200
+OUTPUT_TOKENS_FIXED = 400
+# Asked for where the window has it: some models think at length before a short answer.
+ROOM_TO_THINK_TOKENS = 8_192
+# The estimate is about right, not exact; message and schema framing isn't counted.
+WINDOW_MARGIN = 0.05
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What a model takes: tokens of prompt and answer together, and the most that one answer may have."""
+
+    tokens: int = DEFAULT_WINDOW_TOKENS
+    output_tokens: int = DEFAULT_OUTPUT_TOKENS
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """One question. `facts` is all data that it shows, for checking the answer against."""
+
+    system: str
+    user: str
+    columns: tuple[str, ...]
+    describe_node: bool
+    schema: Mapping[str, object]
+    template: Template
+    max_output_tokens: int
+    facts: str
+    dropped: tuple[str, ...] = ()
+    """Names of fragments that didn't fit, or only in part."""
+
+    @property
+    def input_tokens(self) -> int:
+        """About how many tokens it is."""
+        return estimate_tokens(self.system) + estimate_tokens(self.user)
+
+
+def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
+    """As few prompts as fit the window, each asking for some of the columns; the first one asks for the node too.
+
+    Raises:
+        PromptTooLargeError: not even a single column fits.
+        PromptError: the template is broken.
+    """
+    prompt = _build(facts, templates, window)
+    if prompt is not None:
+        return (prompt,)
+    parts = len(facts.columns) + facts.describe_node
+    if parts <= 1:
+        raise PromptTooLargeError(
+            f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
+            "description. Use a model with a larger window."
+        )
+    halves = split(facts)
+    return tuple(prompt for half in halves for prompt in build_prompts(half, templates, window))
+
+
+def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
+    """The facts with the first and the second half of what is asked."""
+    middle = len(facts.columns) // 2
+    first = msgspec.structs.replace(facts, columns=facts.columns[:middle])
+    return first, msgspec.structs.replace(facts, columns=facts.columns[middle:], describe_node=False)
+
+
+def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
+    """The data of a prompt, from what changes least between nodes to what changes most."""
+    return (
+        Fragment("node", _node_lines(facts), required=True),
+        Fragment("sql", facts.sql, 60, shrink_sql),
+        Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
+        Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
+        Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
+        Fragment("other_columns", ", ".join(facts.undescribed), 20),
+        Fragment("input_columns", _pairs(_inputs(facts.columns)), 50, shrink_lines),
+        Fragment("asked", "\n".join(_column_lines(column) for column in facts.columns), required=True),
+    )
+
+
+def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
+    """The prompt for everything asked, or None where it doesn't fit."""
+    template = templates.get(_template_name(facts, templates))
+    asked = len(facts.columns) + facts.describe_node
+    output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
+    if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
+        return None
+    # A single description may use what there is.
+    output_tokens = min(output_tokens, window.tokens // 2)
+    constants = _constants(facts, template)
+    system = templates.render(template.system, constants)
+    fragments = fragments_of(facts)
+    empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
+    columns = tuple(column.name for column in facts.columns)
+    schema = answer_schema(columns, facts.describe_node)
+    overhead = estimate_tokens(system) + estimate_tokens(empty) + estimate_tokens(str(schema))
+    fitted = fit(fragments, int(window.tokens * (1 - WINDOW_MARGIN)) - output_tokens - overhead)
+    if fitted is None:
+        return None
+    data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
+    user = templates.render(template.user, constants | data)
+    left = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system) - estimate_tokens(user)
+    return Prompt(
+        system=system,
+        user=user,
+        columns=columns,
+        describe_node=facts.describe_node,
+        schema=schema,
+        template=template,
+        max_output_tokens=max(output_tokens, min(ROOM_TO_THINK_TOKENS, window.output_tokens, left)),
+        facts="\n".join(fragment.text for fragment in fragments) + f"\n{facts.name}",
+        dropped=tuple(old.name for old, new in zip(fragments, fitted, strict=True) if old.text != new.text),
+    )
+
+
+def _template_name(facts: NodeFacts, templates: Templates) -> str:
+    return facts.resource_type if templates.has(facts.resource_type) else "base"
+
+
+def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
+    return {
+        "resource_type": facts.resource_type,
+        "describe_node": facts.describe_node,
+        "column_count": len(facts.columns),
+        "output": {"column_words": template.output.column_words, "node_words": template.output.node_words},
+    }
+
+
+def _node_lines(facts: NodeFacts) -> str:
+    lines = [f"{facts.resource_type} {facts.name}", *facts.about]
+    if facts.description:
+        lines.append(f"description: {facts.description}")
+    return "\n".join(_line(line) for line in lines)
+
+
+def _column_lines(column: ColumnFacts) -> str:
+    details = [f"type {column.data_type}"] if column.data_type else []
+    details += [detail for detail in (column.origin, *column.tests) if detail]
+    return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
+
+
+def _inputs(columns: Iterable[ColumnFacts]) -> tuple[tuple[str, str], ...]:
+    return tuple(dict(pair for column in columns for pair in column.inputs).items())
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {_line(name)}: {_line(text)}" for name, text in pairs)
+
+
+def _line(text: str) -> str:
+    """One line: a name with a line break in it mustn't look like two facts."""
+    return " ".join(text.split())
+
+
+def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: Iterable[tuple[str, str, str]]) -> str:
+    """The wish for a better answer: `problem` with all of it, or the rejected ones as (column, text, reason).
+
+    Raises:
+        PromptError: the template is broken.
+    """
+    lines = "\n".join(
+        f"- {_line(column) or 'node'}: {_line(reason)}" + (f" (it was: {_line(text)[:300]})" if text else "")
+        for column, text, reason in rejected
+    )
+    variables = {"problem": problem, "rejected": fenced("rejected", lines), "system": prompt.system}
+    return templates.render(templates.get("repair").user, variables)

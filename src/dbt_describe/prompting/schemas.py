@@ -1,0 +1,45 @@
+"""The JSON schema of the answer to a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SCHEMA_NAME = "descriptions"
+CONFIDENCES = ("high", "medium", "low")
+# OpenAI's strict mode: 1,000 enum values in a schema; over 250 values, 15,000 characters in one enum.
+# Source: https://platform.openai.com/docs/guides/structured-outputs (supported schemas), read 2026-11.
+MOST_ENUM_VALUES = 250
+MOST_ENUM_CHARACTERS = 15_000
+
+
+def answer_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str, object]:
+    """The schema in the subset that every strict mode accepts: all properties required, none beyond them.
+
+    Evidence comes before the description so that the text follows from it. Very many columns are named by a plain
+    string instead of an enum; the reader of the answer checks the names in any case.
+    """
+    properties: dict[str, object] = {}
+    if describe_node:
+        properties["node"] = _object(_entry())
+    if columns:
+        small = len(columns) <= MOST_ENUM_VALUES and sum(map(len, columns)) <= MOST_ENUM_CHARACTERS
+        name: dict[str, object] = {"type": "string", "enum": list(columns)} if small else {"type": "string"}
+        properties["columns"] = {"type": "array", "items": _object({"name": name, **_entry()})}
+    return _object(properties)
+
+
+def _entry() -> dict[str, object]:
+    return {
+        "evidence": {"type": "string", "description": "The fact, quoted briefly, that the description rests on."},
+        "description": {"type": "string", "description": "The description, or empty where the facts don't show it."},
+        "confidence": {"type": "string", "enum": list(CONFIDENCES)},
+    }
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,221 @@
+"""What is said with a model about one node: the question, what to do when it doesn't fit, and one repair."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.answers.reading import Reading, Rejection, ReplyText, Subject, read_answer
+from dbt_describe.answers.validation import words_of
+from dbt_describe.errors import (
+    AnswerError,
+    ContextOverflowError,
+    DbtDescribeError,
+    LlmError,
+    RefusedAnswerError,
+    TruncatedAnswerError,
+)
+from dbt_describe.llm.messages import Completer, Message, Reply, Request
+from dbt_describe.planning import Abstention, Task
+from dbt_describe.prompting.facts import NodeFacts
+from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
+from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema
+from dbt_describe.prompting.templates import Templates
+
+SMALLEST_WINDOW_TOKENS = 1024
+# How much more room an answer gets that was cut off.
+GROWTH = 4
+# Of an answer that can't be used, so much is shown back to the model.
+SHOWN_BACK_CHARACTERS = 8_000
+
+
+class Account:
+    """What the requests of one node have used. `cost_usd` is None as soon as one reply's price isn't known."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost_usd: Decimal | None = Decimal(0)
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply."""
+        self.calls += 1
+        self.input_tokens += reply.usage.input_tokens
+        self.output_tokens += reply.usage.output_tokens
+        known = self.cost_usd is not None and reply.cost_usd is not None
+        self.cost_usd = (self.cost_usd or Decimal(0)) + (reply.cost_usd or Decimal(0)) if known else None
+
+
+class Dialogue:
+    """One node's questions. `window` is set when the model's window turned out to be smaller than assumed."""
+
+    def __init__(
+        self, completer: Completer, model: str, templates: Templates, timeout_s: float, account: Account
+    ) -> None:
+        self._completer = completer
+        self._model = model
+        self._templates = templates
+        self._timeout_s = timeout_s
+        self._account = account
+        self.window: Window | None = None
+
+    async def describe(self, facts: NodeFacts, window: Window, *, grown: bool = False) -> Reading:
+        """A draft or an abstention for everything that the facts ask for; no rejections.
+
+        Where several requests are needed and some fail, what they asked for is abstained from.
+
+        Raises:
+            DbtDescribeError: no request succeeded; the first one's error.
+        """
+        prompts = build_prompts(facts, self._templates, window)
+        parts = [_part(facts, prompt) for prompt in prompts]
+        results = await asyncio.gather(
+            *(self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)),
+            return_exceptions=True,
+        )
+        return _merged(list(zip(parts, results, strict=True)))
+
+    async def _answer(self, facts: NodeFacts, prompt: Prompt, window: Window, grown: bool) -> Reading:
+        """One prompt's answer; asked in another way when it is too large or its answer is cut off."""
+        try:
+            return await self._converse(facts, prompt, grown)
+        except ContextOverflowError:
+            used = min(window.tokens, prompt.input_tokens + prompt.max_output_tokens)
+            if used // 2 < SMALLEST_WINDOW_TOKENS:
+                raise
+            self.window = msgspec.structs.replace(window, tokens=used // 2)
+            return await self.describe(facts, self.window, grown=grown)
+        except TruncatedAnswerError:
+            if grown:
+                raise
+            if len(facts.columns) + facts.describe_node < 2:
+                return await self._converse(facts, prompt, grown=True)
+            results = await asyncio.gather(
+                *(self.describe(half, window, grown=True) for half in split(facts)), return_exceptions=True
+            )
+            return _merged(list(zip(split(facts), results, strict=True)))
+        except RefusedAnswerError as error:
+            return _abstained(facts, str(error))
+
+    async def _converse(self, facts: NodeFacts, prompt: Prompt, grown: bool) -> Reading:
+        """Ask, and ask once more for what can't be accepted."""
+        messages = (Message("system", prompt.system), Message("user", prompt.user))
+        request = self._request(facts, prompt, messages, grown)
+        reply = await self._complete(request)
+        subject = _subject(facts, prompt, self._model)
+        try:
+            reading = read_answer(_reply_text(reply), _task(facts), subject)
+        except (TruncatedAnswerError, RefusedAnswerError):
+            raise
+        except AnswerError as error:
+            return await self._ask_again(facts, prompt, request, reply, subject, error)
+        return await self._repair(facts, prompt, request, reply, subject, reading) if reading.rejections else reading
+
+    async def _ask_again(
+        self, facts: NodeFacts, prompt: Prompt, request: Request, reply: Reply, subject: Subject, problem: AnswerError
+    ) -> Reading:
+        """The whole question once more, with what was wrong with the answer."""
+        wish = render_repair(self._templates, prompt, problem=str(problem), rejected=())
+        try:
+            second = await self._complete(_continued(request, reply, wish, request.schema))
+            reading = read_answer(_reply_text(second), _task(facts), subject)
+        except RefusedAnswerError:
+            raise
+        except (AnswerError, LlmError) as error:
+            raise AnswerError(f"{problem}; asked again: {error}") from error
+        return _settled(reading, facts)
+
+    async def _repair(
+        self, facts: NodeFacts, prompt: Prompt, request: Request, reply: Reply, subject: Subject, reading: Reading
+    ) -> Reading:
+        """The failing descriptions once more; what is good already is kept whatever happens."""
+        failing = _only(facts, reading.rejections)
+        rejected = tuple((rejection.column, rejection.text, rejection.reason) for rejection in reading.rejections)
+        wish = render_repair(self._templates, prompt, problem="", rejected=rejected)
+        columns = tuple(column.name for column in failing.columns)
+        schema = answer_schema(columns, failing.describe_node)
+        try:
+            second = await self._complete(_continued(request, reply, wish, schema))
+            repaired = _settled(read_answer(_reply_text(second), _task(failing), subject), failing)
+        except (AnswerError, LlmError):
+            repaired = _settled(Reading(rejections=reading.rejections), failing)
+        return Reading(reading.drafts + repaired.drafts, reading.abstentions + repaired.abstentions)
+
+    async def _complete(self, request: Request) -> Reply:
+        reply = await self._completer.complete(request)
+        self._account.add(reply)
+        return reply
+
+    def _request(self, facts: NodeFacts, prompt: Prompt, messages: tuple[Message, ...], grown: bool) -> Request:
+        return Request(
+            model=self._model,
+            messages=messages,
+            schema_name=SCHEMA_NAME,
+            schema=prompt.schema,
+            temperature=prompt.template.parameters.temperature,
+            max_output_tokens=prompt.max_output_tokens * (GROWTH if grown else 1),
+            node=facts.unique_id,
+            timeout_s=self._timeout_s,
+        )
+
+
+def _continued(request: Request, reply: Reply, wish: str, schema: object) -> Request:
+    """The conversation with the model's answer and a wish about it."""
+    said = reply.text[:SHOWN_BACK_CHARACTERS].strip() or "(an empty answer)"
+    messages = (*request.messages, Message("assistant", said), Message("user", wish))
+    return msgspec.structs.replace(request, messages=messages, schema=schema, purpose="repair")
+
+
+def _merged(results: list[tuple[NodeFacts, Reading | BaseException]]) -> Reading:
+    """All readings as one; failed parts become abstentions unless all have failed."""
+    readings = [result for _, result in results if isinstance(result, Reading)]
+    for facts, result in results:
+        if not isinstance(result, BaseException):
+            continue
+        if not readings or not isinstance(result, DbtDescribeError):
+            raise result
+        readings.append(_abstained(facts, str(result)))
+    return Reading(
+        tuple(draft for reading in readings for draft in reading.drafts),
+        tuple(abstention for reading in readings for abstention in reading.abstentions),
+    )
+
+
+def _settled(reading: Reading, facts: NodeFacts) -> Reading:
+    """The reading with what is still rejected abstained from."""
+    given_up = tuple(
+        Abstention(facts.unique_id, rejection.column, f"the model's answer can't be accepted: {rejection.reason}")
+        for rejection in reading.rejections
+    )
+    return Reading(reading.drafts, reading.abstentions + given_up)
+
+
+def _abstained(facts: NodeFacts, reason: str) -> Reading:
+    asked = [*([""] if facts.describe_node else []), *(column.name for column in facts.columns)]
+    return Reading(abstentions=tuple(Abstention(facts.unique_id, column, reason) for column in asked))
+
+
+def _part(facts: NodeFacts, prompt: Prompt) -> NodeFacts:
+    columns = tuple(column for column in facts.columns if column.name in prompt.columns)
+    return msgspec.structs.replace(facts, columns=columns, describe_node=prompt.describe_node)
+
+
+def _only(facts: NodeFacts, rejections: tuple[Rejection, ...]) -> NodeFacts:
+    names = {rejection.column for rejection in rejections}
+    columns = tuple(column for column in facts.columns if column.name in names)
+    return msgspec.structs.replace(facts, columns=columns, describe_node="" in names)
+
+
+def _task(facts: NodeFacts) -> Task:
+    return Task(facts.unique_id, tuple(column.name for column in facts.columns), facts.describe_node)
+
+
+def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
+    return Subject(facts.name, model, words_of(prompt.facts))
+
+
+def _reply_text(reply: Reply) -> ReplyText:
+    return ReplyText(reply.text, reply.finish_reason, reply.refusal)

@@ -1,0 +1,191 @@
+"""The writer that asks a language model: one request for all gaps of a node, one more for what is not accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from dbt_describe.errors import (
+    AnswerError,
+    ContextOverflowError,
+    DbtDescribeError,
+    LlmError,
+    LlmSettingsError,
+    PromptError,
+    PromptTooLargeError,
+    QuotaError,
+)
+from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.gateway import GatewaySettings, open_gateway
+from dbt_describe.llm.messages import Provider, Usage
+from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
+from dbt_describe.planning import Descriptions, Task
+from dbt_describe.project.graph import children_by_node
+from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import NodeFacts, gather_facts
+from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.writers.dialogue import Account, Dialogue
+from dbt_describe.writers.protocol import WriterResult
+
+# What one description with its evidence takes, for estimates.
+TOKENS_PER_DESCRIPTION = 90
+# A larger window is left unused: more SQL than this makes an answer dearer, not better.
+LARGEST_WINDOW_TOKENS = 131_072
+
+Price = Callable[[Usage], Decimal | None]
+
+
+class ModelSettings(Protocol):
+    """What opening the writer needs to be told."""
+
+    @property
+    def model(self) -> str:
+        """`provider/NAME`."""
+
+    @property
+    def base_url(self) -> str:
+        """Empty for the provider's own."""
+
+    @property
+    def api_key(self) -> str:
+        """Empty where the endpoint needs none."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Total seconds for one attempt."""
+
+    @property
+    def prompts_dir(self) -> Path | None:
+        """The user's own templates."""
+
+
+class LlmWriter:
+    """Describes nodes by asking a model through a gateway."""
+
+    is_free = False
+
+    def __init__(
+        self,
+        gateway: Provider,
+        model: str,
+        templates: Templates,
+        *,
+        window: Window | None = None,
+        timeout_s: float = 120.0,
+        price: Price = lambda _: None,
+    ) -> None:
+        self._gateway = gateway
+        self._model = model
+        self._templates = templates
+        self._window = window or Window()
+        self._timeout_s = timeout_s
+        self._price = price
+        self._readers: dict[str, list[str]] = {}
+        self._project: Project | None = None
+
+    @property
+    def name(self) -> str:
+        """The model, as `provider/NAME`."""
+        return self._model
+
+    async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        """Describe what the task names.
+
+        Raises:
+            LlmSettingsError, QuotaError: no node can be described until something is changed.
+            LlmError, AnswerError, PromptError: this node can't be described; the message names it.
+        """
+        facts = self._facts(task, project, lineage, known)
+        account = Account()
+        dialogue = Dialogue(self._gateway, self._model, self._templates, self._timeout_s, account)
+        try:
+            reading = await dialogue.describe(facts, self._window)
+        except (LlmSettingsError, QuotaError):
+            raise
+        except (AnswerError, LlmError, PromptError) as error:
+            raise _named(error, task.unique_id) from error
+        finally:
+            # A window found too large for one node is too large for all.
+            self._window = min(self._window, dialogue.window or self._window, key=lambda window: window.tokens)
+        return WriterResult(
+            drafts=reading.drafts,
+            abstentions=reading.abstentions,
+            calls=account.calls,
+            input_tokens=account.input_tokens,
+            output_tokens=account.output_tokens,
+            cost_usd=account.cost_usd,
+        )
+
+    def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        """What `write` would cost if every answer is accepted at once; nothing where the task fits no prompt.
+
+        Raises:
+            PromptError: a template is broken.
+        """
+        try:
+            prompts = build_prompts(self._facts(task, project, lineage, known), self._templates, self._window)
+        except PromptTooLargeError:
+            return WriterResult()
+        input_tokens = sum(prompt.input_tokens for prompt in prompts)
+        output_tokens = TOKENS_PER_DESCRIPTION * (len(task.columns) + task.describe_node)
+        return WriterResult(
+            calls=len(prompts),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost_usd=self._price(Usage(input_tokens, output_tokens)),
+        )
+
+    async def aclose(self) -> None:
+        """Close the gateway's connections."""
+        await self._gateway.aclose()
+
+    def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
+        if self._project is not project:
+            self._project, self._readers = project, children_by_node(project.nodes)
+        return gather_facts(task, project, lineage, known, self._readers)
+
+
+def open_llm_writer(settings: ModelSettings, concurrency: int = 16) -> LlmWriter:
+    """The writer for the settings' model. Nothing is sent yet; templates are checked when they are first used.
+
+    Raises:
+        LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
+        PromptError: the directory of templates doesn't exist.
+    """
+    gateway_settings = GatewaySettings(
+        model=settings.model,
+        base_url=settings.base_url,
+        # A plain str: the settings' own type hides itself when shown, and the SDK's headers want the text.
+        api_key=str(settings.api_key),
+        concurrency=concurrency,
+    )
+    templates = open_templates(settings.prompts_dir)
+    gateway = open_gateway(gateway_settings)
+    name = settings.model.partition("/")[2].strip()
+    base_url = settings.base_url or OPENAI_URL
+    tokens = context_window(name, base_url)
+    window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+    return LlmWriter(
+        gateway,
+        settings.model,
+        templates,
+        window=window,
+        timeout_s=settings.timeout_s,
+        price=price_at(name, base_url),
+    )
+
+
+def _named(error: DbtDescribeError, unique_id: str) -> DbtDescribeError:
+    """The same error, its message beginning with the node."""
+    message = str(error)
+    if message.startswith(unique_id):
+        return error
+    kind = next(
+        kind
+        for kind in (AnswerError, PromptTooLargeError, PromptError, ContextOverflowError, LlmError)
+        if isinstance(error, kind)
+    )
+    return kind(f"{unique_id}: {message}")
