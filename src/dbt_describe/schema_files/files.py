@@ -122,7 +122,7 @@ def _write_temporary(temporary: Path, target: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     if target.exists():
         status = target.stat()
-        if hasattr(os, "chown"):
+        if hasattr(os, "chown"):  # pragma: no branch - Windows has none
             with contextlib.suppress(PermissionError):
                 os.chown(temporary, status.st_uid, status.st_gid)
         temporary.chmod(stat.S_IMODE(status.st_mode))

@@ -29,7 +29,7 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
         if value is None:
             last = owner.pairs[-1][1]
             return [Splice(last.end, last.end, f", {growth.key}: {written}")]
-        space = " " if value.start == value.end else ""
+        space = " " if document.text[value.start - 1] == ":" else ""
         return [Splice(value.start, value.end, space + written)]
     if value is not None:
         return _fill_empty_list(document, style, growth, owner, value)
@@ -81,7 +81,7 @@ def _fill_empty_list(
     key = next(key for key, own in owner.pairs if own is value)
     if value.anchor or value.tag or document.text[value.start : value.end].strip("[] \t") not in {"", "~", "null"}:
         raise document.fault(value.line, f"the empty list under {growth.key} can't be extended; write it by hand")
-    start = len(document.text[: value.start].rstrip(" \t"))
+    start = key.end + len(document.text[key.end : value.start].rstrip(" \t"))
     position = document.line_end(value.end)
     lines = _list_lines(document, style, growth, key.column, position)
     return [Splice(start, value.end, ""), Splice(position, position, lines)]
@@ -104,11 +104,7 @@ def _new_list(document: Document, style: FileStyle, growth: Growth, owner: Mappi
 def _new_section(document: Document, style: FileStyle, growth: Growth, column: int) -> Splice:
     """A whole section at the end of the file, a blank line above it."""
     text = document.text
-    if document.explicit_end:
-        position = document.line_end(document.root.end) if document.root else 0
-    else:
-        position = len(text.rstrip("\r\n \t"))
-        position = document.line_end(position)
+    position = document.line_end(len(text[: document.end_marker].rstrip("\r\n \t")))
     newline = local_newline(document, position, style)
     head = f"{newline}{newline}{' ' * column}" if text[:position] else ""
     if document.root is None:
@@ -149,13 +145,11 @@ def _dash(document: Document, item: YamlNode) -> tuple[int, int]:
     """The column of an item's dash, and the columns from it to the item."""
     text = document.text
     line_start = item.start - item.column
-    while (before := text[line_start : item.start]).strip() != "-":
-        if before.partition("#")[0].strip(" \t\r\n") == "-":  # the item begins on a line below its dash
-            return len(before) - len(before.lstrip(" ")), 2
-        if line_start == 0:
-            raise document.fault(item.line, "the dash of this entry wasn't found; write it by hand")
+    before = text[line_start : item.start]
+    while before.partition("#")[0].strip() != "-" and line_start:  # the item begins on a line below its dash
         line_start = max(text.rfind("\n", 0, line_start - 1), text.rfind("\r", 0, line_start - 1)) + 1
-    dash = before.index("-")
+        before = text[line_start : item.start]
+    dash = len(before) - len(before.lstrip(" "))
     on_same_line = "\n" not in before and "\r" not in before
     return dash, item.column - dash if on_same_line else 2
 

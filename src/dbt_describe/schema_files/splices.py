@@ -60,16 +60,17 @@ def fill_splices(document: Document, style: FileStyle, fill: Fill) -> list[Splic
 
 
 def _replace_value(document: Document, style: FileStyle, owner: Mapping, value: Scalar, text: str) -> list[Splice]:
-    column = next(key.column for key, own in owner.pairs if own is value)
+    key = next(key for key, own in owner.pairs if own is value)
+    if ":" not in document.text[key.end : value.start]:
+        raise document.fault(value.line, "a key without its colon; write `description:`")
+    column = key.column
     header = _BLOCK_HEADER.match(document.text, value.start) if value.style in {"|", ">"} else None
     head_end = header.end() if header else value.end
     body_start = document.line_end(head_end)
     body_end = max(value.end, body_start) if header else body_start
     written = _write(document, style, text, column, body_end, flow=owner.flow)
-    if value.start == value.end and document.text[value.start - 1 : value.start] == ":":
+    if document.text[value.start - 1] == ":":
         written = Written(" " + written.head, written.body)
-    elif value.start == value.end:
-        raise document.fault(value.line, "a key without its colon; write `description:`")
     newline = local_newline(document, body_start, style)
     splices = [Splice(value.start, head_end, written.head)]
     if header or written.body:

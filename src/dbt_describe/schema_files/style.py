@@ -59,7 +59,7 @@ class _Tally(msgspec.Struct):
 def measure_style(document: Document) -> FileStyle:
     """The habits of the file, by majority; defaults where it says nothing."""
     tally = _Tally()
-    if document.root is not None:
+    if isinstance(document.root, Mapping):
         _measure(document, document.root, "", tally)
     newlines = Counter(_NEWLINE.findall(document.text))
     return FileStyle(
@@ -104,12 +104,12 @@ def _width(tally: _Tally) -> int | None:
     return None if longest > 120 else max(DEFAULT_WIDTH, longest)
 
 
-def _measure(document: Document, node: YamlNode, list_key: str, tally: _Tally) -> None:
+def _measure(document: Document, node: Mapping | Sequence, list_key: str, tally: _Tally) -> None:
     if isinstance(node, Sequence):
         for item in node.items:
             if isinstance(item, Mapping | Sequence):
                 _measure(document, item, list_key, tally)
-    elif isinstance(node, Mapping):
+    else:
         before = ""
         for key, value in node.pairs:
             name = key_text(key)

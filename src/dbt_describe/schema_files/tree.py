@@ -79,8 +79,8 @@ class Document(msgspec.Struct, eq=False):
     source: str
     """What messages call the file."""
     root: YamlNode | None = None
-    explicit_end: bool = False
-    """A `...` ends the document."""
+    end_marker: int | None = None
+    """Where the `...` stands that ends the document."""
 
     def fault(self, line: int, message: str) -> SchemaFileError:
         """The error to raise, with its place in front."""
@@ -135,8 +135,8 @@ def _compose(document: Document, events: Iterator[yaml.Event]) -> None:
             _close_collection(stack.pop(), _place(event)["end"])
         elif isinstance(event, yaml.DocumentStartEvent) and document.root is not None:
             raise document.fault(_place(event)["line"], "a second YAML document starts here; dbt reads one")
-        elif isinstance(event, yaml.DocumentEndEvent):
-            document.explicit_end = bool(event.explicit)
+        elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
+            document.end_marker = _place(event)["start"]
     if isinstance(document.root, Scalar) and document.root.is_null:
         document.root = None
 

@@ -43,10 +43,10 @@ class _Comparison:
     def same_root(self, old: YamlNode | None, new: YamlNode | None) -> bool:
         if old is not None and new is not None:
             return self.same(old, new)
-        if old is None and new is None:
-            return True
-        pairs = [pair for pair in new.pairs if key_text(pair[0]) != "version"] if isinstance(new, Mapping) else []
-        return self.same_pairs(0, [], pairs)
+        if not isinstance(new, Mapping):  # something was to be written, so nothing can't be right
+            return False
+        version, *pairs = new.pairs
+        return key_text(version[0]) == "version" and key_text(version[1]) == "2" and self.same_pairs(0, [], pairs)
 
     def same(self, old: YamlNode, new: YamlNode) -> bool:
         if type(old) is not type(new) or old.tag != new.tag or old.anchor != new.anchor:
