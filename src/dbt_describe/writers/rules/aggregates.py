@@ -79,9 +79,10 @@ def _must_count_once(found: _Aggregated, teller: Teller) -> None:
 
 
 def _over(found: _Aggregated) -> str:
-    """` over the order items`, where the aggregated value isn't a column of the aggregated rows themselves."""
+    """` over the order items`, where it wouldn't be clear else: a column of other rows, or one called `price` only."""
     tables = {column.table for column in found.value.find_all(exp.Column)} if found.value is not None else set()
-    return "" if tables <= {found.rows.driving} else f" over the {found.rows.several}"
+    vague = isinstance(found.value, exp.Column) and not found.rows.entity and words.is_vague(found.value.name)
+    return f" over the {found.rows.several}" if vague or not tables <= {found.rows.driving} else ""
 
 
 def _without_null_as_zero(value: exp.Expr) -> exp.Expr:
@@ -108,6 +109,8 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
 
 
 def _several_values(phrase: Phrase) -> str:
+    if phrase.text.startswith("value of "):
+        return f"the distinct values of {phrase.text.removeprefix('value of ')}"
     if not phrase.definite or phrase.plural or len(phrase.text.split()) > 3:
         return f"the distinct values of {phrase.inside}"
     return f"the distinct {words.plural(phrase.text)}"
@@ -236,7 +239,9 @@ def _list(function: exp.Expr, teller: Teller) -> Phrase:
     phrase = teller.operand(found.value)
     separator = literal_text(function.args["separator"]) if function.args.get("separator") else ""
     how = f", joined by {words.quoted(separator)}" if separator else ""
-    values = _several_values(phrase) if found.distinct else f"the values of {phrase.inside}"
+    values = (
+        _several_values(phrase) if found.distinct else f"the values of {phrase.inside.removeprefix('the value of ')}"
+    )
     said = _said(f"list of {values}{_over(found)}", found, teller)
     return Phrase(f"{said.text}{how}", loose=said.loose or bool(how))
 

@@ -13,7 +13,7 @@ from dbt_describe.writers.rules.dates import is_now
 from dbt_describe.writers.rules.grain import changes_rows, may_lack_rows
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, sentence
-from dbt_describe.writers.rules.rowsets import row_set
+from dbt_describe.writers.rules.rowsets import beyond_equalities, row_set
 from dbt_describe.writers.rules.speech import teller_of
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
@@ -90,8 +90,9 @@ def _check_rows(node: Node, expression: exp.Expr, derived: Derived, shape: Shape
         seen.add(shape.driving)
     if _joins_itself(joins, seen, expression):
         raise UnsayableError("a relation is joined with itself, so that its columns can't be told apart")
-    if derived.windows and shape is not None and any("over (" in text.lower() for text in shape.filters):
-        raise UnsayableError("its rows are chosen by the window function itself")
+    seen_by_windows = {text for rows in derived.windows for text in rows.filters}
+    if derived.windows and shape is not None and not seen_by_windows.issuperset(shape.filters):
+        raise UnsayableError("its rows are chosen after the window function has seen them")
 
 
 def _joins_itself(joins: list[Join], driving: set[str], expression: exp.Expr) -> bool:
@@ -117,10 +118,12 @@ def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[e
     """Every column that may be named in the sentence."""
     texts = [text for rows in derived.aggregations for text in (*rows.filters, *rows.group_by)]
     texts += [text for rows in derived.windows for text in rows.filters]
-    texts += [join.on for rows in derived.aggregations for join in rows.joins if join.kind == "inner" and join.on]
     found = list(expression.find_all(exp.Column))
     for text in texts:
         found += parsed(text, dialect).find_all(exp.Column)
+    for join in (join for rows in derived.aggregations for join in rows.joins if join.kind == "inner"):
+        for condition in beyond_equalities(join, dialect):
+            found += condition.find_all(exp.Column)
     return [column for column in found if not isinstance(column.this, exp.Star)]
 
 

@@ -48,9 +48,9 @@ def _compared(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Tel
     truth = strip_casts(right)
     if isinstance(truth, exp.Boolean) and kind in (exp.EQ, exp.NEQ):
         return _truth(left, bool(truth.this) == (kind is exp.EQ), teller)
-    existence = _existence(kind, left, right, teller)
-    if existence:
-        return existence
+    special = _existence(kind, left, right, teller) or _emptiness(kind, left, right, teller)
+    if special:
+        return special
     subject, other = teller.operand(left), teller.value(right)
     if other.loose or subject.text == other.text:
         raise UnsayableError(TOO_DEEP)
@@ -81,8 +81,24 @@ def _existence(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Te
     return f"there are {'any' if some else 'no'} {things}"
 
 
+def _emptiness(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Teller) -> str | None:
+    """`COALESCE(x, '') <> ''` → `x is neither null nor empty`; None for any other comparison."""
+    bare = strip_casts(left)
+    if not isinstance(bare, exp.Coalesce) or len(bare.expressions) != 1 or kind not in (exp.EQ, exp.NEQ):
+        return None
+    if literal_text(bare.expressions[0]) != "" or literal_text(right) != "":
+        return None
+    subject = teller.operand(bare.this)
+    return f"{subject.inside} {subject.verb} {'null or empty' if kind is exp.EQ else 'neither null nor empty'}"
+
+
 def _truth(expression: exp.Expr, is_true: bool, teller: Teller) -> str:
     bare = strip_casts(expression)
+    if isinstance(bare, exp.Coalesce) and _null_is_false(bare):
+        if is_true:
+            return teller.clause(bare.this)
+        subject = teller.operand(bare.this)
+        return f"{subject.inside} {subject.verb} not true"
     if teller.is_condition(bare):
         return teller.clause(bare) if is_true else _denied(bare, teller)
     subject = teller.operand(expression)
@@ -262,10 +278,14 @@ def _wrapped(expression: exp.Expr, teller: Teller) -> str:
 
 def _coalesced(expression: exp.Expr, teller: Teller) -> str:
     """As a condition, null counts as false, so that saying so for null changes nothing."""
-    rest = [strip_casts(choice) for choice in expression.expressions]
-    if len(rest) == 1 and isinstance(rest[0], exp.Boolean) and not rest[0].this:
+    if _null_is_false(expression):
         return teller.clause(expression.this)
     raise UnsayableError(TOO_DEEP)
+
+
+def _null_is_false(expression: exp.Expr) -> bool:
+    rest = [strip_casts(choice) for choice in expression.expressions]
+    return len(rest) == 1 and isinstance(rest[0], exp.Boolean) and not rest[0].this
 
 
 def _constant(_: exp.Expr, __: Teller) -> str:

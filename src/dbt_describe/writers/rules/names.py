@@ -139,6 +139,8 @@ class Names:
         return Phrase(said, plural=words.is_plural(said))
 
     def _reused(self, ref: ColumnRef) -> Phrase | None:
+        if ref.column == "id" or ref.column.endswith("_id"):
+            return None
         text = noun_phrase(self._known.columns.get(ref, ""))
         if text is None:
             return None

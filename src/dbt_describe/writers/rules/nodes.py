@@ -152,7 +152,7 @@ def _rows_sentence(node: Node, shape: Shape, names: Names, origin: str) -> str:
     if not shape.driving or shape.grouped_from or shape.distinct or changes_rows(node) or drops_duplicates(node):
         return _unsure_rows_sentence(shape, origin)
     if origin.startswith("some of"):
-        return sentence(origin)
+        raise UnsayableError("its rows are some of another node's, but which can't be said in a sentence")
     if not shape.joins and not shape.filters:
         return sentence(f"one row per row of {origin}")
     if not shape.joins:

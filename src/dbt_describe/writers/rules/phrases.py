@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-MAX_WORDS = 45
+MAX_WORDS = 40
 """Past this a reader has lost the beginning of the sentence."""
 
 _DOUBLED = re.compile(r"\b([a-z]+) \1\b", re.IGNORECASE)

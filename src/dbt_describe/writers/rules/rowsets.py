@@ -22,6 +22,8 @@ class RowSet(msgspec.Struct, frozen=True):
     driving: str
     one: str
     several: str
+    entity: bool
+    """The rows have a name of their own; else they are `rows of` the node."""
     nodes: frozenset[str]
     conditions: tuple[str, ...]
     multiplied: bool
@@ -62,6 +64,7 @@ def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
         driving=aggregation.driving,
         one=one,
         several=several,
+        entity=not several.startswith("rows of "),
         nodes=frozenset((aggregation.driving, *(join.unique_id for join in aggregation.joins))),
         conditions=tuple(dict.fromkeys(conditions)),
         multiplied=any(not join.matches_at_most_one for join in aggregation.joins if join.kind not in _HARMLESS_KINDS),
@@ -88,14 +91,26 @@ def _join_conditions(join: Join, driving: str, teller: Teller) -> list[str]:
     """What an inner join asks beside the equality of columns, which `there is a match` tells."""
     if join.kind not in ("inner", "semi", "anti") or join.unique_id in ("", driving):
         raise UnsayableError("a join decides which rows are aggregated")
-    condition = parsed(join.on, teller.dialect) if join.on else None
-    if condition is None:
-        raise UnsayableError("a join decides which rows are aggregated")
-    conjuncts: list[exp.Expr] = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
-    others = [conjunct for conjunct in conjuncts if not _equates_columns(conjunct)]
-    if len(others) == len(conjuncts) or (others and join.kind != "inner"):
+    others = beyond_equalities(join, teller.dialect)
+    if others and join.kind != "inner":
         raise UnsayableError("the condition of a join decides which rows are aggregated")
     return [teller.clause(other) for other in others]
+
+
+def beyond_equalities(join: Join, dialect: str) -> list[exp.Expr]:
+    """Conditions of a join other than that columns are equal.
+
+    Raises:
+        UnsayableError: no columns are equated.
+    """
+    if not join.on:
+        raise UnsayableError("a join decides which rows are aggregated")
+    condition = parsed(join.on, dialect)
+    conjuncts: list[exp.Expr] = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+    others = [conjunct for conjunct in conjuncts if not _equates_columns(conjunct)]
+    if len(others) == len(conjuncts):
+        raise UnsayableError("the condition of a join decides which rows are aggregated")
+    return others
 
 
 def _equates_columns(condition: exp.Expr) -> bool:
