@@ -34,11 +34,18 @@ class OpenAIProvider:
         LlmSettingsError: OpenAI's own endpoint without a key, or a key that can't be one.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Callable[[], float] = time.monotonic,
+        client: openai.AsyncOpenAI | None = None,
+    ) -> None:
         _check_key(endpoint)
         self._endpoint = endpoint
         self._clock = clock
-        self._client = openai.AsyncOpenAI(api_key=endpoint.api_key or NO_KEY, base_url=endpoint.base_url, max_retries=0)
+        self._client = client or openai.AsyncOpenAI(
+            api_key=endpoint.api_key or NO_KEY, base_url=endpoint.base_url, max_retries=0
+        )
         self._forms: dict[str, Form] = {}
 
     async def complete(self, request: Request) -> Reply:

@@ -1,0 +1,165 @@
+"""The stack of layers as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from dbt_describe.errors import LlmError, LlmSettingsError
+from dbt_describe.llm.endpoints import Endpoint, checked_base_url
+from dbt_describe.llm.failures import TransientError
+from dbt_describe.llm.gateway import Gateway, GatewaySettings, open_gateway
+from dbt_describe.llm.messages import Reply, Request, Usage
+from dbt_describe.llm.models import ModelName, parse_model
+from dbt_describe.llm.prices import OPENAI_URL, context_window, cost_of
+from tests.llm.fakes import FakeCompleter, RecordedSleep, question, reply
+
+
+def test_every_attempt_is_counted_and_every_reply_priced() -> None:
+    fake = FakeCompleter(TransientError("busy"), reply(usage=Usage(100, 20, 50)))
+    gateway = Gateway(fake, lambda usage, model: Decimal(usage.output_tokens), sleep=RecordedSleep())
+    answer = asyncio.run(gateway.complete(question()))
+    assert answer.cost_usd == Decimal(20)
+    totals = gateway.totals
+    assert (totals.attempts, totals.failed_attempts) == (2, 1)
+    assert (totals.input_tokens, totals.output_tokens, totals.cached_input_tokens) == (100, 20, 50)
+    assert totals.cost_usd == Decimal(20)
+
+
+def test_an_unknown_price_is_none_and_counted_as_unpriced() -> None:
+    gateway = Gateway(FakeCompleter(reply()), lambda usage, model: None)
+    assert asyncio.run(gateway.complete(question())).cost_usd is None
+    assert gateway.totals.unpriced == 1
+
+
+def test_no_more_requests_are_under_way_than_allowed() -> None:
+    class Busy(FakeCompleter):
+        now = most = 0
+
+        async def complete(self, request: Request) -> Reply:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().complete(request)
+
+    async def ask_many(fake: Busy) -> None:
+        async with Gateway(fake, lambda usage, model: None, concurrency=3) as gateway:
+            await asyncio.gather(*(gateway.complete(question()) for _ in range(20)))
+
+    fake = Busy(reply())
+    asyncio.run(ask_many(fake))
+    assert fake.most == 3
+    assert len(fake.requests) == 20
+    assert fake.closed
+
+
+def test_a_waiting_request_holds_no_turn_while_it_waits_to_retry() -> None:
+    async def ask() -> int:
+        waiting, fake = asyncio.Event(), FakeCompleter(TransientError("busy"), reply())
+
+        async def sleep(_: float) -> None:
+            waiting.set()
+            await asyncio.sleep(0.01)
+
+        gateway = Gateway(fake, lambda usage, model: None, concurrency=1, sleep=sleep)
+        first = asyncio.ensure_future(gateway.complete(question(node="first")))
+        await waiting.wait()
+        await gateway.complete(question(node="second"))
+        await first
+        return [request.node for request in fake.requests].index("second")
+
+    assert asyncio.run(ask()) == 1
+
+
+def test_importing_the_package_imports_no_sdk() -> None:
+    code = "import sys, dbt_describe.llm.gateway; print([m for m in ('openai', 'genai_prices') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_openai_without_a_key_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(LlmSettingsError, match=r"api\.openai\.com/v1 needs a key: set OPENAI_API_KEY"):
+        open_gateway(GatewaySettings(model="openai/gpt-6-luna"))
+
+
+@pytest.mark.parametrize("key", ["sk-ä", "sk one two"])
+def test_a_key_that_cannot_be_one_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(LlmSettingsError) as raised:
+        open_gateway(GatewaySettings(model="openai/x", api_key=key))
+    assert key not in str(raised.value)
+
+
+def test_a_local_server_needs_no_key() -> None:
+    async def open_and_close() -> None:
+        await open_gateway(GatewaySettings(model="openai/x", base_url="http://localhost:8080/v1")).aclose()
+
+    asyncio.run(open_and_close())
+
+
+@pytest.mark.parametrize("url", ["localhost:8080/v1", "ftp://x/v1", "http://", "http://x:notaport/v1", "not a url"])
+def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(LlmSettingsError, match="no http"):
+        checked_base_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:secret@host:8443/v1/?key=secret", "host:8443/v1"),
+        ("http://[::1]:8080/v1", "[::1]:8080/v1"),
+        ("https://host/v1", "host/v1"),
+    ],
+)
+def test_an_endpoint_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    endpoint = Endpoint(url, api_key="secret")
+    assert endpoint.shown == shown
+    assert "secret" not in repr(endpoint)
+    assert "secret" not in repr(GatewaySettings(model="openai/x", api_key="secret", base_url=url))
+
+
+def test_model_names_keep_their_own_slashes() -> None:
+    assert parse_model("OpenAI/meta-llama/Llama-4") == ModelName("openai", "meta-llama/Llama-4")
+    assert str(parse_model("openai/x")) == "openai/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("opanai/x", "Did you mean openai/x"),
+        ("gpt-6", "openai/gpt-6"),
+        ("openai/", "provider/NAME"),
+        ("zzz/x", "Known"),
+    ],
+)
+def test_an_unknown_provider_is_named_with_the_nearest_known(text: str, said: str) -> None:
+    with pytest.raises(LlmSettingsError, match=said):
+        parse_model(text)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "a.localhost"])
+def test_this_machine_costs_nothing(host: str) -> None:
+    assert cost_of(Usage(1000, 1000), "x", Endpoint(f"http://{host}:1/v1")) == 0
+
+
+def test_a_known_model_has_a_price_and_an_unknown_one_has_none() -> None:
+    known = cost_of(Usage(1_000_000, 0), "gpt-6-luna", Endpoint(OPENAI_URL))
+    assert known is not None
+    assert known > 0
+    cached = cost_of(Usage(1_000_000, 0, 900_000), "gpt-6-luna", Endpoint(OPENAI_URL))
+    assert cached is not None
+    assert cached < known
+    assert cost_of(Usage(1, 1), "no-such-model", Endpoint(OPENAI_URL)) is None
+    assert cost_of(Usage(1, 1), "gpt-6-luna", Endpoint("https://llm.example.com/v1")) is None
+
+
+def test_the_window_is_known_for_priced_models_only() -> None:
+    assert (context_window("gpt-6-luna", OPENAI_URL) or 0) > 100_000
+    assert context_window("no-such-model", OPENAI_URL) is None
+
+
+def test_errors_say_they_are_llm_errors() -> None:
+    assert issubclass(TransientError, LlmError)

@@ -1,0 +1,345 @@
+"""The OpenAI provider over the SDK itself, with a transport in place of the network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.failures import AdaptedError, BlockedError, TransientError
+from dbt_describe.llm.gateway import Gateway
+from dbt_describe.llm.messages import Reply, Request, Usage
+from dbt_describe.llm.providers.openai import OpenAIProvider
+from tests.llm.fakes import RecordedSleep, question
+
+httpx2 = pytest.importorskip("httpx2", reason="openai 2 runs on httpx")
+
+KEY = "sk-secret-0123456789"
+SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+Handler = Callable[[Any], Any]
+
+
+def completion(text: str | None = "{}", **fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    usage = {
+        "prompt_tokens": 11,
+        "completion_tokens": 7,
+        "total_tokens": 18,
+        "prompt_tokens_details": {"cached_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    return {
+        "id": "1", "object": "chat.completion", "created": 1, "model": "tiny-2", "choices": [choice], "usage": usage
+    } | fields  # fmt: skip
+
+
+def ask(
+    handler: Handler, *requests: Request, base_url: str = "http://llm.example.com/v1", gateway: bool = False
+) -> Any:
+    """The last answer, asked through the provider alone or through a gateway."""
+
+    async def run() -> Reply:
+        http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
+        client = openai.AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
+        provider = OpenAIProvider(Endpoint(base_url, KEY, "OPENAI_API_KEY"), client=client)
+        completer = Gateway(provider, lambda usage, model: None, sleep=RecordedSleep()) if gateway else provider
+        try:
+            for request in requests or (question(),):
+                answer = await completer.complete(request)
+        finally:
+            await completer.aclose()
+        return answer
+
+    return asyncio.run(run())
+
+
+def answering(status: int, body: Any, **headers: str) -> Handler:
+    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    fixed = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request: httpx2.Response(status, content=content, headers=fixed)
+
+
+class Server:
+    """Refuses what `refuse` returns a response for, answers the rest; remembers all bodies."""
+
+    def __init__(self, refuse: Callable[[dict[str, Any]], tuple[int, Any] | None]) -> None:
+        self.refuse = refuse
+        self.bodies: list[dict[str, Any]] = []
+
+    def __call__(self, request: Any) -> Any:
+        body = json.loads(request.content)
+        self.bodies.append(body)
+        refused = self.refuse(body)
+        return httpx2.Response(refused[0], json=refused[1]) if refused else httpx2.Response(200, json=completion())
+
+
+def test_the_request_is_exactly_what_chat_completions_take() -> None:
+    seen: list[Any] = []
+
+    def handler(request: Any) -> Any:
+        seen.append(request)
+        return httpx2.Response(200, json=completion())
+
+    ask(handler, question(schema=SCHEMA, schema_name="descriptions", temperature=0.0, max_output_tokens=99))
+    assert str(seen[0].url) == "http://llm.example.com/v1/chat/completions"
+    assert seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert json.loads(seen[0].content) == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "Why?"}],
+        "max_tokens": 99,
+        "temperature": 0.0,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "descriptions", "schema": SCHEMA, "strict": True},
+        },
+    }
+
+
+def test_openai_itself_is_told_the_limit_by_its_newer_name_and_no_temperature_unless_asked() -> None:
+    server = Server(lambda body: None)
+    ask(server, base_url="https://api.openai.com/v1")
+    assert server.bodies[0] == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "Why?"}],
+        "max_completion_tokens": 4096,
+    }
+
+
+def test_the_reply_holds_text_reason_model_and_all_token_counts() -> None:
+    answer = ask(answering(200, completion("Because.")))
+    assert (answer.text, answer.finish_reason, answer.model) == ("Because.", "stop", "tiny-2")
+    assert answer.usage == Usage(11, 7, 5, 3)
+    assert answer.latency_s >= 0
+
+
+def test_a_refusal_comes_through() -> None:
+    body = completion(None)
+    body["choices"][0]["message"]["refusal"] = "I won't."
+    answer = ask(answering(200, body))
+    assert (answer.text, answer.refusal) == ("", "I won't.")
+
+
+def test_missing_usage_and_content_in_parts_are_taken_as_they_are() -> None:
+    body = completion(None, usage=None)
+    body["choices"][0]["message"]["content"] = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    answer = ask(answering(200, body))
+    assert (answer.text, answer.usage) == ("ab", Usage())
+
+
+def error(message: str, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": None, "param": None, "code": None} | fields}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (401, error(f"Incorrect API key provided: {KEY}"), LlmSettingsError, "Set OPENAI_API_KEY to a valid key"),
+        (403, error("no"), LlmSettingsError, "refused the credentials"),
+        (404, error("The model `tiny` does not exist", code="model_not_found"), LlmSettingsError, "model 'tiny'"),
+        (404, "<html>Not Found</html>", LlmSettingsError, "base URL"),
+        (429, error("Rate limit reached"), TransientError, "HTTP 429"),
+        (429, error("You exceeded your quota", code="insufficient_quota"), QuotaError, "plan and limits"),
+        (429, error("x", type="insufficient_quota"), QuotaError, "plan"),
+        (402, error("pay"), QuotaError, "pay"),
+        (408, error("slow"), TransientError, "HTTP 408"),
+        (409, error("lock"), TransientError, "HTTP 409"),
+        (500, error("oops"), TransientError, "HTTP 500"),
+        (502, "<html>Bad gateway</html>", TransientError, "an HTML page"),
+        (503, {"error": "loading model"}, TransientError, "loading model"),
+        (529, error("overloaded_error"), TransientError, "529"),
+        (400, error("x", code="context_length_exceeded"), ContextOverflowError, "larger than the window"),
+        (400, error("n", code=400, type="exceed_context_size_error"), ContextOverflowError, "window"),
+        (400, {"error": "the input length exceeds the context length"}, ContextOverflowError, "window"),
+        (
+            400,
+            error("'max_tokens' is too large: This model's maximum context length is 4096"),
+            ContextOverflowError,
+            "",
+        ),
+        (400, error("litellm.ContextWindowExceededError: 20 > 10"), ContextOverflowError, "window"),
+        (400, error("Current length is 9000 while limit is 8192"), ContextOverflowError, "window"),
+        (400, error("string too long", code="string_above_max_length"), LlmError, "HTTP 400"),
+        (400, error("token 429 is odd"), LlmError, "HTTP 400"),
+        (400, error("x", code="content_filter"), BlockedError, "content policy"),
+        (422, {"detail": [{"msg": "bad"}]}, LlmError, "bad"),
+    ],
+)
+def test_each_refusal_is_what_it_means(status: int, body: Any, kind: type[LlmError], said: str) -> None:
+    with pytest.raises(kind, match=said) as raised:
+        ask(answering(status, body))
+    assert type(raised.value) is kind
+    assert KEY not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "7"}, 7.0),
+        ({"retry_after": "7", "retry_after_ms": "1500"}, 1.5),
+        ({"retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry_after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_that_a_server_asks_for_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    with pytest.raises(TransientError) as raised:
+        ask(answering(429, error("slow down"), **headers))
+    assert raised.value.retry_after_s == seconds
+
+
+def test_a_page_of_html_says_to_check_the_base_url() -> None:
+    with pytest.raises(LlmError, match="answered HTML instead of JSON; is the base URL right"):
+        ask(answering(200, "<html></html>", content_type="text/html"))
+
+
+@pytest.mark.parametrize("body", ['{"id": "1", "choi', "", "not json"])
+def test_malformed_json_is_tried_again_and_named(body: str) -> None:
+    with pytest.raises(TransientError, match="malformed JSON"):
+        ask(answering(200, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [completion(choices=[]), completion(choices=None), {"object": "list"}, [], completion(choices=[{"index": 0}]), 3],
+)
+def test_an_answer_without_a_choice_is_transient(body: Any) -> None:
+    with pytest.raises(TransientError):
+        ask(answering(200, body))
+
+
+def test_an_error_hidden_in_a_success_is_an_error() -> None:
+    with pytest.raises(TransientError, match="HTTP 502"):
+        ask(answering(200, {"error": {"message": "upstream died", "code": 502}}))
+    with pytest.raises(TransientError, match="upstream"):
+        ask(answering(200, {"error": "upstream"}))
+
+
+def test_an_unreachable_server_is_named() -> None:
+    def refuse(request: Any) -> Any:
+        raise httpx2.ConnectError("Connection refused")
+
+    with pytest.raises(TransientError, match=r"llm\.example\.com/v1 can't be reached \(Connection refused\)"):
+        ask(refuse)
+
+
+def test_a_server_that_never_answers_costs_only_the_time_allowed() -> None:
+    async def hang(request: Any) -> Any:
+        await asyncio.sleep(60)
+
+    with pytest.raises(TransientError, match=r"no answer within 0\.05 s"):
+        ask(hang, question(timeout_s=0.05))
+
+
+def test_the_sdk_itself_never_retries() -> None:
+    server = Server(lambda body: (500, error("oops")))
+    with pytest.raises(TransientError):
+        ask(server)
+    assert len(server.bodies) == 1
+
+
+def formats(server: Server) -> list[str]:
+    return [body.get("response_format", {}).get("type", "none") for body in server.bodies]
+
+
+def test_a_server_that_refuses_schemas_is_asked_for_an_object_and_the_schema_is_put_into_words() -> None:
+    server = Server(
+        lambda body: (
+            (400, error("response_format json_schema is not supported")) if "json_schema" in str(body) else None
+        )
+    )
+    ask(server, question(schema=SCHEMA), question(schema=SCHEMA), gateway=True)
+    # Learned once: the second question begins where the first one ended.
+    assert formats(server) == ["json_schema", "json_object", "json_object"]
+    assert json.dumps(SCHEMA) in server.bodies[-1]["messages"][0]["content"]
+
+
+def test_lm_studios_refusal_of_objects_leads_to_the_prompt_alone() -> None:
+    def refuse(body: dict[str, Any]) -> tuple[int, Any] | None:
+        kind = body.get("response_format", {}).get("type")
+        return (400, {"error": "'response_format.type' must be 'text'"}) if kind else None
+
+    server = Server(refuse)
+    ask(server, question(schema=SCHEMA), gateway=True)
+    assert formats(server) == ["json_schema", "json_object", "none"]
+
+
+def test_a_server_that_crashes_on_schemas_is_stepped_down_after_the_second_crash() -> None:
+    server = Server(
+        lambda body: (
+            (500, error("Internal Server Error"))
+            if body.get("response_format", {}).get("type") == "json_schema"
+            else None
+        )
+    )
+    ask(server, question(schema=SCHEMA), question(schema=SCHEMA), gateway=True)
+    assert formats(server) == ["json_schema", "json_schema", "json_object", "json_object"]
+
+
+def test_a_crash_after_a_success_is_the_servers_own() -> None:
+    answers = iter([None, (500, error("oops")), (500, error("oops")), None])
+    server = Server(lambda body: next(answers))
+    ask(server, question(schema=SCHEMA), question(schema=SCHEMA), gateway=True)
+    assert formats(server) == ["json_schema"] * 4
+
+
+def test_a_server_that_always_crashes_is_not_asked_for_ever_and_proves_nothing() -> None:
+    server = Server(lambda body: (500, error("oops")))
+    with pytest.raises(LlmError, match="Gave up"):
+        ask(server, question(schema=SCHEMA), gateway=True)
+    assert len(server.bodies) <= 6
+
+
+def test_the_name_of_the_output_limit_is_swapped_once() -> None:
+    message = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    )
+    server = Server(lambda body: (400, error(message, param="max_tokens")) if "max_tokens" in body else None)
+    ask(server, question(), question(), gateway=True)
+    assert ["max_tokens" in body for body in server.bodies] == [True, False, False]
+
+
+def test_a_server_that_refuses_both_names_is_asked_twice() -> None:
+    server = Server(lambda body: (400, error("unknown field max_tokens or max_completion_tokens")))
+    with pytest.raises(LlmError, match="HTTP 400"):
+        ask(server, gateway=True)
+    assert len(server.bodies) == 2
+
+
+def test_an_output_limit_that_is_too_large_is_lowered_to_what_the_server_names() -> None:
+    message = "max_tokens is too large: 9000. This model supports at most 4096 completion tokens"
+    server = Server(lambda body: (400, error(message)) if body["max_tokens"] > 4096 else None)
+    ask(server, question(max_output_tokens=9000), gateway=True)
+    assert [body["max_tokens"] for body in server.bodies] == [9000, 4096]
+
+
+def test_a_temperature_that_is_refused_is_left_out_from_then_on() -> None:
+    message = "Unsupported value: 'temperature' does not support 0 with this model."
+    server = Server(lambda body: (400, error(message, param="temperature")) if "temperature" in body else None)
+    ask(server, question(temperature=0.0), question(temperature=0.0), gateway=True)
+    assert ["temperature" in body for body in server.bodies] == [True, False, False]
+
+
+def test_requests_under_way_while_a_form_is_learned_are_sent_again_too() -> None:
+    server = Server(lambda body: (400, error("no response_format")) if "response_format" in body else None)
+
+    async def run() -> None:
+        http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(server))
+        client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
+        provider = OpenAIProvider(Endpoint("http://x/v1", KEY), client=client)
+        async with Gateway(provider, lambda usage, model: None, concurrency=8) as gateway:
+            await asyncio.gather(*(gateway.complete(question(schema=SCHEMA)) for _ in range(8)))
+
+    asyncio.run(run())
+    assert formats(server).count("none") == 8
+
+
+def test_an_adaptation_alone_is_an_adapted_error() -> None:
+    with pytest.raises(AdaptedError):
+        ask(answering(400, error("response_format is unknown")), question(schema=SCHEMA))
