@@ -13,7 +13,7 @@ from dbt_describe.writers.rules.dates import is_dated
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import is_null, is_number, literal_text, strip_casts
+from dbt_describe.writers.rules.values import filled_with_zero, is_null, is_number, literal_text, strip_casts
 
 
 class _Aggregated(msgspec.Struct, frozen=True):
@@ -78,19 +78,16 @@ def _must_count_once(found: _Aggregated, teller: Teller) -> None:
         raise UnsayableError("a join may count the same row several times")
 
 
-def _over(found: _Aggregated) -> str:
+def _over(found: _Aggregated, phrase: Phrase) -> str:
     """` over the order items`, where it wouldn't be clear else: a column of other rows, or one called `price` only."""
     tables = {column.table for column in found.value.find_all(exp.Column)} if found.value is not None else set()
-    vague = isinstance(found.value, exp.Column) and not found.rows.entity and words.is_vague(found.value.name)
+    vague = " " not in phrase.text and phrase.definite and not found.rows.entity
     return f" over the {found.rows.several}" if vague or not tables <= {found.rows.driving} else ""
 
 
 def _without_null_as_zero(value: exp.Expr) -> exp.Expr:
     """In a sum, 0 in place of null changes nothing."""
-    bare = strip_casts(value)
-    if isinstance(bare, exp.Coalesce) and len(bare.expressions) == 1 and is_number(bare.expressions[0], "0", "0.0"):
-        return strip_casts(bare.this)
-    return value
+    return filled_with_zero(value) or value
 
 
 def _sum(function: exp.Expr, teller: Teller) -> Phrase:
@@ -105,7 +102,7 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
         return _said(f"number of {found.rows.several}", msgspec.structs.replace(found, conditions=clause), teller)
     phrase = teller.operand(value)
     what = _several_values(phrase) if found.distinct else phrase.inside
-    return _said(f"sum of {what}{_over(found)}", found, teller)
+    return _said(f"sum of {what}{_over(found, phrase)}", found, teller)
 
 
 def _several_values(phrase: Phrase) -> str:
@@ -130,7 +127,7 @@ def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
     if found.distinct or found.value is None:
         raise UnsayableError(TOO_DEEP)
     phrase = teller.operand(found.value)
-    return _said(f"{name} of {phrase.inside}{_over(found)}", found, teller)
+    return _said(f"{name} of {phrase.inside}{_over(found, phrase)}", found, teller)
 
 
 def _count(function: exp.Expr, teller: Teller) -> Phrase:
@@ -242,7 +239,7 @@ def _list(function: exp.Expr, teller: Teller) -> Phrase:
     values = (
         _several_values(phrase) if found.distinct else f"the values of {phrase.inside.removeprefix('the value of ')}"
     )
-    said = _said(f"list of {values}{_over(found)}", found, teller)
+    said = _said(f"list of {values}{_over(found, phrase)}", found, teller)
     return Phrase(f"{said.text}{how}", loose=said.loose or bool(how))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlglot import exp
 
-from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules import patterns, words
 from dbt_describe.writers.rules.dates import is_dated
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
@@ -145,43 +145,6 @@ def _between_or_not(expression: exp.Expr, teller: Teller, negation: str) -> str:
     return f"{subject.inside} {subject.verb} {negation}between {low.inside} and {high.inside}"
 
 
-def _like(expression: exp.Expr, teller: Teller) -> str:
-    return _not_like(expression, teller) if expression.args.get("negate") else _alike(expression, teller)
-
-
-def _alike(expression: exp.Expr, teller: Teller) -> str:
-    pattern = literal_text(expression.expression)
-    subject = teller.operand(expression.this)
-    if not pattern or subject.plural:
-        raise UnsayableError(TOO_DEEP)
-    inner = pattern.strip("%")
-    case = ", in any case," if isinstance(expression, exp.ILike) else ""
-    if not inner or any(sign in inner for sign in "%_\\"):
-        return f"{subject.inside} matches{case} the pattern {words.quoted(pattern)}"
-    starts, ends = not pattern.startswith("%"), not pattern.endswith("%")
-    verb = {(True, True): "is", (True, False): "starts with", (False, True): "ends with"}.get(
-        (starts, ends), "contains"
-    )
-    suffix = ", in any case" if case else ""
-    return f"{subject.inside} {verb} {words.quoted(inner)}{suffix}"
-
-
-def _starts_with(expression: exp.Expr, teller: Teller) -> str:
-    start = literal_text(expression.expression)
-    subject = teller.operand(expression.this)
-    if not start or subject.plural:
-        raise UnsayableError(TOO_DEEP)
-    return f"{subject.inside} starts with {words.quoted(start)}"
-
-
-def _matches(expression: exp.Expr, teller: Teller) -> str:
-    pattern = literal_text(expression.expression)
-    subject = teller.operand(expression.this)
-    if not pattern or subject.plural or expression.args.get("flag"):
-        raise UnsayableError(TOO_DEEP)
-    return f"{subject.inside} matches the regular expression {words.quoted(pattern)}"
-
-
 def _not(expression: exp.Expr, teller: Teller) -> str:
     return _denied(_unwrapped(expression.this), teller)
 
@@ -200,24 +163,10 @@ def _denied(inner: exp.Expr, teller: Teller) -> str:
     if isinstance(inner, exp.Between):
         return _between_or_not(inner, teller, "not ")
     if isinstance(inner, (exp.Like, exp.ILike)):
-        return _alike(inner, teller) if inner.args.get("negate") else _not_like(inner, teller)
+        return patterns.not_like(inner, teller)
     if teller.is_condition(inner):
         raise UnsayableError(TOO_DEEP)
     return _truth(inner, False, teller)
-
-
-def _not_like(expression: exp.Expr, teller: Teller) -> str:
-    clause = _alike(expression, teller)
-    for verb, negated in (
-        (" starts with '", " does not start with '"),
-        (" ends with '", " does not end with '"),
-        (" contains '", " does not contain '"),
-        (" matches the pattern '", " does not match the pattern '"),
-        (" is '", " is not '"),
-    ):
-        if clause.count(verb) == 1:
-            return clause.replace(verb, negated)
-    raise UnsayableError(TOO_DEEP)
 
 
 def _unwrapped(expression: exp.Expr) -> exp.Expr:
@@ -297,10 +246,7 @@ CLAUSES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], str]] = {
     exp.Is: _is,
     exp.In: _in,
     exp.Between: _between,
-    exp.Like: _like,
-    exp.ILike: _like,
-    exp.StartsWith: _starts_with,
-    exp.RegexpLike: _matches,
+    **patterns.CLAUSES,
     exp.Not: _not,
     exp.And: _and,
     exp.Or: _or,

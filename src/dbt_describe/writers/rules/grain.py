@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from dbt_describe.lineage.origins import ColumnRef, Lineage, Same
+from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Same
 from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.writers.rules import words
 
 MAX_HOPS = 20
+
+SURROGATE_KEY_NULL = "_dbt_utils_surrogate_key_null_"
+"""dbt_utils.generate_surrogate_key puts it in place of null (https://github.com/dbt-labs/dbt-utils)."""
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _ROW_CHANGING = re.compile(
@@ -97,6 +100,18 @@ class Grain:
         proved = (column.name for column in node.columns if self.is_unique(node.unique_id, column.name))
         best = next((name for name in proved if words.identified(name)), None)
         return (best,) if best else ()
+
+    def hashed_keys(self, node: Node, column: str) -> tuple[str, ...]:
+        """The node's own columns whose hash a surrogate key is; empty where the column isn't a hash of those alone."""
+        origin = self._lineage.origin(ColumnRef(node.unique_id, column.lower()))
+        if not isinstance(origin, Derived) or SURROGATE_KEY_NULL not in origin.expression or origin.aggregations:
+            return ()
+        traced = self._lineage.nodes[node.unique_id]
+        by_ref = {its.ref: name for name, its in traced.origins.items() if isinstance(its, Same)}
+        hashed = {by_ref[ref] for ref in origin.inputs if ref in by_ref}
+        if len(hashed) != len(origin.inputs):
+            return ()
+        return tuple(column.name for column in node.columns if column.name.lower() in hashed)
 
     def entity(self, unique_id: str) -> str | None:
         """What a row of the node is, where a key of that name proves it: `order` for a unique `order_id`."""

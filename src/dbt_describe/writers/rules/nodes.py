@@ -72,6 +72,10 @@ def _per(node: Node, grain: Grain) -> str:
         return ""
     shown = words.listed([words.code(key) for key in keys])
     said = [_key(node, key) for key in keys]
+    hashed = grain.hashed_keys(node, keys[0]) if len(keys) == 1 else ()
+    said_hashed = [_key(node, key) for key in hashed]
+    if hashed and len(hashed) <= MAX_KEY_COLUMNS and all(said_hashed):
+        return f"{words.listed([key for key in said_hashed if key])} ({shown})"
     if len(keys) == 1 and words.identified(keys[0]) is None and re.search(r"(?:key|uuid|hash|sk|pk)$", keys[0].lower()):
         return shown
     if any(key is None for key in said):

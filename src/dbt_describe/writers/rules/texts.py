@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.grain import SURROGATE_KEY_NULL
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import is_null, literal_text, strip_casts
-
-SURROGATE_KEY_NULL = "_dbt_utils_surrogate_key_null_"
-"""dbt_utils.generate_surrogate_key puts it in place of null (https://github.com/dbt-labs/dbt-utils)."""
 
 _SEPARATORS = {
     " ": "a space",

@@ -132,6 +132,12 @@ def _operator(word: str) -> Callable[[exp.Expr, Teller], Phrase]:
         chain = list(_chain(expression, type(expression)))
         if len(chain) > 4:
             raise UnsayableError(TOO_DEEP)
+        filled = [filled_with_zero(operand) for operand in chain]
+        if all(filled) and word in ("plus", "minus"):
+            said = [teller.operand(operand) for operand in filled if operand is not None]
+            if not any(phrase.compound for phrase in said):
+                terms = f" {word} ".join((said[0].text, *(phrase.inside for phrase in said[1:])))
+                return Phrase(f"{terms}, each with 0 in place of null", said[0].definite, loose=True)
         first, *rest = (teller.operand(operand) for operand in chain)
         texts = [f"({phrase.inside})" if phrase.compound else phrase.inside for phrase in rest]
         opening = f"({first.inside})" if first.compound else first.text
@@ -139,6 +145,14 @@ def _operator(word: str) -> Callable[[exp.Expr, Teller], Phrase]:
         return Phrase(f" {word} ".join((opening, *texts)), definite, compound=True)
 
     return say
+
+
+def filled_with_zero(expression: exp.Expr) -> exp.Expr | None:
+    """x where the expression is COALESCE(x, 0)."""
+    bare = strip_casts(expression)
+    if isinstance(bare, exp.Coalesce) and len(bare.expressions) == 1 and is_number(bare.expressions[0], "0", "0.0"):
+        return strip_casts(bare.this)
+    return None
 
 
 def _chain(expression: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:

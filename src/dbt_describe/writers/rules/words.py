@@ -115,11 +115,6 @@ def _is_word(token: str) -> bool:
     return bool(_WORD.fullmatch(token) and _VOWEL.search(token)) and token not in SHORTENED
 
 
-def is_vague(name: str) -> bool:
-    """Whether the column's name is a single word, which says little without what it belongs to."""
-    return "_" not in name
-
-
 def identified(name: str) -> str | None:
     """`customer_id` → `customer`: what the column identifies, None where it isn't named so."""
     *what, last = name.lower().split("_")

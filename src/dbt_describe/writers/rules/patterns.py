@@ -1,0 +1,80 @@
+"""Words for comparisons of texts with patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
+from dbt_describe.writers.rules.telling import Teller
+from dbt_describe.writers.rules.values import literal_text
+
+
+def not_like(expression: exp.Expr, teller: Teller) -> str:
+    """The opposite of a LIKE or of a NOT LIKE.
+
+    Raises:
+        UnsayableError: there are no certain words for it.
+    """
+    return _alike(expression, teller) if expression.args.get("negate") else _unlike(expression, teller)
+
+
+def _like(expression: exp.Expr, teller: Teller) -> str:
+    return _unlike(expression, teller) if expression.args.get("negate") else _alike(expression, teller)
+
+
+def _alike(expression: exp.Expr, teller: Teller) -> str:
+    pattern = literal_text(expression.expression)
+    subject = teller.operand(expression.this)
+    if not pattern or subject.plural:
+        raise UnsayableError(TOO_DEEP)
+    inner = pattern.strip("%")
+    case = ", in any case," if isinstance(expression, exp.ILike) else ""
+    if not inner or any(sign in inner for sign in "%_\\"):
+        return f"{subject.inside} matches{case} the pattern {words.quoted(pattern)}"
+    starts, ends = not pattern.startswith("%"), not pattern.endswith("%")
+    verb = {(True, True): "is", (True, False): "starts with", (False, True): "ends with"}.get(
+        (starts, ends), "contains"
+    )
+    suffix = ", in any case" if case else ""
+    return f"{subject.inside} {verb} {words.quoted(inner)}{suffix}"
+
+
+def _starts_with(expression: exp.Expr, teller: Teller) -> str:
+    start = literal_text(expression.expression)
+    subject = teller.operand(expression.this)
+    if not start or subject.plural:
+        raise UnsayableError(TOO_DEEP)
+    return f"{subject.inside} starts with {words.quoted(start)}"
+
+
+def _matches(expression: exp.Expr, teller: Teller) -> str:
+    pattern = literal_text(expression.expression)
+    subject = teller.operand(expression.this)
+    if not pattern or subject.plural or expression.args.get("flag"):
+        raise UnsayableError(TOO_DEEP)
+    return f"{subject.inside} matches the regular expression {words.quoted(pattern)}"
+
+
+def _unlike(expression: exp.Expr, teller: Teller) -> str:
+    clause = _alike(expression, teller)
+    for verb, negated in (
+        (" starts with '", " does not start with '"),
+        (" ends with '", " does not end with '"),
+        (" contains '", " does not contain '"),
+        (" matches the pattern '", " does not match the pattern '"),
+        (" is '", " is not '"),
+    ):
+        if clause.count(verb) == 1:
+            return clause.replace(verb, negated)
+    raise UnsayableError(TOO_DEEP)
+
+
+CLAUSES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], str]] = {
+    exp.Like: _like,
+    exp.ILike: _like,
+    exp.StartsWith: _starts_with,
+    exp.RegexpLike: _matches,
+}
