@@ -17,11 +17,17 @@ PLACEHOLDERS = frozenset({"tbd"})
 GAPS = {"", "TBD"}
 
 
+def load(text: str) -> Any:
+    """The value, as if the last line had a line break: without one, a block scalar there has one only once
+    something follows it.
+    """
+    return yaml.load(text if text.endswith(("\n", "\r")) else text + "\n", yaml.CSafeLoader)
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(text=schema_texts(), wanted=wanted_texts())
 def test_only_the_gaps_are_filled(text: str, wanted: dict[str, str]) -> None:
-    # Without a last line break a block scalar at the end has none either, until something follows it.
-    before: Any = yaml.load(text if text.endswith(("\n", "\r")) else text + "\n", yaml.CSafeLoader)
+    before = load(text)
     present = described(before, "orders")
     order = tuple(f"col_{index}" for index in range(6))
     edits = []
@@ -35,7 +41,7 @@ def test_only_the_gaps_are_filled(text: str, wanted: dict[str, str]) -> None:
             edits.append(edit)
     assume(edits)
     after = edit_text(text, edits, placeholders=PLACEHOLDERS)
-    loaded: Any = yaml.load(after, yaml.CSafeLoader)
+    loaded = load(after)
     found = described(loaded, "orders")
     assert all(found[edit.column] == edit.description for edit in edits)
     assert without(loaded, "orders", [edit.column for edit in edits]) == without(
