@@ -1,0 +1,127 @@
+"""Nasty answers as data: what a model said → the descriptions that may be taken from it, or the error's words.
+
+Asked is one column, `amount`. `GOOD` is the description that must come out; None means that nothing may.
+"""
+
+from __future__ import annotations
+
+import json
+
+GOOD = "Amount paid for the order in US dollars."
+WORSE = "Money taken from the first payment only."
+
+
+def answer(text: str = GOOD, **more: object) -> str:
+    entry = {"name": "amount", "description": text, "confidence": "high", "evidence": "sum(amount)"} | more
+    return json.dumps({"columns": [entry]})
+
+
+NAMING = "Amount summed over `stg_payments.amount`."
+QUOTING = "Amount where `status = 'gone away'`."
+OK = answer()
+ENTRY = json.loads(OK)["columns"][0]
+CASES: dict[str, tuple[str, str | None]] = {
+    "plain": (OK, GOOD),
+    "pretty": (json.dumps(json.loads(OK), indent=2), GOOD),
+    "byte order mark": ("\ufeff" + OK, GOOD),
+    "white space around": (f"\n\n  {OK} \n", GOOD),
+    "fenced": (f"```json\n{OK}\n```", GOOD),
+    "fenced without language": (f"```\n{OK}\n```", GOOD),
+    "fenced in tildes": (f"~~~\n{OK}\n~~~", GOOD),
+    "fenced with prose around": (f"Here you are:\n\n```json\n{OK}\n```\n\nAnything else?", GOOD),
+    "fence never closed": (f"```json\n{OK}", GOOD),
+    "fenced with CRLF": (f"```json\r\n{OK}\r\n```", GOOD),
+    "two fences, the last counts": (f"```json\n{answer(WORSE)}\n```\nBetter:\n```json\n{OK}\n```", GOOD),
+    "prose before": (f"Sure! {OK}", GOOD),
+    "prose after": (f"{OK}\nI hope this helps.", GOOD),
+    "prose with braces before": (f"The set {{a, b}} is {OK}", GOOD),
+    "thinking": (f"<think>It is {{money}}.</think>{OK}", GOOD),
+    "thinking with an answer in it": (f"<think>{answer(WORSE)}</think>\n{OK}", GOOD),
+    "thinking twice": (f"<think>a</think><think>b</think>{OK}", GOOD),
+    "thinking without its opening tag": (f"Let me see {answer(WORSE)}</think>{OK}", GOOD),
+    "thinking never closed": ("<think>Perhaps {", None),
+    "only thinking": ("<think>Hm.</think>", None),
+    "harmony channels": (f"<|channel|>analysis<|message|>Hm.<|channel|>final<|message|>{OK}", GOOD),
+    "two objects, the last counts": (f"{answer(WORSE)}\n{OK}", GOOD),
+    "two objects, only the first is wanted": (f'{OK}\n{{"note": "done"}}', GOOD),
+    "quoted data before": (f'{{"columns": [{{"name": "other", "description": "x"}}]}} {OK}', GOOD),
+    "trailing comma": (OK[:-1] + ",}", GOOD),
+    "trailing comma in the list": (OK.replace("}]}", "},]}"), GOOD),
+    "single quotes": (str(json.loads(OK)), GOOD),
+    "no quotes around keys": (OK.replace('"columns"', "columns").replace('"name"', "name"), GOOD),
+    "comments": (OK.replace("{", "{ // here\n", 1), GOOD),
+    "smart quotes": (OK.replace('"description"', "“description”"), GOOD),
+    "Python's constants": (OK.replace("}]}", '}], "more": None}'), GOOD),
+    "NaN": (OK.replace("}]}", '}], "score": NaN}'), GOOD),
+    "JSON in a JSON string": (json.dumps(OK), GOOD),
+    "bare list": (json.dumps(json.loads(OK)["columns"]), GOOD),
+    "mapping from name to entry": (json.dumps({"columns": {"amount": {"description": GOOD}}}), GOOD),
+    "mapping from name to text": (json.dumps({"columns": {"amount": GOOD}}), GOOD),
+    "name in another case": (answer(name="AMOUNT"), GOOD),
+    "name with spaces": (answer(name=" amount "), GOOD),
+    "confidence in capitals": (answer(confidence="HIGH"), GOOD),
+    "confidence as a share": (answer(confidence=0.95), GOOD),
+    "no confidence": (json.dumps({"columns": [{"name": "amount", "description": GOOD}]}), GOOD),
+    "description over lines": (answer(GOOD.replace(" ", "\n", 1)), GOOD),
+    "description in quotes": (answer(f'"{GOOD}"'), GOOD),
+    "no full stop": (answer(GOOD[:-1]), GOOD),
+    "the same twice": (json.dumps({"columns": [ENTRY, ENTRY]}), GOOD),
+    "two that differ": (json.dumps({"columns": [ENTRY, ENTRY | {"description": WORSE}]}), None),
+    "unasked column beside": (json.dumps({"columns": [{"name": "b", "description": "B."}, ENTRY]}), GOOD),
+    "unasked node beside": (json.dumps({"node": {"description": "x"}} | json.loads(OK)), GOOD),
+    "only an unasked column": (answer(name="other"), None),
+    "deep nesting before": ("{" * 5_000 + OK, None),
+    "deep lists": ("[" * 100_000, None),
+    "many openings": ('{"a":' * 3_000, None),
+    "too large": (" " * 1_000_001, None),
+    "large prose before": ("word " * 150_000 + OK, GOOD),
+    "empty": ("", None),
+    "only white space": (" \n\t", None),
+    "only NUL": ("\x00\x00", None),
+    "prose": ("The amount is what was paid.", None),
+    "a number": ("42", None),
+    "null": ("null", None),
+    "empty object": ("{}", None),
+    "empty list": ('{"columns": []}', None),
+    "columns is a text": ('{"columns": "amount"}', None),
+    "entry is a number": ('{"columns": [1]}', None),
+    "description is a list": (answer() .replace(json.dumps(GOOD), "[1, 2]"), None),
+    "description is null": (answer().replace(json.dumps(GOOD), "null"), None),
+    "description is an object": (answer().replace(json.dumps(GOOD), '{"text": "x"}'), None),
+    "cut off in the description": (OK[: OK.index("order")], None),
+    "cut off in the first key": ('{"colu', None),
+    "lone surrogate": (OK.replace("Amount", "\\ud800mount"), None),
+    "NUL in the description": (answer("Amount\x00 paid for orders."), None),
+    "ANSI escape": (answer("\x1b[31mAmount paid for orders.\x1b[0m"), None),
+    "text that reads backwards": (answer("Amount \u202epaid for orders."), None),
+    "zero width text": (answer("Amount\u200b paid for orders."), None),
+    "Jinja expression": (answer("Amount {{ env_var('SECRET') }} paid."), None),
+    "Jinja statement": (answer("Amount {% raw %} paid."), None),
+    "Jinja comment": (answer("Amount {# x #} paid."), None),
+    "Markdown fence": (answer("Amount paid.\n```sql\nselect 1\n```"), None),
+    "Markdown heading": (answer("# Amount\nPaid for orders."), None),
+    "Markdown list": (answer("Paid for:\n- orders\n- returns"), None),
+    "link": (answer("Amount paid, see [here](http://evil.example)."), None),
+    "HTML": (answer("Amount <script>alert(1)</script> paid."), None),
+    "image": (answer("Amount <img src=x onerror=alert(1)> paid."), None),
+    "an AI speaks": (answer("As an AI language model I only see SQL."), None),
+    "sorry": (answer("I'm sorry, but I need more context."), None),
+    "unable": (answer("Unable to determine the meaning of the column."), None),
+    "not enough information": (answer("There is not enough information."), None),
+    "placeholder": (answer("TODO"), None),
+    "dots": (answer("..."), None),
+    "empty description": (answer(""), None),
+    "one word": (answer("Paid."), None),
+    "restated": (answer("The amount."), None),
+    "restated at length": (answer("This column contains the value of the amount for each record."), None),
+    "JSON as description": (answer('{"text": "Amount paid."}'), None),
+    "made up identifier": (answer("Amount taken from `secret_table`."), None),
+    "made up name without backticks": (answer("Amount taken from secret_table rows."), None),
+    "known identifier": (answer(NAMING), NAMING),
+    "quoted value in backticks": (answer(QUOTING), QUOTING),
+    "far too long": (answer("Amount paid. " * 100), None),
+    "low confidence": (answer(confidence="low"), None),
+    "low share": (answer(confidence=0.2), None),
+    "odd confidence": (answer(confidence="certain"), None),
+    "confidence is true": (answer(confidence=True), None),
+}  # fmt: skip
