@@ -27,7 +27,22 @@ from dbt_describe.writers.rules.columns import describe_column
 DATA = Path(__file__).parent / "data"
 SHOP: dict[str, Any] = yaml.safe_load((DATA / "rules_shop.yml").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = yaml.safe_load((DATA / "rules_columns.yml").read_text(encoding="utf-8"))
-KEYS = {"sql", "same", "column", "type", "tests", "of", "over", "code", "shape", "says", "abstains", "dialect"}
+KEYS = {
+    "sql",
+    "same",
+    "column",
+    "type",
+    "tests",
+    "of",
+    "over",
+    "code",
+    "shape",
+    "says",
+    "abstains",
+    "dialect",
+    "driving",
+    "others",
+}
 
 
 def unique_id(name: str) -> str:
@@ -112,11 +127,18 @@ def described(case: dict[str, Any]) -> Draft | Abstention:
     )
     nodes = shop_nodes() | {node.unique_id: node}
     found = origin(case)
+    others: dict[str, Origin] = {
+        other: Same(ColumnRef(unique_id(ref.split(".")[0]), ref.split(".")[1]))
+        for other, ref in case.get("others", {}).items()
+    }
     traced = NodeLineage(
         node.unique_id,
         (name,),
-        {name: found} if found else {},
-        Shape(filters=tuple(upstream(text) for text in case.get("shape", ()))),
+        {**others, name: found} if found else {},
+        Shape(
+            driving=unique_id(case["driving"]) if "driving" in case else "",
+            filters=tuple(upstream(text) for text in case.get("shape", ())),
+        ),
     )
     project = Project(Path(), "shop", "duckdb", "1.11.0", nodes)
     known = Descriptions(

@@ -135,6 +135,9 @@ def _related(test: DataTest, head: str | None, names: Names) -> str | None:
 
 def _accepted(test: DataTest, head: str | None, column: Column) -> str | None:
     values = list(dict.fromkeys(test.accepted_values))
+    always = any(test.name == "not_null" for test in column.tests if not test.conditional)
+    if len(values) == 1 and not always:
+        return None
     if not values or len(values) > MAX_ACCEPTED or {value.lower() for value in values} <= {"true", "false"}:
         return None
     numeric = re.search(r"int|num|dec|float|double|real", column.data_type, re.IGNORECASE)

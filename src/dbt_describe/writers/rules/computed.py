@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from dbt_describe.lineage.origins import Derived, Join, Lineage, Shape
+from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Same, Shape
 from dbt_describe.project.nodes import Node
 from dbt_describe.writers.rules.dates import is_now
 from dbt_describe.writers.rules.grain import changes_rows, may_lack_rows
@@ -38,7 +38,11 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     _check_rows(node, expression, derived, shape, aggregated=bool(aggregates))
     _refuse_baked_in_dates(expression, node)
     columns = _all_columns(expression, derived, lineage.dialect)
-    names.tell_apart(columns, from_target=not aggregates and not expression.find(exp.Window))
+    names.tell_apart(
+        columns,
+        from_target=not aggregates and not expression.find(exp.Window),
+        foreign=_foreign(expression, columns, traced, aggregated=bool(aggregates)),
+    )
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
     _refuse_bare_cast(expression)
@@ -48,6 +52,23 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     if per.startswith("per ") and not phrase.definite and not phrase.text.startswith("whether"):
         return sentence(f"for each {per.removeprefix('per ')}, {phrase.text}")
     return sentence(f"{phrase.text}{', ' if per else ''}{per}")
+
+
+def _foreign(
+    expression: exp.Expr, columns: list[exp.Column], traced: NodeLineage | None, *, aggregated: bool
+) -> set[ColumnRef]:
+    """Columns that share a name with another column of the described node.
+
+    Of a joined node's column it also matters whose it is where the question is whether it is null.
+    """
+    if traced is None or aggregated:
+        return set()
+    refs = {ColumnRef(column.table, column.name.lower()) for column in columns}
+    found = {ref for ref in refs if ref.column in traced.origins and traced.origins[ref.column] != Same(ref)}
+    if traced.shape and traced.shape.driving:
+        tested = (test.this for test in expression.find_all(exp.Is) if isinstance(test.this, exp.Column))
+        found |= {ColumnRef(test.table, test.name.lower()) for test in tested if test.table != traced.shape.driving}
+    return found
 
 
 def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: Lineage) -> str:

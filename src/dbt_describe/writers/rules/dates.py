@@ -131,6 +131,8 @@ def _by(word: str, amount: exp.Expr, unit: str, teller: Teller) -> str:
 
 def _interval(expression: exp.Expr, teller: Teller) -> Phrase:
     amount = expression.this
+    if isinstance(expression.parent, exp.Mul):
+        raise UnsayableError(TOO_DEEP)
     if amount is None or not isinstance(strip_casts(amount), exp.Literal):
         raise UnsayableError(TOO_DEEP)
     return Phrase(_by("plus", amount, _unit(expression.args.get("unit")), teller)[len("plus ") :], definite=False)

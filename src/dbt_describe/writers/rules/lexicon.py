@@ -34,6 +34,13 @@ WHICH = _words("""
 """)
 """First words of an id that name a particular one: `old_order_id` doesn't identify old orders."""
 
+THREE_LETTERS = _words("""
+    add age ago air all any art bag bed bid big bin bit box bus buy cap car cut day due end eye fee few fit fix gap gas
+    hit hot how ink job key kit lab law leg lot low man map men mix net new off oil old one out own pay pet pin raw row
+    run sea sex sit six sku sum tag tax ten tip top toy two use van via war way web who why win zip
+""")
+"""Words of three letters; others of that length are taken for abbreviations."""
+
 SMALL = _words("id at on by to in of or as is no")
 
 MADE_BY = _words("""

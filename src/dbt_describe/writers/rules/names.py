@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlglot import exp
 
@@ -38,8 +38,17 @@ class Names:
         self._target = target
         self._origins: set[ColumnRef] = set()
 
-    def tell_apart(self, columns: Iterable[exp.Column], *, from_target: bool) -> None:
-        """Find out which of the columns must be said with the node they come from."""
+    def tell_apart(
+        self, columns: Iterable[exp.Column], *, from_target: bool, foreign: Collection[ColumnRef] = ()
+    ) -> None:
+        """Find out which of the columns must be said with the node they come from.
+
+        Args:
+            columns: all that will be named.
+            from_target: whether an input with the described column's own name must be told apart from it.
+            foreign: columns that a reader would take for another one of the described node.
+        """
+        self._origins |= set(foreign)
         by_text: dict[str, set[ColumnRef]] = {}
         for column in columns:
             ref = self.ref(column)

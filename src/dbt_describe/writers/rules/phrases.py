@@ -10,6 +10,7 @@ MAX_WORDS = 40
 """Past this a reader has lost the beginning of the sentence."""
 
 _DOUBLED = re.compile(r"\b([a-z]+) \1\b", re.IGNORECASE)
+_NESTED_PARENTHESES = re.compile(r"\([^()]*\(")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f{}]|  ")
 
 
@@ -51,6 +52,6 @@ def sentence(text: str) -> str:
     """
     if len(text.split()) > MAX_WORDS:
         raise UnsayableError("the sentence would be too long to be read")
-    if _FORBIDDEN.search(text) or _DOUBLED.search(text):
+    if _FORBIDDEN.search(text) or _DOUBLED.search(text) or _NESTED_PARENTHESES.search(text):
         raise UnsayableError("its parts don't make a readable sentence")
     return f"{text[0].upper()}{text[1:]}."

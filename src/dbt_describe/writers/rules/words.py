@@ -16,6 +16,7 @@ from dbt_describe.writers.rules.lexicon import (
     NOT_PLURAL,
     SHORTENED,
     SMALL,
+    THREE_LETTERS,
     WHICH,
 )
 from dbt_describe.writers.rules.phrases import UnsayableError
@@ -112,6 +113,8 @@ def words_of(name: str) -> str | None:
 def _is_word(token: str) -> bool:
     if token in SMALL:
         return True
+    if len(token) == 3 and token not in THREE_LETTERS:
+        return False
     return bool(_WORD.fullmatch(token) and _VOWEL.search(token)) and token not in SHORTENED
 
 
