@@ -80,7 +80,7 @@ def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: 
     # What a macro or variable put into the SQL may be another value in the next run.
     if f"{literal.this}" not in node.raw_code or literal_text(expression) == "":
         raise UnsayableError("it is a constant that isn't written in the model itself")
-    return sentence(f"always {teller_of(names, lineage.dialect).value(expression).text}")
+    return sentence(f"the constant {teller_of(names, lineage.dialect).value(expression).text}")
 
 
 def _refuse_baked_in_dates(expression: exp.Expr, node: Node) -> None:
