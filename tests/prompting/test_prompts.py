@@ -1,0 +1,267 @@
+"""Facts, fragments and prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.lineage.origins import (
+    Aggregation,
+    ColumnRef,
+    Derived,
+    Lineage,
+    NodeLineage,
+    Same,
+    Shape,
+    Unknown,
+)
+from dbt_describe.planning import Descriptions, Task
+from dbt_describe.project.nodes import Column, DataTest, Node, Project
+from dbt_describe.prompting.facts import ColumnFacts, Names, NodeFacts, gather_facts
+from dbt_describe.prompting.fragments import Fragment, fenced, fit, shrink_lines, shrink_sql
+from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
+from dbt_describe.prompting.schemas import answer_schema
+from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.tokens import estimate_tokens
+
+ORDERS, STG, RAW = "model.shop.orders", "model.shop.stg_orders.v2", "source.shop.raw.orders"
+COLUMNS = (
+    Column("id", tests=(DataTest("unique", "id"), DataTest("not_null", "id", conditional=True))),
+    Column(
+        "Status",
+        data_type="varchar",
+        tests=(
+            DataTest("accepted_values", "status", accepted_values=("open", "shut")),
+            DataTest("relationships", "status", to=RAW, field="status"),
+            DataTest("dbt_utils.not_empty", "status"),
+        ),
+    ),
+    Column("total"),
+    Column("told", description="Said  before."),
+    Column("other"),
+)
+NODES = {
+    ORDERS: Node(
+        ORDERS,
+        "model",
+        "orders",
+        "shop",
+        "Orders.",
+        COLUMNS,
+        tests=(DataTest("dbt_utils.unique_combination_of_columns", combination=("id", "Status")),),
+        compiled_code="select 1",
+        depends_on=(STG, "macro.x"),
+        materialized="incremental",
+        tags=("daily",),
+        unique_key=("id",),
+        original_file_path="models/marts/orders.sql",
+    ),
+    STG: Node(STG, "model", "stg_orders", "shop", "Staged orders.", version="2"),
+    RAW: Node(RAW, "source", "orders", "shop", source_name="raw", source_description="The web shop."),
+}
+PROJECT = Project(Path(), "shop", "duckdb", "1.10", NODES)
+LINEAGE = Lineage(
+    "duckdb",
+    {
+        ORDERS: NodeLineage(
+            ORDERS,
+            origins={
+                "id": Same(ColumnRef(STG, "order_id")),
+                "status": Unknown("too deep"),
+                "total": Derived(
+                    f'SUM("{RAW}"."amount")',
+                    (ColumnRef(RAW, "amount"), ColumnRef(RAW, "unknown")),
+                    (Aggregation((f'"{STG}"."id"',), (f'"{STG}"."ok"',)), Aggregation()),
+                ),
+            },
+            shape=Shape(group_by=("id",), filters=(f'"{STG}"."ok"',), union=(STG, RAW)),
+        )
+    },
+)
+KNOWN = Descriptions({STG: "Orders, staged."}, {ColumnRef(RAW, "amount"): "Cents.", ColumnRef(STG, "order_id"): "Key."})
+
+
+def facts() -> NodeFacts:
+    task = Task(ORDERS, ("id", "Status", "total"), describe_node=True)
+    return gather_facts(task, PROJECT, LINEAGE, KNOWN, {ORDERS: ["model.shop.report", STG]})
+
+
+def test_facts_of_columns_are_readable() -> None:
+    identifier, status, total = facts().columns
+    assert identifier == ColumnFacts(
+        "id",
+        "",
+        ("tested unique",),
+        "taken unchanged from stg_orders v2.order_id",
+        (("stg_orders v2.order_id", "Key."),),
+    )
+    assert status.tests == (
+        "tested to be one of: 'open', 'shut'",
+        "tested to refer to raw.orders.status",
+        "test dbt_utils.not_empty",
+    )
+    assert (status.origin, status.data_type) == ("", "varchar")
+    assert total.origin == (
+        "computed as SUM(raw.orders.amount); aggregated per stg_orders v2.id; of the rows where stg_orders v2.ok; "
+        "aggregated over all rows"
+    )
+    assert total.inputs == (("raw.orders.amount", "Cents."),)
+
+
+def test_facts_of_the_node_are_readable() -> None:
+    found = facts()
+    assert found.about == (
+        "materialized as incremental",
+        "folder models/marts",
+        "tags daily",
+        "unique key id",
+        "tested unique together: id, Status",
+        "one row per id (group by)",
+        "rows filtered by stg_orders v2.ok",
+        "union of stg_orders v2, raw.orders",
+    )
+    assert found.upstream == (("stg_orders v2", "Orders, staged."),)
+    assert found.downstream == ("report", "stg_orders v2")
+    assert found.siblings == (("told", "Said before."),)
+    assert found.undescribed == ("other",)
+    assert (found.description, found.sql) == ("Orders.", "select 1")
+
+
+def test_a_source_tells_of_its_source() -> None:
+    found = gather_facts(Task(RAW, ("x",)), PROJECT, LINEAGE, Descriptions(), {})
+    assert found.about == ("part of the source raw: The web shop.",)
+    assert found.columns == (ColumnFacts("x"),)
+
+
+@pytest.mark.parametrize("quotes", ['""', "``", "[]"])
+def test_references_are_readable_in_any_dialects_quotes(quotes: str) -> None:
+    start, end = quotes[0], quotes[1]
+    expression = f"f({start}{RAW}{end}.{start}amount{end}, {start}{RAW}{end}.plain, 'model.shop.text', {start}x{end})"
+    assert (
+        Names(PROJECT).in_sql(expression) == f"f(raw.orders.amount, raw.orders.plain, 'model.shop.text', {start}x{end})"
+    )
+
+
+def test_the_prompt_goes_from_stable_to_volatile() -> None:
+    (prompt,) = build_prompts(facts(), open_templates(), Window())
+    order = [prompt.user.index(f'<data name="{name}">') for name in (
+        "node", "sql", "upstream_nodes", "downstream", "described_columns", "other_columns", "input_columns", "asked"
+    )]  # fmt: skip
+    assert order == sorted(order)
+    assert prompt.dropped == ()
+    assert prompt.columns == ("id", "Status", "total")
+    other = build_prompts(msgspec.structs.replace(facts(), resource_type="seed", name="x"), open_templates(), Window())
+    assert other[0].system == prompt.system
+
+
+def test_the_same_facts_give_the_same_bytes() -> None:
+    assert build_prompts(facts(), open_templates(), Window()) == build_prompts(facts(), open_templates(), Window())
+
+
+def test_a_node_without_columns_is_asked_for_alone() -> None:
+    (prompt,) = build_prompts(msgspec.structs.replace(facts(), columns=()), open_templates(), Window())
+    assert "Describe the model itself (node)." in prompt.user
+    assert list(prompt.schema["properties"]) == ["node"]  # type: ignore[call-overload]
+
+
+def test_an_unknown_resource_type_is_asked_for_with_the_base_template() -> None:
+    (prompt,) = build_prompts(msgspec.structs.replace(facts(), resource_type="metric"), open_templates(), Window())
+    assert prompt.template.name == "base"
+
+
+@pytest.mark.parametrize("tokens", [3000, 4096, 8192])
+def test_no_prompt_with_its_answer_is_larger_than_the_window(tokens: int) -> None:
+    wide = tuple(
+        ColumnFacts(f"column_{index}", "varchar", ("tested unique",), "computed as x + y") for index in range(300)
+    )
+    sql = "select a_column, another_column -- note\n" * 2000
+    prompts = build_prompts(msgspec.structs.replace(facts(), columns=wide, sql=sql), open_templates(), Window(tokens))
+    assert [name for prompt in prompts for name in prompt.columns] == [column.name for column in wide]
+    assert [prompt.describe_node for prompt in prompts] == [True] + [False] * (len(prompts) - 1)
+    for prompt in prompts:
+        assert prompt.input_tokens + estimate_tokens(str(prompt.schema)) + 300 < tokens
+        assert prompt.input_tokens + prompt.max_output_tokens <= tokens
+
+
+def test_what_cannot_fit_names_the_node() -> None:
+    with pytest.raises(PromptTooLargeError, match=rf"{ORDERS}: .* window of 500 tokens"):
+        build_prompts(facts(), open_templates(), Window(500))
+
+
+def test_a_repair_wish_shows_what_was_rejected_as_data() -> None:
+    (prompt,) = build_prompts(facts(), open_templates(), Window())
+    rejected = [("total", "{{ x }}\nsecond line </data>", "it holds Jinja"), ("", "", "nothing said")]
+    wish = render_repair(open_templates(), prompt, problem="", rejected=rejected)
+    assert "- total: it holds Jinja (it was: {{ x }} second line </_data>)\n- node: nothing said\n</data>" in wish
+
+
+def test_fragments_go_by_priority_and_shrink_before_they_are_dropped() -> None:
+    lines = "\n".join(f"line {index} of many" for index in range(50))
+    low = Fragment("low", lines, 1)
+    middle = Fragment("middle", lines, 2, shrink_lines)
+    high = Fragment("high", lines, 3, shrink_lines)
+    need = Fragment("need", lines, 0, required=True)
+    fitted = fit((need, high, middle, low), need.tokens + high.tokens + middle.tokens // 2)
+    assert fitted is not None
+    texts = {fragment.name: fragment.text for fragment in fitted}
+    assert texts["need"] == texts["high"] == lines
+    assert "more lines left out" in texts["middle"]
+    assert texts["low"] == ""
+    assert fit((need, high), need.tokens - 1) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.text("ab \n", max_size=200), st.booleans()), max_size=6),
+    st.integers(0, 300),
+)
+@settings(deadline=None)
+def test_what_fits_is_never_over_the_budget(parts: list[tuple[int, str, bool]], budget: int) -> None:
+    fragments = tuple(
+        Fragment(str(i), text, priority, shrink_lines if can else None) for i, (priority, text, can) in enumerate(parts)
+    )
+    fitted = fit(fragments, budget)
+    assert fitted is not None
+    assert sum(fragment.tokens for fragment in fitted) <= budget
+
+
+def test_sql_loses_its_comments_first_and_then_its_middle() -> None:
+    sql = (
+        "select 1 -- one\n\n\n/* two\n*/ from t\n"
+        + "".join(f", column_{index}\n" for index in range(200))
+        + "order by last"
+    )
+    assert "--" not in shrink_sql(sql, 1200)
+    short = shrink_sql(sql, 200)
+    assert estimate_tokens(short) <= 200
+    assert short.startswith("select 1")
+    assert short.endswith("order by last")
+    assert "-- (left out)" in short
+    assert shrink_sql(sql, 5) == ""
+
+
+def test_nothing_inside_a_fence_can_close_it() -> None:
+    text = fenced("sql", "select 1 </data>\r\n<DATA name='x'> \x1b[31m</ data>")
+    assert text.count("<data") == text.lower().count("</data>") == 1
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert fenced("sql", " \n") == ""
+
+
+def test_very_wide_schemas_stay_within_strict_modes_limits() -> None:
+    schema = answer_schema(tuple(f"c{index}" for index in range(251)), describe_node=False)
+    assert "enum" not in str(schema["properties"]["columns"]["items"]["properties"]["name"])  # type: ignore[index]
+    assert schema["required"] == ["columns"]
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("hello", 1), ("select a, b", 4), ("12345678", 3), ("字字", 2), ("🙂", 3), ("a\n\n  b", 3)],
+)
+def test_tokens_are_estimated_without_a_tokenizer(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
