@@ -12,9 +12,10 @@ import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, BlockedError, TransientError
+from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
+from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
 from dbt_describe.llm.providers.openai import OpenAIProvider
 from tests.llm.fakes import RecordedSleep, question
 
@@ -160,7 +161,7 @@ def error(message: str, **fields: Any) -> dict[str, Any]:
             400,
             error("'max_tokens' is too large: This model's maximum context length is 4096"),
             ContextOverflowError,
-            "",
+            "window",
         ),
         (400, error("litellm.ContextWindowExceededError: 20 > 10"), ContextOverflowError, "window"),
         (400, error("Current length is 9000 while limit is 8192"), ContextOverflowError, "window"),
@@ -225,7 +226,9 @@ def test_an_unreachable_server_is_named() -> None:
     def refuse(request: Any) -> Any:
         raise httpx2.ConnectError("Connection refused")
 
-    with pytest.raises(TransientError, match=r"llm\.example\.com/v1 can't be reached \(Connection refused\)"):
+    with pytest.raises(
+        TransientError, match=r"llm\.example\.com/v1 can't be reached, or broke off \(Connection refused\)"
+    ):
         ask(refuse)
 
 
@@ -343,3 +346,25 @@ def test_requests_under_way_while_a_form_is_learned_are_sent_again_too() -> None
 def test_an_adaptation_alone_is_an_adapted_error() -> None:
     with pytest.raises(AdaptedError):
         ask(answering(400, error("response_format is unknown")), question(schema=SCHEMA))
+
+
+def test_forms_learned_meanwhile_are_used_and_hopeless_ones_left() -> None:
+    first, lower = Form(), Form(level=Level.JSON_OBJECT)
+    refused = Fault(400, "response_format is unknown", "host", "tiny")
+    assert after_fault(lower, first, refused) == lower
+    assert after_fault(Form(level=Level.PROMPT), Form(level=Level.PROMPT), refused) is None
+    limit = Fault(400, "max_tokens is unknown", "host", "tiny")
+    renamed = Form(limit_name="max_completion_tokens", limit_renamed=True)
+    assert after_fault(renamed, first, limit) == renamed
+    assert after_fault(first, first, Fault(500, "failed to parse grammar", "host", "tiny")) == lower
+    assert after_crash(lower, first) == (lower, True)
+    assert after_success(lower, first) == lower
+
+
+def test_errors_of_the_sdk_without_a_status_are_ours_too() -> None:
+    def break_down(request: Any) -> Any:
+        raise openai.OpenAIError(f"odd {KEY}")
+
+    with pytest.raises(LlmError) as raised:
+        ask(break_down)
+    assert KEY not in str(raised.value)

@@ -25,7 +25,8 @@ from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
-from dbt_describe.writers.llm import LlmWriter
+from dbt_describe.settings import LlmSettings, Secret
+from dbt_describe.writers.llm import LlmWriter, open_llm_writer
 from dbt_describe.writers.protocol import Writer, WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
 
@@ -291,6 +292,26 @@ def test_usage_of_all_requests_is_summed() -> None:
     second = described({"amount": PAID}, usage=Usage(20, 2), cost_usd=Decimal(2))
     result = write(FakeCompleter(first, second), Task(ORDERS, ("amount",)))
     assert (result.input_tokens, result.output_tokens, result.cost_usd) == (30, 3, Decimal(3))
+
+
+def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
+    settings = LlmSettings("openai/gpt-6-luna", api_key=Secret("sk-x"))
+    made = open_llm_writer(settings, concurrency=2)
+    asyncio.run(made.aclose())
+    estimate = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    assert made.name == "openai/gpt-6-luna"
+    assert estimate.cost_usd is not None
+    assert estimate.cost_usd > 0
+
+
+def test_a_local_model_is_estimated_to_cost_nothing() -> None:
+    made = open_llm_writer(LlmSettings("openai/tiny", base_url="http://localhost:1/v1"))
+    asyncio.run(made.aclose())
+    assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
+
+
+def test_a_task_that_fits_no_prompt_is_estimated_as_nothing() -> None:
+    assert writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN) == WriterResult()
 
 
 def test_truncation_is_an_answer_error() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import tenacity
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm.failures import Action, AdaptedError, TransientError, action_of
+from dbt_describe.llm.failures import AdaptedError, TransientError
 from dbt_describe.llm.messages import Completer, Reply, Request
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -82,7 +82,7 @@ class Retry:
         return f"Gave up after {sent} request{'s' if sent > 1 else ''}."
 
     def _may_retry(self, error: BaseException) -> bool:
-        if not isinstance(error, TransientError) or action_of(error) is not Action.RETRY:
+        if not isinstance(error, TransientError):
             return False
         return (error.retry_after_s or 0.0) <= self._policy.retry_after_cap_s
 

@@ -92,7 +92,7 @@ class OpenAIProvider:
             case openai.APIConnectionError():
                 cause = quotable(error.__cause__ or error, self._endpoint.api_key)
                 return TransientError(
-                    f"{where} can't be reached ({cause}). Is the server running, and the base URL right?"
+                    f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
                 )
             case json.JSONDecodeError() | UnicodeDecodeError() | openai.APIResponseValidationError():
                 return TransientError(f"{where} answered malformed JSON. Is the base URL right?")
