@@ -42,6 +42,7 @@ KEYS = {
     "dialect",
     "driving",
     "others",
+    "joins",
 }
 
 
@@ -137,6 +138,7 @@ def described(case: dict[str, Any]) -> Draft | Abstention:
         {**others, name: found} if found else {},
         Shape(
             driving=unique_id(case["driving"]) if "driving" in case else "",
+            joins=rows({"rows": "stg_orders", "joins": case.get("joins", [])})[0].joins,
             filters=tuple(upstream(text) for text in case.get("shape", ())),
         ),
     )

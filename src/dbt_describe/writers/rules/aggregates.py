@@ -101,7 +101,7 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
         clause = (teller.clause(truth), *found.conditions)
         return _said(f"number of {found.rows.several}", msgspec.structs.replace(found, conditions=clause), teller)
     phrase = teller.operand(value)
-    what = _several_values(phrase) if found.distinct else phrase.inside
+    what = _several_values(phrase) if found.distinct else phrase.enclosed
     return _said(f"sum of {what}{_over(found, phrase)}", found, teller)
 
 
@@ -127,7 +127,7 @@ def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
     if found.distinct or found.value is None:
         raise UnsayableError(TOO_DEEP)
     phrase = teller.operand(found.value)
-    return _said(f"{name} of {phrase.inside}{_over(found, phrase)}", found, teller)
+    return _said(f"{name} of {phrase.enclosed}{_over(found, phrase)}", found, teller)
 
 
 def _count(function: exp.Expr, teller: Teller) -> Phrase:
@@ -190,12 +190,12 @@ def _extreme(least: bool) -> Callable[[exp.Expr, Teller], Phrase]:
         if found.value is None:
             raise UnsayableError(TOO_DEEP)
         phrase = teller.operand(found.value)
-        if is_dated(found.value, teller) and phrase.definite:
+        if is_dated(found.value, teller) and phrase.definite and not phrase.compound:
             return _said(f"{'earliest' if least else 'latest'} {phrase.text}", found, teller)
         word = "minimum" if least else "maximum"
         if is_dated(found.value, teller):
             word = "earliest" if least else "latest"
-        return _said(f"{word} {'of ' if phrase.definite else ''}{phrase.inside}", found, teller)
+        return _said(f"{word} {'of ' if phrase.definite or phrase.compound else ''}{phrase.enclosed}", found, teller)
 
     return say
 

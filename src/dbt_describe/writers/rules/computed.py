@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Same, Shape
+from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Origin, Same, Shape
 from dbt_describe.project.nodes import Node
 from dbt_describe.writers.rules.dates import is_now
 from dbt_describe.writers.rules.grain import changes_rows, may_lack_rows
@@ -41,7 +41,7 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     names.tell_apart(
         columns,
         from_target=not aggregates and not expression.find(exp.Window),
-        foreign=_foreign(expression, columns, traced, aggregated=bool(aggregates)),
+        foreign=_foreign(expression, columns, traced, lineage.dialect, aggregated=bool(aggregates)),
     )
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
@@ -55,7 +55,7 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
 
 
 def _foreign(
-    expression: exp.Expr, columns: list[exp.Column], traced: NodeLineage | None, *, aggregated: bool
+    expression: exp.Expr, columns: list[exp.Column], traced: NodeLineage | None, dialect: str, *, aggregated: bool
 ) -> set[ColumnRef]:
     """Columns that share a name with another column of the described node.
 
@@ -64,11 +64,20 @@ def _foreign(
     if traced is None or aggregated:
         return set()
     refs = {ColumnRef(column.table, column.name.lower()) for column in columns}
-    found = {ref for ref in refs if ref.column in traced.origins and traced.origins[ref.column] != Same(ref)}
+    found = {
+        ref for ref in refs if ref.column in traced.origins and not _holds(traced.origins[ref.column], ref, dialect)
+    }
     if traced.shape and traced.shape.driving:
         tested = (test.this for test in expression.find_all(exp.Is) if isinstance(test.this, exp.Column))
         found |= {ColumnRef(test.table, test.name.lower()) for test in tested if test.table != traced.shape.driving}
     return found
+
+
+def _holds(origin: Origin, ref: ColumnRef, dialect: str) -> bool:
+    """Whether a column of that origin holds the values of another, casts apart."""
+    if not isinstance(origin, Derived) or origin.inputs != (ref,):
+        return origin == Same(ref)
+    return isinstance(strip_casts(parsed(origin.expression, dialect)), exp.Column)
 
 
 def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: Lineage) -> str:
@@ -104,25 +113,33 @@ def _check_rows(node: Node, expression: exp.Expr, derived: Derived, shape: Shape
     """
     if (aggregated or derived.windows) and changes_rows(node):
         raise UnsayableError("it isn't certain which rows are aggregated")
-    joins = [join for rows in (*derived.aggregations, *derived.windows) for join in rows.joins]
-    seen = {rows.driving for rows in (*derived.aggregations, *derived.windows)}
-    if shape is not None:
-        joins += shape.joins
-        seen.add(shape.driving)
-    if _joins_itself(joins, seen, expression):
-        raise UnsayableError("a relation is joined with itself, so that its columns can't be told apart")
+    _refuse_self_joins(expression, derived, shape)
     seen_by_windows = {text for rows in derived.windows for text in rows.filters}
     if derived.windows and shape is not None and not seen_by_windows.issuperset(shape.filters):
         raise UnsayableError("its rows are chosen after the window function has seen them")
 
 
-def _joins_itself(joins: list[Join], driving: set[str], expression: exp.Expr) -> bool:
-    """Whether a relation occurs twice among those that the expression takes more than one column of."""
+def _refuse_self_joins(expression: exp.Expr, derived: Derived, shape: Shape | None) -> None:
+    """Where a node is joined with itself, it isn't known which of its rows a column comes from.
+
+    Raises:
+        UnsayableError: the expression takes a column of such a node.
+    """
+    inside = {id(column) for function in _aggregates(expression) for column in function.find_all(exp.Column)}
     columns = list(expression.find_all(exp.Column))
-    taken = {column.table for column in columns if sum(other.table == column.table for other in columns) > 1}
-    distinct = list(dict.fromkeys(joins))
-    joined = [join.unique_id for join in distinct]
-    return any(table in taken and (joined.count(table) > 1 or table in driving) for table in joined)
+    of_rows = {column.table for column in columns if id(column) not in inside}
+    doubled: set[str] = set()
+    for rows in (*derived.aggregations, *derived.windows):
+        doubled |= _occurring_twice(rows.driving, rows.joins) & {column.table for column in columns}
+    if shape is not None:
+        doubled |= _occurring_twice(shape.driving, shape.joins) & of_rows
+    if doubled:
+        raise UnsayableError("a relation is joined with itself, so that its columns can't be told apart")
+
+
+def _occurring_twice(driving: str, joins: tuple[Join, ...]) -> set[str]:
+    read = [driving, *(join.unique_id for join in joins)]
+    return {unique_id for unique_id in read if unique_id and read.count(unique_id) > 1}
 
 
 def _aggregates(expression: exp.Expr) -> Iterator[exp.Expr]:

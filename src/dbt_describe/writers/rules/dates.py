@@ -9,7 +9,7 @@ from sqlglot import exp
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import literal_text, strip_casts
+from dbt_describe.writers.rules.values import cast_value, literal_text, strip_casts
 
 UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
 
@@ -175,6 +175,12 @@ def _now(text: str) -> Callable[[exp.Expr, Teller], Phrase]:
     return lambda _, __: Phrase(text)
 
 
+def _cast(expression: exp.Expr, teller: Teller) -> Phrase:
+    if expression.args["to"].sql().lower() == "date" and is_now(expression):
+        return Phrase("current date")
+    return cast_value(expression, teller)
+
+
 def is_dated(expression: exp.Expr, teller: Teller) -> bool:
     """Whether the expression is known to be a date or a time."""
     kinds = (exp.CurrentDate, exp.CurrentTimestamp, exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.DateSub)
@@ -221,6 +227,7 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.DateSub: _shifted("minus"),
     exp.TimestampSub: _shifted("minus"),
     exp.Interval: _interval,
+    exp.Cast: _cast,
     exp.TimeToStr: _formatted,
     exp.ToChar: _formatted,
     exp.TsOrDsToDate: _read_as("date"),

@@ -73,7 +73,8 @@ NOT_IN_NOUN_PHRASES = _words("""
     is are was were has have had can will would should must may whether if when indicate indicates used this these that
     which who whose see etc null default defaults deprecated todo tbd note currently join joins key flag not no never
     always our we either boolean true false only per each every all or also unique primary foreign uniquely identifies
-    you your it its they their there
+    you your it its they their there plus minus times divided multiplied truncated rounded joined followed where with
+    without less more than over between except excluding
 """)
 """A description with one of these is a sentence, or claims more than what the column is called."""
 

@@ -36,6 +36,11 @@ class Phrase(msgspec.Struct, frozen=True):
         return f"the {self.text}" if self.definite else self.text
 
     @property
+    def enclosed(self) -> str:
+        """As it stands within a sentence where an operator's reach must be plain: `(the total minus the tax)`."""
+        return f"({self.inside})" if self.compound else self.inside
+
+    @property
     def verb(self) -> str:
         """`is` or `are`."""
         return "are" if self.plural else "is"

@@ -10,7 +10,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import UnsayableError
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import strip_casts
+from dbt_describe.writers.rules.values import is_constant, strip_casts
 
 MAX_KEYS = 4
 _HARMLESS_KINDS = ("semi", "anti")
@@ -138,6 +138,8 @@ def group_key(expression: exp.Expr, teller: Teller) -> str:
         bare = bare.this
     if isinstance(bare, exp.Column):
         return teller.names.group(bare)
+    if isinstance(bare, exp.Coalesce) and len(bare.expressions) == 1 and is_constant(bare.expressions[0]):
+        return group_key(bare.this, teller)
     truncated = strip_casts(bare)
     if isinstance(truncated, (exp.TimestampTrunc, exp.DateTrunc)):
         bare = truncated

@@ -81,13 +81,17 @@ def _paren(expression: exp.Expr, teller: Teller) -> Phrase:
     return teller.value(expression.this)
 
 
-def _cast(expression: exp.Expr, teller: Teller) -> Phrase:
-    """Casts between ways to write down the same number or text are silent; those that change the value are said."""
+def cast_value(expression: exp.Expr, teller: Teller) -> Phrase:
+    """Casts between ways to write down the same number or text are silent; those that change the value are said.
+
+    Raises:
+        UnsayableError: there are no certain words for it.
+    """
     inner = expression.this
-    kind = str(expression.args["to"].this.value if hasattr(expression.args["to"].this, "value") else "").lower()
+    kind = str(getattr(expression.args["to"].this, "value", "")).lower()
     literal = literal_text(inner)
-    if literal is not None and kind in _TIMES and words.quoted(literal):
-        return Phrase(literal, definite=False)
+    if literal is not None and kind in _TIMES:
+        return Phrase(words.quoted(literal).strip("'"), definite=False)
     if kind in TEXT_TYPES or kind in NUMERIC_TYPES or isinstance(inner, exp.Null):
         return teller.value(inner)
     if kind in WHOLE_TYPES:
@@ -139,8 +143,8 @@ def _operator(word: str) -> Callable[[exp.Expr, Teller], Phrase]:
                 terms = f" {word} ".join((said[0].text, *(phrase.inside for phrase in said[1:])))
                 return Phrase(f"{terms}, each with 0 in place of null", said[0].definite, loose=True)
         first, *rest = (teller.operand(operand) for operand in chain)
-        texts = [f"({phrase.inside})" if phrase.compound else phrase.inside for phrase in rest]
-        opening = f"({first.inside})" if first.compound else first.text
+        texts = [phrase.enclosed for phrase in rest]
+        opening = first.enclosed if first.compound else first.text
         definite = first.definite and not first.compound
         return Phrase(f" {word} ".join((opening, *texts)), definite, compound=True)
 
@@ -169,10 +173,9 @@ def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     guarded = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
     below = teller.operand(over.this if guarded else over)
     above = teller.operand(expression.this)
-    left = f"({above.inside})" if above.compound else above.text
+    left = above.enclosed if above.compound else above.text
     left += "," if " of " in left and not above.compound else ""
-    right = f"({below.inside})" if below.compound else below.inside
-    text = f"{left} divided by {right}"
+    text = f"{left} divided by {below.enclosed}"
     definite = above.definite and not above.compound
     return Phrase(f"{text} (null where that is 0)" if guarded else text, definite, compound=True)
 
@@ -215,8 +218,8 @@ def _around(before: str = "", after: str = "") -> Callable[[exp.Expr, Teller], P
     def say(expression: exp.Expr, teller: Teller) -> Phrase:
         inner = teller.operand(expression.this)
         if before:
-            return Phrase(f"{before} {inner.inside}{after}", compound=inner.compound)
-        text = f"({inner.inside})" if inner.compound else inner.text
+            return Phrase(f"{before} {inner.enclosed}{after}")
+        text = inner.enclosed if inner.compound else inner.text
         return Phrase(f"{text}{after}", inner.definite and not inner.compound, inner.plural)
 
     return say
@@ -240,7 +243,7 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     if default is None:
         return phrase
     # "or 0 where there is none" would promise that no null is left, which an outer join further up can break.
-    joint = "," if phrase.loose else ""
+    joint = "," if phrase.loose or phrase.compound else ""
     text = f"{phrase.text}{joint} with {teller.value(default).text} in place of null"
     return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True)
 
@@ -279,7 +282,6 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.Null: _null,
     exp.Column: _column,
     exp.Paren: _paren,
-    exp.Cast: _cast,
     exp.Add: _operator("plus"),
     exp.Sub: _operator("minus"),
     exp.Mul: _operator("times"),

@@ -151,7 +151,7 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
         elif isinstance(function, exp.Sum) and is_number(what, "1"):
             text = f"number of {several}"
         else:
-            text = f"{name} of {teller.operand(what).inside} over all {several}"
+            text = f"{name} of {teller.operand(what).enclosed} over all {several}"
         same, where = _same(window, teller), _where(teller)
         text = f"{text}{' ' + same if same else ''}{where}"
         if _frame(window) == "running":
