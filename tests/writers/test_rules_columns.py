@@ -27,6 +27,7 @@ from dbt_describe.writers.rules.columns import describe_column
 DATA = Path(__file__).parent / "data"
 SHOP: dict[str, Any] = yaml.safe_load((DATA / "rules_shop.yml").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = yaml.safe_load((DATA / "rules_columns.yml").read_text(encoding="utf-8"))
+QUOTES = {"bigquery": "`", "spark": "`"}
 KEYS = {
     "sql",
     "same",
@@ -50,10 +51,12 @@ def unique_id(name: str) -> str:
     return f"{SHOP[name].get('type', 'model')}.shop.{name}"
 
 
-def upstream(sql: str) -> str:
+def upstream(sql: str, quote: str = '"') -> str:
     """`stg_orders.total` → `"model.shop.stg_orders"."total"`."""
     names = "|".join(SHOP)
-    return re.sub(rf"\b({names})\.(\w+)", lambda match: f'"{unique_id(match[1])}"."{match[2]}"', sql)
+    return re.sub(
+        rf"\b({names})\.(\w+)", lambda match: f"{quote}{unique_id(match[1])}{quote}.{quote}{match[2]}{quote}", sql
+    )
 
 
 def data_test(written: str | dict[str, Any]) -> DataTest:
@@ -115,7 +118,11 @@ def origin(case: dict[str, Any]) -> Origin | None:
         return Same(ColumnRef(unique_id(node), name))
     if "sql" not in case:
         return None
-    return Derived(upstream(case["sql"]), aggregations=rows(case.get("of")), windows=rows(case.get("over")))
+    return Derived(
+        upstream(case["sql"], QUOTES.get(case.get("dialect", ""), '"')),
+        aggregations=rows(case.get("of")),
+        windows=rows(case.get("over")),
+    )
 
 
 def described(case: dict[str, Any]) -> Draft | Abstention:

@@ -97,12 +97,16 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
     if is_number(value, "1") and not found.distinct:
         return _said(f"number of {found.rows.several}", found, teller)
     truth = strip_casts(value)
-    if teller.is_condition(truth):
+    if teller.is_condition(truth) or _is_boolean(truth, teller):
         clause = (teller.clause(truth), *found.conditions)
         return _said(f"number of {found.rows.several}", msgspec.structs.replace(found, conditions=clause), teller)
     phrase = teller.operand(value)
     what = _several_values(phrase) if found.distinct else phrase.enclosed
     return _said(f"sum of {what}{_over(found, phrase)}", found, teller)
+
+
+def _is_boolean(value: exp.Expr, teller: Teller) -> bool:
+    return isinstance(value, exp.Column) and teller.names.data_type(value) in ("boolean", "bool")
 
 
 def _several_values(phrase: Phrase) -> str:
@@ -184,8 +188,10 @@ def _extreme(least: bool) -> Callable[[exp.Expr, Teller], Phrase]:
         flag = flag_condition(function.this)
         if flag is not None:
             return _any_or_all(flag, function, teller, every=least, results=("1", "0"))
-        if teller.is_condition(strip_casts(function.this)):
-            return _any_or_all(strip_casts(function.this), function, teller, every=least, results=None)
+        bare = strip_casts(function.this)
+        if teller.is_condition(bare) or _is_boolean(bare, teller):
+            results = None if isinstance(bare, type(function.this)) else ("1", "0")
+            return _any_or_all(bare, function, teller, every=least, results=results)
         found = _aggregated(function, teller, zero_counts=False)
         if found.value is None:
             raise UnsayableError(TOO_DEEP)

@@ -18,7 +18,7 @@ WRITER = "rules"
 MAX_ACCEPTED = 8
 MAX_EVIDENCE_CHARACTERS = 160
 
-_REFERENCE = re.compile(r'"(?:[^".]+\.)*([^".]+)"\."([^"]+)"')
+_REFERENCE = re.compile(r"[\"`\[](?:[^\"`\].]+\.)*([^\"`\].]+)[\"`\]]\.[\"`\[]([^\"`\]]+)[\"`\]]")
 
 
 def describe_column(

@@ -175,7 +175,7 @@ def _per(expression: exp.Expr, aggregates: list[exp.Expr], teller: Teller) -> st
         for column in expression.find_all(exp.Column)
         if id(column) not in inside and column.sql(dialect=teller.dialect) not in keys
     ]
-    if any(other is not function and other in function.walk() for function in aggregates for other in aggregates):
+    if any(found is not function for function in aggregates for found in function.find_all(exp.AggFunc, exp.CountIf)):
         raise UnsayableError("an aggregate of aggregates is hard to tell truthfully")
     if outside:
         teller.per_inline = True

@@ -207,6 +207,8 @@ def _or(expression: exp.Expr, teller: Teller) -> str:
     if any(sum(1 for _ in _arms(arm, exp.And)) > 2 for arm in both) or (both and len(arms) > 2):
         raise UnsayableError("its condition is too long to be read in one sentence")
     said = [f"both {teller.clause(arm)}" if type(arm) is exp.And else teller.clause(arm) for arm in arms]
+    if both:
+        return ", or ".join(said)
     return words.listed(list(dict.fromkeys(said)), "or")
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dbt_describe.writers.rules.phrases import UnsayableError
+
+# BigQuery splits a quoted name at its dots, which would tear a unique_id apart.
+_DOT = "\N{ONE DOT LEADER}"
+_QUOTED_ID = re.compile(r"`[^`]*\.[^`]*`(?=\.`)")
 
 
 def parsed(sql: str, dialect: str) -> exp.Expr:
@@ -16,9 +22,12 @@ def parsed(sql: str, dialect: str) -> exp.Expr:
         UnsayableError: sqlglot can't parse it, or it holds a query.
     """
     try:
-        expression = sqlglot.parse_one(sql, dialect=dialect or None)
+        whole = _QUOTED_ID.sub(lambda name: name[0].replace(".", _DOT), sql)
+        expression = sqlglot.parse_one(whole, dialect=dialect or None)
     except (SqlglotError, RecursionError, ValueError) as error:
         raise UnsayableError("its expression can't be parsed") from error
+    for identifier in expression.find_all(exp.Identifier):
+        identifier.set("this", identifier.name.replace(_DOT, "."))
     if expression.find(exp.Query):
         raise UnsayableError("it depends on a subquery")
     return expression
