@@ -14,6 +14,7 @@ class RulesWriter:
     """Answers a task at once and for nothing."""
 
     name = "rules"
+    is_free = True
 
     async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """A Draft for all that is certain, an Abstention with its reason for the rest."""
@@ -25,3 +26,10 @@ class RulesWriter:
             drafts=tuple(answer for answer in found if isinstance(answer, Draft)),
             abstentions=tuple(answer for answer in found if isinstance(answer, Abstention)),
         )
+
+    def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        """Nothing is spent."""
+        return WriterResult()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,41 @@
+# A fresh machine needs Python 3.11 or newer, make and the package index; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PATHS := src tests integration_tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fast format clean
+
+help:
+	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
+	@echo "make test   everything CI runs: checks, fast tests, integration tests"
+	@echo "make fast   the fast tests alone"
+	@echo "make check  ruff and mypy"
+	@echo "make clean  remove .venv and what was made"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,duckdb]"
+	@touch $@
+
+demo: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash demo/run.sh
+
+check: $(INSTALLED)
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/mypy
+
+fast: $(INSTALLED)
+	$(BIN)/pytest tests
+
+test: check
+	$(BIN)/pytest tests integration_tests
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+
+clean:
+	rm -rf .venv .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

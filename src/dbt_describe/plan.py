@@ -1,1 +1,0 @@
-from dbt_describe.planning import *  # noqa
