@@ -131,6 +131,16 @@ def test_an_ephemeral_model_is_an_origin_of_its_own(tmp_path: Path) -> None:
     assert shown_origin(lineage.nodes["model.shop.eph"].origins["key"]) == "same base.id"
 
 
+def test_a_source_over_a_seed_is_the_origin_where_the_model_reads_the_source(tmp_path: Path) -> None:
+    from tests.manifests import source
+
+    seed = {**model("orders", relation_name='"db"."raw"."orders"'), "resource_type": "seed"}
+    raw = source("orders", {"id": "Number of the order."})
+    top = model("top", 'select id from "db"."raw"."orders"', reads=["source.shop.raw.orders"])
+    lineage = trace_project(make_project(tmp_path, seed, raw, top))
+    assert shown_origin(lineage.nodes["model.shop.top"].origins["id"]) == "same source.shop.raw.orders.id"
+
+
 def test_columns_of_a_model_that_isnt_built_come_from_its_sql_in_its_order(tmp_path: Path) -> None:
     base = model("base", "select 1 as a, 2 as b, 3 as c")
     top = model("top", 'select c, a, b as d from "db"."main"."base"', reads=["base"], columns={"A": "declared"})

@@ -32,20 +32,25 @@ class Relations:
     """Finds the node behind a table name in SQL, compared without case and quotes."""
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
-        self._by_parts: dict[tuple[str, ...], str] = {}
+        self._by_parts: dict[tuple[str, ...], list[str]] = {}
         self._by_name: dict[str, list[str]] = {}
         for unique_id, node in nodes.items():
             parts = tuple(part.strip('"`[] ').lower() for part in _split_relation(node.relation_name))
             for start in range(len(parts)):
-                self._by_parts.setdefault(parts[start:], unique_id)
+                self._by_parts.setdefault(parts[start:], []).append(unique_id)
             self._by_name.setdefault(node.name.lower(), []).append(unique_id)
 
-    def node_of_table(self, table: exp.Table) -> str | None:
-        """unique_id of the node that the table is the relation of."""
+    def node_of_table(self, table: exp.Table, among: Iterable[str]) -> str | None:
+        """unique_id of the node that the table is the relation of.
+
+        A seed and a source over it share a relation: the one among the given nodes, those that the SQL refers to, wins.
+        """
         parts = tuple(
             part for name in (table.catalog, table.db, table.name) for part in name.lower().split(".") if part
         )
-        return self._by_parts.get(parts)
+        candidates = self._by_parts.get(parts, [])
+        referred = next((unique_id for unique_id in among if unique_id in candidates), None)
+        return referred or (candidates[0] if candidates else None)
 
     def node_of_name(self, name: str, among: Iterable[str]) -> str | None:
         """unique_id of the node of that name among the given ones, else of the only node of that name."""
@@ -137,7 +142,7 @@ def _rename_tables(query: exp.Query, node: Node, relations: Relations) -> dict[s
         if table.name.startswith(EPHEMERAL_CTE):
             unique_id = relations.node_of_name(table.name.removeprefix(EPHEMERAL_CTE), node.depends_on)
         elif table.db or table.name.lower() not in cte_names:
-            unique_id = relations.node_of_table(table)
+            unique_id = relations.node_of_table(table, node.depends_on)
         if unique_id is None:
             continue
         name = names.setdefault(unique_id, f"__node_{len(names)}")
