@@ -249,13 +249,30 @@ class Query:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
         _, source = found
         if isinstance(source, Scope):
-            return self.resolve(source, column.name)
+            resolved = self.resolve(source, column.name)
+            self._refuse_second_reading(scope, table, resolved.expression)
+            return resolved
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
         if unique_id is None:
             raise UnresolvedColumnError(f"`{source.name}` is not a relation of the project")
-        return Resolved(upstream_column(unique_id, column.name))
+        resolved = Resolved(upstream_column(unique_id, column.name))
+        self._refuse_second_reading(scope, table, resolved.expression)
+        return resolved
+
+    def _refuse_second_reading(self, scope: Scope, table: str, expression: exp.Expr) -> None:
+        """A column of a node that the scope joins to itself belongs to another row: the manager, not the employee."""
+        sources = scope.selected_sources
+        if not isinstance(expression, exp.Column) or len(sources) == 1:
+            return
+        for name, (_, source) in sources.items():
+            if name == table:
+                return
+            reads = self._reads(source, set()) if isinstance(source, Scope) else (self.node_of(source),)
+            if expression.table in reads:
+                node_name = expression.table.rpartition(".")[2]
+                raise UnresolvedColumnError(f"`{node_name}` is joined to itself")
 
 
 def upstream_column(unique_id: str, column: str) -> exp.Column:

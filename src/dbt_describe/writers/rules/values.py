@@ -173,10 +173,12 @@ def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     guarded = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
     below = teller.operand(over.this if guarded else over)
     above = teller.operand(expression.this)
-    left = above.enclosed if above.compound else above.text
+    # (a * b) / c is a * (b / c): a product needs no parentheses.
+    product = above.compound and isinstance(strip_casts(expression.this).unnest(), exp.Mul)
+    left = above.enclosed if above.compound and not product else above.text
     left += "," if " of " in left and not above.compound else ""
     text = f"{left} divided by {below.enclosed}"
-    definite = above.definite and not above.compound
+    definite = above.definite and (product or not above.compound)
     return Phrase(f"{text} (null where that is 0)" if guarded else text, definite, compound=True)
 
 
