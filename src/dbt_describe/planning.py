@@ -42,7 +42,7 @@ PLACEHOLDERS = frozenset(
 """Texts, lower-case and without closing punctuation, that stand where a description should (some are dbt-osmosis's)."""
 
 _GRAIN_CLAIM = re.compile(
-    r"\b(primary key|surrogate key|(?<!number of )(?<!count of )uniquely?|one (row|record) (per|for)"
+    r"\b(primary key|surrogate key|(?<!number of )(?<!count of )unique(ly)?|one (row|record) (per|for)"
     r"|(each|every) (row|record)|identif(y|ies) (one|a single|each|every))\b",
     re.IGNORECASE,
 )
