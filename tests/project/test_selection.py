@@ -75,7 +75,7 @@ def test_packages_nodes_are_never_selected(project: Project) -> None:
 
 
 def test_a_selector_that_matches_nothing_names_the_nearest_nodes(project: Project) -> None:
-    with pytest.raises(SelectionError, match="does not match any enabled nodes.*`customers`"):
+    with pytest.raises(SelectionError, match=r"does not match any enabled nodes.*`customers`"):
         select_nodes(project, "custmers")
 
 
