@@ -70,6 +70,10 @@ def render_plan(report: PlanReport) -> str:
 def _headline(report: Report) -> list[str]:
     if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
         return [_nothing_missing(report.nodes, report.described_before)]
+    if not report.drafts and not report.failures and not report.not_begun:
+        return [
+            f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
+        ]
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
         f"{verb} {len(report.drafts)} of {len(report.drafts) + len(report.abstentions)} missing descriptions "

@@ -1,0 +1,75 @@
+"""Real dbt on copies of the demo project, in git repositories of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parent.parent / "demo"
+DBT = Path(sys.executable).parent / "dbt"
+IGNORED = "target/\nlogs/\n*.duckdb\n*.duckdb.wal\n.user.yml\n"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment without keys and dbt's variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DBT_"))}
+    return {**kept, "PATH": f"{DBT.parent}{os.pathsep}{kept['PATH']}", "NO_PROXY": "127.0.0.1", **more}
+
+
+def run_in(directory: Path, *words: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a directory, with nothing of the caller's keys."""
+    done = subprocess.run(
+        words, cwd=directory, capture_output=True, text=True, check=False, env=clean_environment(**environ)
+    )
+    assert not check or done.returncode == 0, f"{words} → {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def commit_all(directory: Path, message: str) -> None:
+    """Commit everything in the repository of a directory."""
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+    run_in(directory, "git", "add", ".")
+    run_in(directory, "git", *identity, "commit", "--quiet", "--allow-empty", "-m", message)
+
+
+@pytest.fixture(scope="session")
+def built_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo project, built on DuckDB, with manifest and catalog."""
+    if not DBT.exists():
+        pytest.skip("dbt isn't installed beside this Python")
+    directory = tmp_path_factory.mktemp("demo") / "shop"
+    shutil.copytree(DEMO, directory, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
+    (directory / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    run_in(directory, "git", "init", "--quiet")
+    commit_all(directory, "before")
+    for command in (("seed",), ("build",), ("docs", "generate")):
+        run_in(directory, str(DBT), "--quiet", *command, "--profiles-dir", ".")
+    return directory
+
+
+@pytest.fixture
+def demo(built_demo: Path, tmp_path: Path) -> Path:
+    """A copy of the built demo project for one test."""
+    directory = tmp_path / "shop"
+    shutil.copytree(built_demo, directory)
+    return directory
+
+
+@pytest.fixture
+def dbt_describe(demo: Path) -> Run:
+    """Run the dbt-describe command in the demo project."""
+    executable = str(DBT.parent / "dbt-describe")
+
+    def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        options = ("--profiles-dir", ".") if words[0] in ("document", "plan") else ()
+        return run_in(demo, executable, *words, *options, check=False, **environ)
+
+    return run

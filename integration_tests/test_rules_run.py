@@ -1,0 +1,143 @@
+"""`dbt-describe document` with no model, on a real dbt project in a real git repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import dbt_describe as library
+from integration_tests.conftest import DBT, Run, commit_all, run_in
+
+
+def diff_lines(directory: Path) -> list[str]:
+    run_in(directory, "git", "add", "--intent-to-add", ".")
+    lines = run_in(directory, "git", "diff", "-U0").stdout.splitlines()
+    return [line for line in lines if re.match(r"[+-](?![+-]{2} )", line)]
+
+
+def test_documenting_fills_gaps_and_removes_no_line_but_empty_descriptions(demo: Path, dbt_describe: Run) -> None:
+    done = dbt_describe("document")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0].startswith("No language model is configured")
+    removed = [line for line in diff_lines(demo) if line.startswith("-")]
+    assert removed
+    in_block_style = [line for line in removed if not line.lstrip("- ").startswith("{")]
+    assert all(re.search(r"description: ?(\"\"|''|TODO)?( *#.*)?$", line) for line in in_block_style)
+    # A column written `{name: x}` has one line for all its keys.
+    assert len(removed) - len(in_block_style) == 1
+    run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
+
+
+def test_the_descriptions_of_the_demo_read_as_expected(demo: Path, dbt_describe: Run) -> None:
+    dbt_describe("document")
+    marts = (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
+    intermediate = (demo / "models/intermediate/_intermediate__models.yml").read_text(encoding="utf-8")
+    assert "per\n          order." in intermediate or "per order." in intermediate
+    folded = " ".join(intermediate.split())
+    assert "Sum of the amount paid in the currency of the shop where the payment method is 'card', per order." in folded
+    assert "Three-letter code of the shop: LON, NYC, AMS." in marts
+    assert "Ask finance before changing `open_amount`." in marts
+
+
+def test_the_second_run_writes_nothing(demo: Path, dbt_describe: Run) -> None:
+    dbt_describe("document")
+    commit_all(demo, "after")
+    again = dbt_describe("document")
+    assert again.returncode == 0
+    assert diff_lines(demo) == []
+    assert "Nothing left to write" in again.stdout
+
+
+def test_a_dry_run_shows_the_diff_and_writes_nothing(demo: Path, dbt_describe: Run) -> None:
+    done = dbt_describe("document", "--dry-run")
+    assert "+++ b/models/marts/marts.yml" in done.stdout
+    assert diff_lines(demo) == []
+
+
+def test_a_selection_limits_what_is_written(demo: Path, dbt_describe: Run) -> None:
+    dbt_describe("document", "--select", "int_payments_by_order", "fct_orders", "--exclude", "fct_orders")
+    assert run_in(demo, "git", "status", "--porcelain").stdout.split() == [
+        "??",
+        "models/intermediate/_intermediate__models.yml",
+    ]
+
+
+def test_selectors_that_only_dbt_knows_are_asked_of_dbt(demo: Path, dbt_describe: Run) -> None:
+    done = dbt_describe("plan", "--select", "test_type:unit dim_customers")
+    assert "dim_customers" in done.stdout
+    assert "fct_orders" not in done.stdout.splitlines()[1]
+
+
+def test_plan_and_library_tell_the_same(demo: Path, dbt_describe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = dbt_describe("plan")
+    report = library.plan(demo, profiles_dir=demo)
+    inherited = sum(estimate.inherited for estimate in report.estimates)
+    assert f"{inherited} inherited now" in printed.stdout
+    done = library.document(demo, profiles_dir=demo)
+    assert (done.exit_code, done.inherited > inherited, done.files[0].created) == (0, True, True)
+
+
+def test_a_missing_manifest_is_made_by_dbt(demo: Path, dbt_describe: Run) -> None:
+    (demo / "target/manifest.json").unlink()
+    done = dbt_describe("document", "--select", "fct_orders")
+    assert (done.returncode, "Running `dbt compile`: there is no manifest." in done.stderr) == (0, True)
+
+
+def test_a_manifest_older_than_the_files_is_made_anew(demo: Path, dbt_describe: Run) -> None:
+    model = demo / "models/marts/fct_monthly_sales.sql"
+    model.write_text(
+        model.read_text(encoding="utf-8").replace("sum(order_total) as revenue", "sum(order_total) as sales")
+    )
+    done = dbt_describe("document", "--select", "fct_monthly_sales")
+    assert "fct_monthly_sales.sql is newer than the manifest" in done.stderr
+    assert "name: sales" in (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
+
+
+def test_without_a_manifest_and_without_dbt_the_error_says_what_to_do(tmp_path: Path) -> None:
+    from dbt_describe.errors import DbtCommandError
+    from dbt_describe.project import dbt
+
+    (tmp_path / "dbt_project.yml").write_text("name: x\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        # dbt stands beside this very Python; only hiding it shows what a machine without it does.
+        patch.setattr(dbt, "_dbt_executable", lambda: None)
+        with pytest.raises(DbtCommandError, match="Install dbt-describe into dbt's environment"):
+            library.plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "code", "message"),
+    [
+        ("target/manifest.json", "{", 2, "not a readable dbt manifest"),
+        ("target/manifest.json", '{"metadata": {"dbt_schema_version": "x/manifest/v7.json"}, "nodes": {}}', 2, "v7"),
+        ("models/marts/marts.yml", "models: [", 2, ""),
+    ],
+)
+def test_broken_files_end_in_one_line_and_no_traceback(
+    path: str, content: str, code: int, message: str, demo: Path, dbt_describe: Run
+) -> None:
+    (demo / path).write_text(content, encoding="utf-8")
+    done = dbt_describe("document")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_read_only_schema_file_costs_its_nodes_only(demo: Path, dbt_describe: Run) -> None:
+    (demo / "models/marts/marts.yml").chmod(0o444)
+    done = dbt_describe("document")
+    assert done.returncode == 3
+    assert "models/marts/marts.yml: is read-only" in done.stdout
+    assert (demo / "models/intermediate/_intermediate__models.yml").exists()
+
+
+def test_outside_of_a_dbt_project_the_error_says_so(tmp_path: Path) -> None:
+    done = run_in(tmp_path, str(DBT.parent / "dbt-describe"), "document", check=False)
+    assert (done.returncode, "No dbt_project.yml" in done.stderr) == (2, True)
+
+
+def test_a_selector_that_matches_nothing_exits_2_with_the_nearest_name(dbt_describe: Run) -> None:
+    done = dbt_describe("document", "--select", "fct_order")
+    assert (done.returncode, "Did you mean `fct_orders`" in done.stderr) == (2, True)
