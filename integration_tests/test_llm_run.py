@@ -1,0 +1,172 @@
+"""`dbt-describe document --model` on a real dbt project against a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import dbt_describe as library
+from dbt_describe.schedule import waits_for
+from integration_tests.conftest import DBT, Run, clean_environment, run_in
+from integration_tests.openai_server import Fault, OpenAIServer
+
+MODEL = ("--model", "openai/loopback")
+
+
+def keys(server: OpenAIServer) -> dict[str, str]:
+    return {"OPENAI_API_KEY": "sk-test-secret", "OPENAI_BASE_URL": server.base_url}
+
+
+def test_one_request_per_node_with_gaps_and_everything_is_described(demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer() as server:
+        done = dbt_describe("document", *MODEL, **keys(server))
+        again = dbt_describe("document", *MODEL, **keys(server))
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = [re.search(r"corner_shop[.\w]*", request.text) for request in server.requests]
+    assert len(asked) == len(server.requests)
+    report = library.plan(demo, profiles_dir=demo)
+    assert report.estimates == ()
+    assert "Nothing to do" in again.stdout
+    assert "sk-test-secret" not in done.stdout + done.stderr
+    run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
+
+
+def test_a_request_carries_sql_lineage_tests_and_a_schema_for_the_asked_columns(demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer() as server:
+        dbt_describe("document", "--select", "int_payments_by_order", *MODEL, **keys(server))
+    (request,) = server.requests
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["Authorization"] == "Bearer sk-test-secret"
+    assert "group by order_id" in request.text
+    assert "payment_method" in request.text
+    assert request.body["response_format"]["type"] == "json_schema"
+    assert request.body["response_format"]["json_schema"]["strict"] is True
+
+
+def test_calls_and_time_stay_near_the_lower_bound_of_the_dag(demo: Path, dbt_describe: Run) -> None:
+    """Time is compared with what the same server needs for the longest chain, not with a clock of ours."""
+    latency_s = 0.5
+    with OpenAIServer(latency_s=latency_s) as server:
+        plan = library.plan(demo, profiles_dir=demo)
+        dbt_describe("document", *MODEL, **keys(server))
+    asked = {estimate.unique_id for estimate in plan.estimates if estimate.asked}
+    assert len(server.requests) == len(asked)
+    levels = _longest_chain(demo, asked)
+    first = min(request.started_s for request in server.requests)
+    last = max(request.finished_s for request in server.requests)
+    assert last - first <= 1.15 * levels * latency_s
+    assert server.peak_in_flight > 1
+
+
+def _longest_chain(demo: Path, asked: set[str]) -> int:
+    from dbt_describe.project import load_project
+    from dbt_describe.project.graph import topological_order
+
+    project = load_project(demo, demo / "target/manifest.json")
+    order = topological_order(project.nodes)
+    above = waits_for(order, {name: node.depends_on for name, node in project.nodes.items()}, asked)
+    length: dict[str, int] = {}
+    for name in order:
+        if name in asked:
+            length[name] = 1 + max((length[parent] for parent in above[name]), default=0)
+    return max(length.values())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["fenced", "prose_around", "think", "429_retry_after", "500", "reset", "extra_column", "jinja", "missing_columns"],
+)
+def test_a_passing_fault_costs_nothing(kind: str, demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer(faults=[Fault(kind, at=frozenset({2}))]) as server:
+        done = dbt_describe("document", "--select", "path:models/marts", *MODEL, **keys(server))
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
+    assert "nobody_asked" not in written
+    assert "{{" not in written
+    run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
+
+
+@pytest.mark.parametrize(
+    "kind", ["html", "malformed", "prose", "empty", "null", "refusal", "no_choices", "content_filter", "400"]
+)
+def test_a_lasting_fault_costs_what_was_asked_and_nothing_else(kind: str, demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer(faults=[Fault(kind)]) as server:
+        done = dbt_describe("document", "--select", "path:models/intermediate", *MODEL, **keys(server))
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert ("Failed" in done.stdout) == (done.returncode == 3)
+    # What lineage proves is written all the same.
+    assert "Three-letter code" not in done.stdout
+    assert len(server.requests) <= 3 * 6
+
+
+@pytest.mark.parametrize("kind", ["401", "403", "404_model", "quota"])
+def test_what_no_request_can_succeed_with_stops_the_asking_with_one_line(
+    kind: str, demo: Path, dbt_describe: Run
+) -> None:
+    with OpenAIServer(faults=[Fault(kind)]) as server:
+        done = dbt_describe("document", "--concurrency", "1", *MODEL, **keys(server))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(server.requests) == 1
+    assert "Stopped asking" in done.stdout
+    assert "sk-test-secret" not in done.stdout + done.stderr
+
+
+def test_a_server_that_never_answers_costs_its_node_only(demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer(faults=[Fault("hang", at=frozenset({1}))]) as server:
+        done = dbt_describe(
+            "document", "--select", "path:models/intermediate", *MODEL, DBT_DESCRIBE_TIMEOUT="1", **keys(server)
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "message"),
+    [
+        (MODEL, {}, "OPENAI_API_KEY"),
+        (("--model", "opnai/x"), {"OPENAI_API_KEY": "k"}, "openai"),
+        (("--model", "openai/x", "--prompts", "nowhere"), {"OPENAI_API_KEY": "k"}, "nowhere"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_is_done(
+    words: tuple[str, ...], environ: dict[str, str], message: str, dbt_describe: Run
+) -> None:
+    done = dbt_describe("document", *words, **environ)
+    assert (done.returncode, message in done.stderr, done.stdout) == (2, True, ""), done.stderr
+
+
+def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer(latency_s=0.4) as server:
+        process = subprocess.Popen(
+            [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],
+            cwd=demo,
+            env=clean_environment(**keys(server)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while len(server.requests) < 3:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+        answered = len(server.requests)
+        assert (process.returncode, "Interrupted." in stdout) == (130, True), stdout + stderr
+        rest = dbt_describe("document", *MODEL, **keys(server))
+    assert rest.returncode == 0
+    total = len(server.requests)
+    assert answered < total
+    nodes = [re.search(r"(?m)^.*(?:model|source|seed|snapshot)\.corner_shop\.\S+", r.text) for r in server.requests]
+    assert len(nodes) == total
+
+
+def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -> None:
+    (demo / "prompts").mkdir()
+    (demo / "prompts/model.yml").write_text("extends: model\nstyle: |\n  Write like a pirate.\n", encoding="utf-8")
+    with OpenAIServer() as server:
+        dbt_describe("document", "--select", "dim_customers", "--prompts", "prompts", *MODEL, **keys(server))
+    assert "Write like a pirate." in server.requests[0].text
