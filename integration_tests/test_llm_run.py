@@ -41,7 +41,8 @@ def test_a_request_carries_sql_lineage_tests_and_a_schema_for_the_asked_columns(
         dbt_describe("document", "--select", "int_payments_by_order", *MODEL, **keys(server))
     (request,) = server.requests
     assert request.path == "/v1/chat/completions"
-    assert request.headers["Authorization"] == "Bearer sk-test-secret"
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert headers["authorization"] == "Bearer sk-test-secret"
     assert "group by order_id" in request.text
     assert "payment_method" in request.text
     assert request.body["response_format"]["type"] == "json_schema"
@@ -166,7 +167,7 @@ def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(demo: Pa
 
 def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -> None:
     (demo / "prompts").mkdir()
-    (demo / "prompts/model.yml").write_text("extends: model\nstyle: |\n  Write like a pirate.\n", encoding="utf-8")
+    (demo / "prompts/model.yml").write_text("extends: model\noutput: {column_words: 12}\n", encoding="utf-8")
     with OpenAIServer() as server:
         dbt_describe("document", "--select", "dim_customers", "--prompts", "prompts", *MODEL, **keys(server))
-    assert "Write like a pirate." in server.requests[0].text
+    assert "At most 12 words for a column" in server.requests[0].text
