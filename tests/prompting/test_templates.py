@@ -105,3 +105,9 @@ def test_an_error_in_a_body_names_file_and_line(tmp_path: Path, body: str, said:
 def test_data_is_never_rendered(tmp_path: Path) -> None:
     templates = given(tmp_path, t=MINIMAL)
     assert templates.render(templates.get("t").user, {"asked": "{{ 7 * 7 }} {% raw %}"}) == "{{ 7 * 7 }} {% raw %}\n"
+
+
+def test_a_users_template_that_extends_its_own_name_extends_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "model.yml").write_text("extends: model\noutput: {column_words: 12}\n", encoding="utf-8")
+    template = open_templates(tmp_path).get("model")
+    assert "business" in template.system.source

@@ -119,7 +119,7 @@ def _names(columns: list[str]) -> str:
 
 def _failures(failures: Iterable[Failure]) -> list[str]:
     lines = [f"  {_located(failure)}" for failure in failures]
-    return ["Failed, and nothing of it written:", *lines] if lines else []
+    return ["Failed:", *lines] if lines else []
 
 
 def _located(failure: Failure) -> str:

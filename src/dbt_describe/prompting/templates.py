@@ -115,25 +115,27 @@ class Templates:
             hint = f" Known variables: {known}." if isinstance(error, jinja2.UndefinedError) else ""
             raise PromptError(f"{body.path}:{body.line + _line_of(error) - 1}: {error}.{hint}") from error
 
-    def _fields(self, name: str, seen: tuple[str, ...]) -> dict[str, Any]:
-        path = self._path(name)
-        if name in seen or len(seen) > MOST_EXTENSIONS:
-            raise PromptError(f"{path}: templates extend each other in a circle: {' → '.join((*seen, name))}.")
+    def _fields(self, name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
+        path = self._path(name, seen)
         own = _read(path)
         parent = own.pop("extends", None)
-        inherited = self._fields(str(parent), (*seen, name)) if parent else {}
+        inherited = self._fields(str(parent), (*seen, path)) if parent else {}
         for key in ("parameters", "output"):
             if key in own and key in inherited:
                 own[key] = {**inherited[key], **own[key]}
         return {**inherited, **own}
 
-    def _path(self, name: str) -> Path:
-        for directory in self._directories:
-            path = directory / f"{name}.yml"
-            if path.is_file():
-                return path
-        places = ", ".join(str(directory) for directory in self._directories)
-        raise PromptError(f"There is no prompt template {name}.yml in {places}.")
+    def _path(self, name: str, seen: tuple[Path, ...]) -> Path:
+        """The first file of that name that isn't being read: a user's own `model` may extend the shipped one."""
+        found = [path for directory in self._directories if (path := directory / f"{name}.yml").is_file()]
+        unread = [path for path in found if path not in seen]
+        if found and (not unread or len(seen) > MOST_EXTENSIONS):
+            names = " → ".join([*(path.stem for path in seen), name])
+            raise PromptError(f"{found[0]}: templates extend each other in a circle: {names}.")
+        if not found:
+            places = ", ".join(str(directory) for directory in self._directories)
+            raise PromptError(f"There is no prompt template {name}.yml in {places}.")
+        return unread[0]
 
 
 def open_templates(directory: Path | None = None) -> Templates:
