@@ -1,0 +1,118 @@
+"""What a person reads, byte for byte."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from textwrap import dedent
+
+import pytest
+
+from dbt_describe.cli.main import join_lists, main
+from dbt_describe.cli.summary import render_plan, render_report
+from dbt_describe.planning import Abstention, Draft
+from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Spent
+
+DRAFTS = (
+    Draft("model.shop.orders", "id", "Number of the order.", "inherited"),
+    Draft("model.shop.orders", "total", "What was paid.", "gpt"),
+)
+FILE = FileResult("models/orders.yml", "a:\n", "a:\nb:\n", 2, created=False)
+
+
+def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() -> None:
+    report = Report(
+        writer="gpt",
+        nodes=3,
+        described_before=4,
+        drafts=DRAFTS,
+        abstentions=(Abstention("model.shop.orders", "x", "no idea"), Abstention("model.shop.orders", "", "no idea")),
+        failures=(Failure("model.shop.broken", "The server answered 500 three times."),),
+        files=(FILE,),
+        spent=Spent(2, 1500, 80, Decimal("0.0123")),
+        warnings=("The manifest is new.",),
+    )
+    assert render_report(report) == dedent(
+        """\
+        Described 2 of 4 missing descriptions in 1 file.
+          inherited      1  the same values as a described column upstream
+          written        1  by gpt
+          unknown        2  left empty
+          failed         1  nodes or files
+          asked          2  requests, 1,500 tokens in, 80 out, $0.0123
+          changed       2  models/orders.yml
+        Unknown, left for a person or a language model:
+          model.shop.orders
+            x, (itself): no idea
+        Failed:
+          model.shop.broken: The server answered 500 three times.
+        Warning: The manifest is new."""
+    )
+    assert report.exit_code == 3
+
+
+def test_a_dry_run_begins_with_the_diff() -> None:
+    report = Report(writer="rules", nodes=1, described_before=0, drafts=DRAFTS, files=(FILE,), dry_run=True)
+    assert render_report(report).splitlines()[:6] == [
+        "--- a/models/orders.yml",
+        "+++ b/models/orders.yml",
+        "@@ -1 +1,2 @@",
+        " a:",
+        "+b:",
+        "Would describe 2 of 2 missing descriptions in 1 file.",
+    ]
+
+
+def test_nothing_missing_is_said_in_one_line() -> None:
+    report = Report(writer="rules", nodes=2, described_before=9)
+    assert (render_report(report), report.exit_code) == ("Nothing to do: all 9 descriptions of 2 nodes are there.", 0)
+
+
+def test_an_interrupted_run_says_what_is_left() -> None:
+    report = Report(writer="gpt", nodes=9, described_before=0, drafts=DRAFTS, interrupted=True, not_begun=7)
+    assert render_report(report).endswith(
+        "Interrupted.\n7 nodes left; run the command again to go on where it stopped."
+    )
+    assert report.exit_code == 130
+
+
+def test_an_unknown_price_is_never_shown_as_nothing() -> None:
+    report = Report(writer="x", nodes=1, described_before=0, drafts=DRAFTS, files=(FILE,), spent=Spent(1, 1, 1, None))
+    assert "1 tokens in, 1 out, cost unknown" in render_report(report)
+
+
+def test_a_plan_shows_each_node_and_the_sums() -> None:
+    estimates = (
+        NodeEstimate("model.shop.stg", "models/stg.yml", 1, 0, 2, 1, 900, 60, Decimal("0.001")),
+        NodeEstimate("model.shop.mart", "models/mart.yml", 0, 3, 0),
+    )
+    assert render_plan(PlanReport(writer="gpt", nodes=2, described_before=1, estimates=estimates)) == dedent(
+        """\
+        node             inherit  follow     ask  tokens in    out       cost
+        model.shop.stg         1       0       2        900     60    $0.0010
+        model.shop.mart        0       3       0          0      0    $0.0000
+
+        6 descriptions missing in 2 nodes: 1 inherited now, 3 follow once their origin is described, 2 left to gpt.
+        About 1 request, 900 tokens in, 60 out, $0.0010."""
+    )
+
+
+def test_selectors_are_taken_as_dbt_takes_them() -> None:
+    joined = join_lists(["document", "--select", "a", "b+", "--exclude", "c", "--dry-run", "-s", "d"])
+    assert joined == ["document", "--select", "a", "--select", "b+", "--exclude", "c", "--dry-run", "-s", "d"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["document", "--nope"], 2, "No such option"),
+        (["document", "--project-dir", "/nowhere/at/all"], 2, "No dbt_project.yml"),
+        (["document", "--concurrency", "0"], 2, "0 is not in the range"),
+    ],
+)
+def test_wrong_usage_exits_2_with_a_sentence(
+    words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(words)
+    assert raised.value.code == code
+    assert message in capsys.readouterr().err
