@@ -117,7 +117,9 @@ class Filing:
                 try:
                     prepare_change(path, [self._edit(one) for one in (*kept, draft)], root)
                 except SchemaFileError as error:
-                    self.failures.append(Failure(_shown(path, root), str(error)))
+                    failure = Failure(_shown(path, root), str(error))
+                    if failure not in self.failures:
+                        self.failures.append(failure)
                 else:
                     kept.append(draft)
             return prepare_change(path, [self._edit(draft) for draft in kept], root), kept

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbt_describe.filing import Filing, find_schema_files
+from dbt_describe.planning import Draft
+from dbt_describe.project import Project
+from tests.manifests import make_project, model
+
+SCHEMA = """\
+models:
+  - name: a
+    columns:
+      - name: x   # key
+      - name: x
+  - name: b
+    description: ""
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/schema.yml").write_text(SCHEMA, encoding="utf-8")
+    patch = {"patch_path": "shop://models/schema.yml"}
+    return make_project(tmp_path, model("a", columns={"x": "", "y": ""}, **patch), model("b", **patch))
+
+
+def file_all(project: Project, *drafts: Draft, dry_run: bool = False) -> Filing:
+    paths, failures = find_schema_files(project, project.nodes)
+    assert failures == []
+    filing = Filing(project, paths, dry_run=dry_run)
+    filing.add(drafts)
+    for unique_id in project.nodes:
+        filing.end_node(unique_id)
+    return filing
+
+
+def test_a_draft_that_cant_be_placed_costs_the_others_nothing_and_is_told_once(project: Project) -> None:
+    ambiguous = Draft("model.shop.a", "x", "Key.", "rules")
+    fine = Draft("model.shop.b", "", "Second.", "rules")
+    filing = file_all(project, ambiguous, ambiguous, fine)
+    assert filing.written == [fine]
+    assert len(filing.failures) == 1
+    text = (project.root / "models/schema.yml").read_text(encoding="utf-8")
+    assert text == SCHEMA.replace('""', '"Second."')
+
+
+def test_a_dry_run_writes_nothing_and_tells_the_new_content(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"), dry_run=True)
+    assert filing.results[0].after == SCHEMA.replace('""', '"Second."')
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == SCHEMA
+
+
+def test_a_file_is_written_when_its_last_node_has_ended(project: Project) -> None:
+    paths, _ = find_schema_files(project, project.nodes)
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.b", "", "Second.", "rules")])
+    filing.end_node("model.shop.b")
+    assert filing.results == []
+    filing.end_node("model.shop.a")
+    assert [result.path for result in filing.results] == ["models/schema.yml"]
+
+
+def test_a_file_that_cant_be_edited_is_known_before_anything_is_asked(project: Project) -> None:
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    paths, failures = find_schema_files(project, project.nodes)
+    assert paths == {}
+    assert [failure.subject for failure in failures] == ["models/schema.yml"]
