@@ -24,8 +24,9 @@ models:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/schema.yml").write_text(SCHEMA, encoding="utf-8")
-    patch = {"patch_path": "shop://models/schema.yml"}
-    return make_project(tmp_path, model("a", columns={"x": "", "y": ""}, **patch), model("b", **patch))
+    patch_path = "shop://models/schema.yml"
+    a = model("a", columns={"x": "", "y": ""}, patch_path=patch_path)
+    return make_project(tmp_path, a, model("b", patch_path=patch_path))
 
 
 def file_all(project: Project, *drafts: Draft, dry_run: bool = False) -> Filing:
