@@ -28,10 +28,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 fast: $(INSTALLED)
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n auto tests
 
 test: check
-	$(BIN)/pytest tests integration_tests
+	$(BIN)/pytest -n auto tests integration_tests
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 DEMO = Path(__file__).parent.parent / "demo"
 DBT = Path(sys.executable).parent / "dbt"
@@ -41,18 +42,27 @@ def commit_all(directory: Path, message: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def built_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo project, built on DuckDB, with manifest and catalog."""
+def built_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The demo project, built on DuckDB, with manifest and catalog: once for all of pytest's processes."""
     if not DBT.exists():
         pytest.skip("dbt isn't installed beside this Python")
-    directory = tmp_path_factory.mktemp("demo") / "shop"
+    base = tmp_path_factory.getbasetemp()
+    directory = (base if worker_id == "master" else base.parent) / "built" / "shop"
+    with FileLock(f"{directory.parent}.lock"):
+        if not directory.exists():
+            unfinished = directory.with_name("unfinished")
+            _build(unfinished)
+            unfinished.rename(directory)
+    return directory
+
+
+def _build(directory: Path) -> None:
     shutil.copytree(DEMO, directory, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
     (directory / ".gitignore").write_text(IGNORED, encoding="utf-8")
     run_in(directory, "git", "init", "--quiet")
     commit_all(directory, "before")
     for command in (("seed",), ("build",), ("docs", "generate")):
         run_in(directory, str(DBT), "--quiet", *command, "--profiles-dir", ".")
-    return directory
 
 
 @pytest.fixture
