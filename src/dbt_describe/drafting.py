@@ -15,7 +15,7 @@ from dbt_describe.filing import Filing
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Abstention, Draft, NodePlan, Plan, Task, inherit
 from dbt_describe.progress import Progress
-from dbt_describe.project.graph import topological_order
+from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
 from dbt_describe.report import Failure, Spent
 from dbt_describe.schedule import run_in_order, waits_for
@@ -52,7 +52,7 @@ class Drafting:
     async def fill(self, concurrency: int) -> None:
         """Fill every node's gaps along the DAG, then write what is left."""
         nodes = self.project.nodes
-        parents = {name: node.depends_on for name, node in nodes.items()}
+        parents = {name: parents_of(node) for name, node in nodes.items()}
         depends_on = waits_for(topological_order(nodes), parents, self.nodes)
         self.progress.begin(len(self.nodes))
         work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))

@@ -20,6 +20,7 @@ from dbt_describe.lineage import (
     trace_project,
     with_sql_columns,
 )
+from dbt_describe.planning import make_plan
 from dbt_describe.project import load_project
 from tests.manifests import generic_test, make_project, model
 
@@ -139,6 +140,26 @@ def test_a_source_over_a_seed_is_the_origin_where_the_model_reads_the_source(tmp
     top = model("top", 'select id from "db"."raw"."orders"', reads=["source.shop.raw.orders"])
     lineage = trace_project(make_project(tmp_path, seed, raw, top))
     assert shown_origin(lineage.nodes["model.shop.top"].origins["id"]) == "same source.shop.raw.orders.id"
+
+
+@pytest.mark.parametrize(("described", "follows"), [("source", "seed"), ("seed", "source")])
+def test_of_a_seed_and_a_source_over_it_the_one_described_less_follows_the_other(
+    described: str, follows: str, tmp_path: Path
+) -> None:
+    from tests.manifests import source
+
+    texts = {"id": "Number of the order."}
+    columns = {
+        name: {key: {"name": key, "description": text if name == described else ""} for key, text in texts.items()}
+        for name in ("seed", "source")
+    }
+    seed = {**model("orders", relation_name='"DB".raw."orders"'), "resource_type": "seed", "columns": columns["seed"]}
+    raw = {**source("orders", {}), "columns": columns["source"]}
+    ids = {"seed": "model.shop.orders", "source": "source.shop.raw.orders"}
+    project = make_project(tmp_path, seed, raw)
+    plan = make_plan(project, trace_project(project), project.nodes)
+    (draft,) = plan.nodes[ids[follows]].inherited
+    assert (draft.text, ids[described] in draft.evidence) == ("Number of the order.", True)
 
 
 def test_columns_of_a_model_that_isnt_built_come_from_its_sql_in_its_order(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_facts_of_columns_are_readable() -> None:
         "id",
         "",
         ("tested unique",),
-        "taken unchanged from stg_orders v2.order_id",
+        "the same as stg_orders v2.order_id",
         (("stg_orders v2.order_id", "Key."),),
     )
     assert status.tests == (

@@ -96,7 +96,10 @@ class NodeLineage(msgspec.Struct, frozen=True):
 
 
 class Lineage(msgspec.Struct, frozen=True):
-    """NodeLineage by unique_id; nodes without SQL (sources, seeds) are absent. `dialect` is sqlglot's name."""
+    """NodeLineage by unique_id. `dialect` is sqlglot's name.
+
+    Nodes without SQL (sources, seeds) are absent, except the one of a seed and a source over it that follows the other.
+    """
 
     dialect: str
     nodes: Mapping[str, NodeLineage]

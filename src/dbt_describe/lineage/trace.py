@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from dbt_describe.lineage.dialects import dialect_of
-from dbt_describe.lineage.origins import Lineage, NodeLineage
+from dbt_describe.lineage.origins import ColumnRef, Lineage, NodeLineage, Same, Shape
 from dbt_describe.lineage.queries import Relations, UnreadableQueryError, qualified_scope, sql_of
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.project.graph import topological_order
@@ -17,7 +17,7 @@ TRACED_RESOURCE_TYPES = ("model", "snapshot")
 
 
 def trace_project(project: Project, progress: Callable[[str], None] | None = None) -> Lineage:
-    """Origins of all columns of all models and snapshots, packages' included.
+    """Origins of all columns of all models and snapshots, packages' included, and of seeds and sources of one table.
 
     A query that can't be read costs its node the lineage, never the run: `NodeLineage.failure` says why.
     `progress` is called with each node's unique_id before its SQL is read.
@@ -35,6 +35,8 @@ def trace_project(project: Project, progress: Callable[[str], None] | None = Non
         node = project.nodes[unique_id]
         keys_of[unique_id] = _tested_keys(node)
         columns_of[unique_id] = tuple(column.name for column in node.columns)
+        if node.same_table_as:
+            traced[unique_id] = _same_table(node)
         if node.resource_type not in TRACED_RESOURCE_TYPES:
             continue
         if progress:
@@ -63,6 +65,14 @@ def with_sql_columns(project: Project, lineage: Lineage) -> Project:
             node = msgspec.structs.replace(node, columns=(*in_sql, *by_name.values()))  # noqa: PLW2901 - the node, completed
         nodes[unique_id] = node
     return msgspec.structs.replace(project, nodes=nodes)
+
+
+def _same_table(node: Node) -> NodeLineage:
+    """A seed, and a source over it: column for column and row for row the same."""
+    twin = node.same_table_as
+    columns = tuple(column.name for column in node.columns)
+    origins = {name.lower(): Same(ColumnRef(twin, name.lower())) for name in columns}
+    return NodeLineage(node.unique_id, columns, origins, Shape(reads=(twin,), driving=twin))
 
 
 def _trace_node(

@@ -129,7 +129,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         name=manifest.metadata.project_name or _only_package(nodes.values()),
         adapter_type=manifest.metadata.adapter_type or "",
         dbt_version=manifest.metadata.dbt_version or "",
-        nodes=nodes,
+        nodes=_with_same_tables(nodes),
         warnings=tuple(warnings),
     )
 
@@ -218,6 +218,25 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
         unique_key=_names(config.get("unique_key")),
         config=config,
     )
+
+
+def _with_same_tables(nodes: dict[str, Node]) -> dict[str, Node]:
+    """The nodes, each seed and source of one relation told of the other: the one that is described less follows."""
+    by_relation: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes.values():
+        if node.resource_type in ("seed", "source") and node.relation_name:
+            by_relation[re.sub(r'["`\[\]]', "", node.relation_name).lower()].append(node)
+    for declared in by_relation.values():
+        # Where both are described alike the source leads: it is what models read.
+        leading = max(declared, key=lambda node: (_descriptions(node), node.resource_type == "source"))
+        for node in declared:
+            if node is not leading:
+                nodes[node.unique_id] = msgspec.structs.replace(node, same_table_as=leading.unique_id)
+    return nodes
+
+
+def _descriptions(node: Node) -> int:
+    return sum(bool(column.description.strip()) for column in node.columns)
 
 
 def _columns(

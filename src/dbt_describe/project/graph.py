@@ -10,13 +10,18 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.nodes import Node
 
 
+def parents_of(node: Node) -> tuple[str, ...]:
+    """unique_ids of the nodes that are to be described before the node: all it reads, or the one it is the table of."""
+    return (*node.depends_on, node.same_table_as) if node.same_table_as else node.depends_on
+
+
 def topological_order(nodes: Mapping[str, Node]) -> list[str]:
-    """unique_ids, each after all it reads; ties in the manifest's order.
+    """unique_ids, each after its parents; ties in the manifest's order.
 
     Raises:
         ManifestError: the nodes depend on each other in a circle (dbt itself refuses such a project).
     """
-    graph = {unique_id: [parent for parent in node.depends_on if parent in nodes] for unique_id, node in nodes.items()}
+    graph = {unique_id: [parent for parent in parents_of(node) if parent in nodes] for unique_id, node in nodes.items()}
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:

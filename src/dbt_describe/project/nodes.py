@@ -68,6 +68,8 @@ class Node(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     """unique_ids of the nodes it reads."""
+    same_table_as: str = ""
+    """For a seed or source that another one declares too: the unique_id of the one that is described more."""
     source_name: str = ""
     source_description: str = ""
     version: str = ""

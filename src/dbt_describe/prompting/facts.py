@@ -136,7 +136,7 @@ def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, 
 
 def _origin_in_words(origin: Origin | None, names: Names) -> str:
     if isinstance(origin, Same):
-        return f"taken unchanged from {names.of_column(origin.ref)}"
+        return f"the same as {names.of_column(origin.ref)}"
     if not isinstance(origin, Derived):
         return ""
     parts = [f"computed as {names.in_sql(origin.expression)}"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Same, Unknown
-from dbt_describe.planning import Abstention, Descriptions, Draft
+from dbt_describe.planning import Abstention, Descriptions, Draft, is_tested_unique
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.computed import computed_sentence
-from dbt_describe.writers.rules.grain import Grain, is_tested_unique
+from dbt_describe.writers.rules.grain import Grain
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.snapshots import snapshot_column
@@ -53,14 +53,15 @@ def _draft(node: Node, column: Column, text: str, evidence: str, confidence: str
 
 
 def _reason(origin: object, lineage: Lineage, node: Node) -> str:
-    if isinstance(origin, Same):
+    if isinstance(origin, Same) and not node.same_table_as:
         return "no test, no description upstream and the SQL only passes the source's column through"
     if isinstance(origin, Unknown):
         return origin.reason
     traced = lineage.nodes.get(node.unique_id)
     if traced is not None and traced.failure:
         return traced.failure
-    return "no test says more than its name" if traced is None else "the SQL doesn't return it"
+    bare = traced is None or node.same_table_as
+    return "no test says more than its name" if bare else "the SQL doesn't return it"
 
 
 def _test_evidence(column: Column) -> str:

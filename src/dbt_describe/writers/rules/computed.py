@@ -45,6 +45,8 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     )
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
+    if isinstance(expression, exp.Cast) and _cuts_the_time_of_day(expression, names):
+        return sentence(f"date part of {teller.operand(expression.this).inside}")
     _refuse_bare_cast(expression)
     phrase = teller.value(expression)
     if per.startswith("over "):
@@ -97,6 +99,13 @@ def _refuse_baked_in_dates(expression: exp.Expr, node: Node) -> None:
     for literal in expression.find_all(exp.Literal):
         if re.match(r"\d{4}-\d\d", str(literal.this)) and str(literal.this) not in node.raw_code:
             raise UnsayableError("it depends on a date that changes from run to run")
+
+
+def _cuts_the_time_of_day(cast: exp.Cast | exp.TryCast, names: Names) -> bool:
+    """Whether a cast makes a date of a column that is known to hold timestamps."""
+    inner = cast.this
+    to_date = cast.to.is_type(exp.DataType.Type.DATE)
+    return to_date and isinstance(inner, exp.Column) and bool(re.match("timestamp|datetime", names.data_type(inner)))
 
 
 def _refuse_bare_cast(expression: exp.Expr) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Same
-from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.planning import is_tested_unique
+from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
 
 MAX_HOPS = 20
@@ -98,7 +100,7 @@ class Grain:
         if traced and traced.shape and traced.shape.group_by:
             return traced.shape.group_by
         proved = (column.name for column in node.columns if self.is_unique(node.unique_id, column.name))
-        best = next((name for name in proved if words.identified(name)), None)
+        best = next((name for name in proved if name.lower() == "id" or words.identified(name)), None)
         return (best,) if best else ()
 
     def hashed_keys(self, node: Node, column: str) -> tuple[str, ...]:
@@ -123,29 +125,30 @@ class Grain:
         return entity if any(self.is_unique(unique_id, name) for name in names) else None
 
 
-def is_tested_unique(column: Column) -> bool:
-    """Whether an unconditional test proves the column unique."""
-    return any(test.name == "unique" and not test.conditional for test in column.tests)
-
-
 def changes_rows(node: Node) -> bool:
     """Whether the SQL holds something that drops or multiplies rows in a way that lineage doesn't tell of."""
-    return bool(_ROW_CHANGING.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+    return _says(_ROW_CHANGING, node.compiled_code or node.raw_code)
 
 
 def drops_duplicates(node: Node) -> bool:
     """Whether the SQL drops equal rows somewhere, which counts and sums would notice."""
-    return bool(_DISTINCT.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+    return _says(_DISTINCT, node.compiled_code or node.raw_code)
 
 
 def may_lack_rows(node: Node) -> bool:
     """Whether the SQL has an outer join or a UNION, so that a column may be null where its expression never is."""
-    return bool(_OUTER.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+    return _says(_OUTER, node.compiled_code or node.raw_code)
 
 
 def groups_rows(node: Node) -> bool:
     """Whether rows are grouped anywhere in the SQL."""
-    return bool(_GROUPING.search(_COMMENT.sub(" ", node.compiled_code or node.raw_code)))
+    return _says(_GROUPING, node.compiled_code or node.raw_code)
+
+
+@functools.lru_cache(maxsize=64)
+def _says(pattern: re.Pattern[str], sql: str) -> bool:
+    """Whether the pattern occurs outside of comments; asked again for each column of a node."""
+    return bool(pattern.search(_COMMENT.sub(" ", sql)))
 
 
 def _names_entity(node: Node, column: str) -> bool:

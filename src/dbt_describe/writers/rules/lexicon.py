@@ -43,6 +43,9 @@ THREE_LETTERS = _words("""
 
 SMALL = _words("id at on by to in of or as is no")
 
+UNITS = _words("cents seconds milliseconds microseconds bytes")
+"""Last words of names that can only be the unit of what stands before them: `price_cents`."""
+
 MADE_BY = _words("""
     pivoted unpivoted joined enriched filtered unioned cleaned cleansed deduped deduplicated renamed final snapshot prep
     tmp

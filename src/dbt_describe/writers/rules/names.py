@@ -73,7 +73,7 @@ class Names:
         phrase = self._plain(ref)
         if ref not in self._origins:
             return phrase
-        text = f"{phrase.text} from {words.code(self.node(ref.unique_id).name)}"
+        text = f"{phrase.text} from {self.node_name(ref.unique_id)}"
         return Phrase(text, phrase.definite, phrase.plural, phrase.loose)
 
     def ref(self, column: exp.Column) -> ColumnRef:
@@ -97,8 +97,9 @@ class Names:
         return self._project.nodes[unique_id]
 
     def node_name(self, unique_id: str) -> str:
-        """The node's name as it is shown in a sentence."""
-        return words.code(self.node(unique_id).name)
+        """The node's name as it is shown in a sentence: `stg_orders`, or `shop.orders` for a table of a source."""
+        node = self.node(unique_id)
+        return words.code(f"{node.source_name}.{node.name}" if node.source_name else node.name)
 
     def is_dated(self, column: exp.Column) -> bool:
         """Whether the column is known to hold dates or times."""

@@ -55,6 +55,8 @@ def _snapshot(node: Node, names: Names) -> str:
 
 def _described(node: Node, shape: Shape | None, grain: Grain, names: Names, dialect: str) -> tuple[str, str]:
     per = _per(node, grain)
+    if node.same_table_as:
+        shape = None
     origin = _origin(node, shape, names, dialect) if shape is not None else ""
     if per and origin:
         return sentence(f"one row per {per}, from {origin}"), "keys and SQL"
@@ -80,7 +82,9 @@ def _per(node: Node, grain: Grain) -> str:
         return shown
     if any(key is None for key in said):
         return f"combination of {shown}" if len(keys) > 1 else shown
-    return f"{words.listed([key for key in said if key])} ({shown})"
+    plain = words.listed([key for key in said if key])
+    is_spelled_out = all(key == name.lower().replace("_", " ") for key, name in zip(said, keys, strict=True))
+    return plain if is_spelled_out else f"{plain} ({shown})"
 
 
 def _key(node: Node, column: str) -> str | None:
@@ -158,7 +162,7 @@ def _rows_sentence(node: Node, shape: Shape, names: Names, origin: str) -> str:
     if origin.startswith("some of"):
         raise UnsayableError("its rows are some of another node's, but which can't be said in a sentence")
     if not shape.joins and not shape.filters:
-        return sentence(f"one row per row of {origin}")
+        return sentence(f"all rows of {origin}")
     if not shape.joins:
         return sentence(f"the rows of {origin}")
     return sentence(f"rows of {origin}")

@@ -59,7 +59,7 @@ def is_constant(expression: exp.Expr) -> bool:
 def _literal(expression: exp.Expr, _: Teller) -> Phrase:
     text = str(expression.this)
     if not isinstance(expression, exp.Literal) or not expression.is_string:
-        return Phrase(text, definite=False)
+        return Phrase(text.removesuffix(".0"), definite=False)
     return Phrase(words.quoted(text) if text else "an empty string", definite=False)
 
 
@@ -176,7 +176,7 @@ def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     # (a * b) / c is a * (b / c): a product needs no parentheses.
     product = above.compound and isinstance(strip_casts(expression.this).unnest(), exp.Mul)
     left = above.enclosed if above.compound and not product else above.text
-    left += "," if " of " in left and not above.compound else ""
+    left += "," if not above.compound and (" of " in left or " in " in left) else ""
     text = f"{left} divided by {below.enclosed}"
     definite = above.definite and (product or not above.compound)
     return Phrase(f"{text} (null where that is 0)" if guarded else text, definite, compound=True)

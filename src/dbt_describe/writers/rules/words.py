@@ -17,6 +17,7 @@ from dbt_describe.writers.rules.lexicon import (
     SHORTENED,
     SMALL,
     THREE_LETTERS,
+    UNITS,
     WHICH,
 )
 from dbt_describe.writers.rules.phrases import UnsayableError
@@ -107,6 +108,8 @@ def words_of(name: str) -> str | None:
         return None
     if len(tokens) > 1 and tokens[0] in CLAUSE_STARTS:
         return None
+    if len(tokens) > 1 and tokens[-1] in UNITS and tokens[-2] not in SMALL:
+        return f"{' '.join(tokens[:-1])} in {tokens[-1]}"
     return " ".join(tokens)
 
 
