@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.errors import DbtDescribeError, LlmSettingsError, QuotaError
+from dbt_describe.errors import DbtDescribeError, StoppedError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Abstention, Draft, NodePlan, Plan, Task, inherit
@@ -62,6 +62,7 @@ class Drafting:
         finally:
             await self.writer.aclose()
             self.progress.end()
+            self._inherit_the_rest()
             self.filing.finish()
 
     def _interrupt(self, work: asyncio.Future[None]) -> None:
@@ -69,33 +70,61 @@ class Drafting:
             work.cancel()
             return
         self.interrupted = True
-        self._stop.set()
+        self._stop_asking()
         self.progress.say("Stopping: waiting for the requests under way, then writing. Ctrl-C again abandons them.")
 
     async def _node(self, unique_id: str) -> None:
         node_plan = self.nodes[unique_id]
         drafts, task, refused = self._follow(node_plan)
-        failure = ""
-        result = WriterResult()
+        for draft in drafts:
+            self.known.add(draft)
         try:
-            if task.columns or task.describe_node:
-                result = await self.writer.write(task, self.project, self.lineage, self.known)
-        except (LlmSettingsError, QuotaError) as error:
-            self.stopped_by = self.stopped_by or str(error)
-            self._stop.set()
-            failure = str(error)
-        except DbtDescribeError as error:
-            failure = str(error)
-        if failure:
-            self.failures.append(Failure(unique_id, failure))
+            result = await self._ask(task)
+        except StoppedError:
+            return
+        if result.stopped_by:
+            self.stopped_by = self.stopped_by or result.stopped_by
+            self._stop_asking()
+        self.failures += [Failure(unique_id, message) for message in result.failures]
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
         written = len(node_plan.inherited) + len(drafts) + len(result.drafts)
-        self.progress.end_node(unique_id, written, unknown, failure)
+        self.progress.end_node(unique_id, written, unknown, "; ".join(result.failures))
+
+    async def _ask(self, task: Task) -> WriterResult:
+        """The writer's answer; whatever goes wrong costs this node only.
+
+        Raises:
+            StoppedError: nothing was asked any more.
+        """
+        if not task.columns and not task.describe_node:
+            return WriterResult()
+        try:
+            return await self.writer.write(task, self.project, self.lineage, self.known)
+        except StoppedError:
+            raise
+        except DbtDescribeError as error:
+            return WriterResult(failures=(str(error),))
+        except Exception as error:  # noqa: BLE001 - a bug of ours on one node must not cost the others
+            shown = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            return WriterResult(failures=(f"a bug in dbt-describe ({shown}); please open an issue",))
+
+    def _stop_asking(self) -> None:
+        self._stop.set()
+        self.writer.stop()
+
+    def _inherit_the_rest(self) -> None:
+        """After a stop, what costs nothing is still written: columns of nodes not begun that copy a known one."""
+        for unique_id, node_plan in self.nodes.items():
+            if unique_id not in self._ended:
+                drafts = [*node_plan.inherited, *self._follow(node_plan)[0]]
+                for draft in drafts:
+                    self.known.add(draft)
+                self.filing.add(drafts)
 
     def _take(self, unique_id: str, drafts: list[Draft], result: WriterResult) -> None:
-        for draft in drafts:
+        for draft in result.drafts:
             self.known.add(draft)
         self.filing.add(drafts)
         self._ended.add(unique_id)

@@ -13,7 +13,8 @@
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
     │   ├── QuotaError                   billing or quota: no further request can succeed
-    │   └── ContextOverflowError         the request is larger than the model's window
+    │   ├── ContextOverflowError         the request is larger than the model's window
+    │   └── StoppedError                 the run was stopped before the request was sent
     └── AnswerError                      a reply that holds no usable answer
         ├── TruncatedAnswerError         it was cut off by a token limit: ask for less, or allow more
         └── RefusedAnswerError           the model or its content filter declined to answer
@@ -86,7 +87,15 @@ class QuotaError(LlmError):
 
 
 class ContextOverflowError(LlmError):
-    """The request is larger than the model's context window."""
+    """The request is larger than the model's window: `limit_tokens` where the server named it, else 0."""
+
+    def __init__(self, message: str, limit_tokens: int = 0) -> None:
+        super().__init__(message)
+        self.limit_tokens = limit_tokens
+
+
+class StoppedError(LlmError):
+    """The run was stopped before the request was sent; nothing is wrong with it."""
 
 
 class AnswerError(DbtDescribeError):

@@ -115,6 +115,8 @@ class Plan(msgspec.Struct, frozen=True):
     selected: tuple[str, ...] = ()
     described: int = 0
     """Descriptions of the selected nodes and their columns that stand already."""
+    missing: int = 0
+    """Those that don't."""
 
 
 def is_missing(description: str) -> bool:
@@ -138,17 +140,19 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
     known = _existing(project)
     plans: dict[str, NodePlan] = {}
     gaps: set[ColumnRef] = set()
-    described = 0
+    described = missing_descriptions = 0
     wanted = set(selected)
     order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
     for unique_id in order:
         node = project.nodes[unique_id]
         missing = [column for column in node.columns if is_missing(column.description)]
-        described += len(node.columns) - len(missing) + (not is_missing(node.description))
-        if missing or is_missing(node.description):
+        gaps_here = len(missing) + is_missing(node.description)
+        missing_descriptions += gaps_here
+        described += len(node.columns) + 1 - gaps_here
+        if gaps_here:
             plans[unique_id] = _plan_node(node, missing, lineage, known, gaps)
             gaps.update(ColumnRef(unique_id, column.name.lower()) for column in missing)
-    return Plan(plans, known, order, described)
+    return Plan(plans, known, order, described, missing_descriptions)
 
 
 def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -> tuple[Draft | None, ColumnRef | None]:

@@ -44,6 +44,8 @@ class Report(msgspec.Struct, frozen=True):
     nodes: int
     """Nodes selected."""
     described_before: int
+    missing: int = 0
+    """Descriptions that were missing before the run."""
     drafts: tuple[Draft, ...] = ()
     abstentions: tuple[Abstention, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -72,7 +74,7 @@ class Report(msgspec.Struct, frozen=True):
         """0 done (unknowns are reported, not failures), 2 nothing could be asked, 3 partial, 130 interrupted."""
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if self.stopped_by and not self.spent.output_tokens:
+        if self.stopped_by and not self.spent.calls:
             return EXIT_USAGE
         return EXIT_PARTIAL if self.failures or self.not_begun else EXIT_OK
 

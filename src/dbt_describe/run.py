@@ -123,6 +123,7 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
+        missing=prepared.plan.missing,
         drafts=tuple(filing.written),
         abstentions=tuple(drafting.abstentions),
         failures=(*failures, *drafting.failures, *filing.failures),

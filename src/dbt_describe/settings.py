@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
 
     model: str = ""
     """`provider/name`, e.g. `openai/gpt-6-luna`."""
-    base_url: str = ""
+    base_url: Secret = Secret("")
+    """May hold a user name and a password."""
     api_key: Secret = Secret("")
     timeout_s: float = DEFAULT_TIMEOUT_S
     prompts_dir: Path | None = None
@@ -107,15 +109,20 @@ def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
-    timeout = env.get("DBT_DESCRIBE_TIMEOUT", "")
-    try:
-        timeout_s = float(timeout) if timeout else DEFAULT_TIMEOUT_S
-    except ValueError as error:
-        raise SettingsError(f"DBT_DESCRIBE_TIMEOUT is `{timeout}`; it must be a number of seconds.") from error
     return LlmSettings(
         model=model or env.get("DBT_DESCRIBE_MODEL", ""),
-        base_url=env.get("OPENAI_BASE_URL", ""),
+        base_url=Secret(env.get("OPENAI_BASE_URL", "")),
         api_key=Secret(env.get("OPENAI_API_KEY", "")),
-        timeout_s=timeout_s,
+        timeout_s=_seconds(env.get("DBT_DESCRIBE_TIMEOUT", "")),
         prompts_dir=Path(directory) if directory else None,
     )
+
+
+def _seconds(timeout: str) -> float:
+    try:
+        seconds = float(timeout or DEFAULT_TIMEOUT_S)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise SettingsError(f"DBT_DESCRIBE_TIMEOUT is `{timeout}`; it must be a number of seconds above 0.")
+    return seconds

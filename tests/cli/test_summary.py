@@ -24,6 +24,7 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
         writer="gpt",
         nodes=3,
         described_before=4,
+        missing=9,
         drafts=DRAFTS,
         abstentions=(Abstention("model.shop.orders", "x", "no idea"), Abstention("model.shop.orders", "", "no idea")),
         failures=(Failure("model.shop.broken", "The server answered 500 three times."),),
@@ -33,11 +34,11 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
     )
     assert render_report(report) == dedent(
         """\
-        Described 2 of 4 missing descriptions in 1 file.
+        Described 2 of 9 missing descriptions in 1 file.
           inherited      1  the same values as a described column upstream
           written        1  by gpt
           unknown        2  left empty
-          failed         1  nodes or files
+          not done       5  see what failed below
           asked          2  requests, 1,500 tokens in, 80 out, $0.0123
           changed       2  models/orders.yml
         Unknown, left for a person or a language model:
@@ -51,7 +52,7 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
 
 
 def test_a_dry_run_begins_with_the_diff() -> None:
-    report = Report(writer="rules", nodes=1, described_before=0, drafts=DRAFTS, files=(FILE,), dry_run=True)
+    report = Report(writer="rules", nodes=1, described_before=0, missing=2, drafts=DRAFTS, files=(FILE,), dry_run=True)
     assert render_report(report).splitlines()[:6] == [
         "--- a/models/orders.yml",
         "+++ b/models/orders.yml",

@@ -18,6 +18,7 @@ class FakeCompleter:
         self.answers = list(answers)
         self.requests: list[Request] = []
         self.closed = False
+        self.stopped = False
 
     async def complete(self, request: Request) -> Reply:
         self.requests.append(request)
@@ -25,6 +26,9 @@ class FakeCompleter:
         if isinstance(answer, BaseException):
             raise answer
         return answer if isinstance(answer, Reply) else answer(request)
+
+    def stop(self) -> None:
+        self.stopped = True
 
     async def aclose(self) -> None:
         self.closed = True

@@ -299,6 +299,50 @@ def test_a_server_that_always_crashes_is_not_asked_for_ever_and_proves_nothing()
     assert len(server.bodies) <= 6
 
 
+def test_single_crashes_of_several_requests_prove_nothing_about_the_form() -> None:
+    answers = iter([(500, error("oops")), None, (500, error("oops")), None])
+    server = Server(lambda body: next(answers))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dbt_describe.llm.providers.forms.after_success", lambda current, used: current)
+        ask(server, question(schema=SCHEMA), question(schema=SCHEMA), gateway=True)
+    assert formats(server) == ["json_schema"] * 4
+
+
+@pytest.mark.parametrize("body", ["[" * 200_000, '{"error": {"code": "²²²", "message": "odd"}}'])
+def test_odd_bodies_are_errors_of_ours(body: str) -> None:
+    with pytest.raises(LlmError):
+        ask(answering(200, body))
+
+
+def test_a_403_after_an_answer_costs_its_request_only() -> None:
+    answers = iter([None, (403, error("Blocked by the firewall"))])
+    with pytest.raises(LlmError, match="refused this request") as raised:
+        ask(Server(lambda body: next(answers)), question(), question())
+    assert not isinstance(raised.value, LlmSettingsError)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "limit"),
+    [
+        (400, "This model's maximum context length is 4096 tokens. However, you requested 9000", 4096),
+        (400, "request (20031 tokens) exceeds the available context size (1024 tokens)", 1024),
+        (400, "Current length is 9121 while limit is 8192", 8192),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", 200000),
+        (400, "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded", 0),
+        (
+            413,
+            "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9121",
+            6000,
+        ),
+        (429, "Request too large for gpt on tokens per min (TPM): Limit 30000, Requested 40000", 30000),
+    ],
+)
+def test_an_overflow_is_known_in_many_words_and_its_limit_is_read(status: int, message: str, limit: int) -> None:
+    with pytest.raises(ContextOverflowError) as raised:
+        ask(answering(status, error(message)))
+    assert raised.value.limit_tokens == limit
+
+
 def test_the_name_of_the_output_limit_is_swapped_once() -> None:
     message = (
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
@@ -357,7 +401,7 @@ def test_forms_learned_meanwhile_are_used_and_hopeless_ones_left() -> None:
     renamed = Form(limit_name="max_completion_tokens", limit_renamed=True)
     assert after_fault(renamed, first, limit) == renamed
     assert after_fault(first, first, Fault(500, "failed to parse grammar", "host", "tiny")) == lower
-    assert after_crash(lower, first) == (lower, True)
+    assert after_crash(lower, first, 1) == (lower, True)
     assert after_success(lower, first) == lower
 
 

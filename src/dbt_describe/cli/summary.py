@@ -76,14 +76,15 @@ def _headline(report: Report) -> list[str]:
         ]
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
-        f"{verb} {len(report.drafts)} of {len(report.drafts) + len(report.abstentions)} missing descriptions "
+        f"{verb} {len(report.drafts)} of {_count(report.missing, 'missing description')} "
         f"in {_count(len(report.files), 'file')}.",
         f"  inherited  {report.inherited:>5}  the same values as a described column upstream",
         f"  written    {report.written:>5}  by {report.writer}",
         f"  unknown    {len(report.abstentions):>5}  left empty",
     ]
     if report.failures:
-        lines.append(f"  failed     {len(report.failures):>5}  nodes or files")
+        left = report.missing - len(report.drafts) - len(report.abstentions)
+        lines.append(f"  not done   {left:>5}  see what failed below")
     spent = report.spent
     if spent.calls:
         lines.append(
@@ -128,10 +129,15 @@ def _located(failure: Failure) -> str:
 
 
 def _diff(file: FileResult, *, color: bool) -> Iterator[str]:
-    before, after = file.before.splitlines(), file.after.splitlines()
+    before, after = _lines(file.before), _lines(file.after)
     from_file = "/dev/null" if file.created else f"a/{file.path}"
     for line in difflib.unified_diff(before, after, from_file, f"b/{file.path}", lineterm=""):
         yield click.style(line, fg=_COLORS.get(line[0])) if color else line
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as git counts them: only a line feed ends one."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 _COLORS = {"+": "green", "-": "red", "@": "cyan"}

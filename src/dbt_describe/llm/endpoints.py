@@ -52,8 +52,8 @@ def checked_base_url(base_url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        shown = url.rsplit("@", 1)[-1]
-        raise LlmSettingsError(f"The base URL {shown!r} is no http(s) URL: write it like http://localhost:8080/v1.")
+        # It isn't shown: whatever stands there instead may well be a key.
+        raise LlmSettingsError("The base URL is no http(s) URL: write it like http://localhost:8080/v1.")
     return url
 
 

@@ -25,11 +25,19 @@ QUOTA_CODES = frozenset(
 # 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
 TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras and vLLM word a context overflow (2026-11).
+# How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio and Groq word an overflow
+# (2026-11).
 _CONTEXT_WORDS = re.compile(
     r"maximum context length|context[ _]?(?:length|window|size)[ _]?exceed|exceeds? the (?:available )?context"
     r"|prompt is too long|exceeds the maximum number of tokens allowed|input length exceeds the context"
-    r"|current length is \d+ while limit is \d+|contextwindowexceedederror|exceeds? (?:the )?model'?s? context",
+    r"|current length is \d+ while limit is \d+|contextwindowexceedederror|exceeds? (?:the )?model'?s? context"
+    r"|context the overflows|context overflow|request too large",
+    re.IGNORECASE,
+)
+# The number of tokens that the same messages name as the limit.
+_CONTEXT_LIMIT = re.compile(
+    r"(?:maximum context length is|limit is|limit:?|> ?|context (?:length|window|size)(?: of| is|:)?|n_ctx\W{1,4})"
+    r" ?\(?(\d{3,8})",
     re.IGNORECASE,
 )
 _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
@@ -51,9 +59,10 @@ class Action(Enum):
 class TransientError(LlmError):
     """It may work in a moment. `retry_after_s` is what the server asked for, or None."""
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, *, is_rate_limit: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.is_rate_limit = is_rate_limit
 
 
 class AdaptedError(LlmError):
@@ -107,11 +116,18 @@ def error_of(fault: Fault) -> LlmError:
             f"Set {fault.key_variable or 'the key'} to a valid key for this endpoint."
         )
     if is_context_overflow(fault):
-        return ContextOverflowError(f"The request is larger than the window of {fault.model}: {said}.")
+        limit = _CONTEXT_LIMIT.search(fault.message)
+        return ContextOverflowError(
+            f"The request is larger than the window of {fault.model}: {said}.", int(limit[1]) if limit else 0
+        )
     if codes & _CONTENT_CODES:
         return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
     if fault.status in TRANSIENT_STATUSES or fault.status >= 500:
-        return TransientError(f"{fault.endpoint} answered HTTP {fault.status}: {said}.", fault.retry_after_s)
+        return TransientError(
+            f"{fault.endpoint} answered HTTP {fault.status}: {said}.",
+            fault.retry_after_s,
+            is_rate_limit=fault.status == 429,
+        )
     if fault.status == 404:
         return _not_found(fault, said)
     return LlmError(f"{fault.endpoint} refused the request for {fault.model} (HTTP {fault.status}): {said}.")
@@ -119,7 +135,12 @@ def error_of(fault: Fault) -> LlmError:
 
 def is_context_overflow(fault: Fault) -> bool:
     """Whether the request was refused for its length, in any provider's words."""
-    if fault.status not in {400, 413, 422, 500}:
+    if fault.status == 413:
+        return True
+    # A 429 is one only where no wait makes room for the request: it is larger than a whole minute's tokens.
+    if fault.status == 429:
+        return "request too large" in fault.message.lower()
+    if fault.status not in {400, 422, 500}:
         return False
     return bool({fault.code.lower(), fault.type.lower()} & CONTEXT_CODES or _CONTEXT_WORDS.search(fault.message))
 

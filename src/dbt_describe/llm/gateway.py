@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import msgspec
 
+from dbt_describe.errors import StoppedError
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
 from dbt_describe.llm.ledger import Ledger, Totals
 from dbt_describe.llm.limiter import Limiter
@@ -54,7 +55,10 @@ class Gateway:
     ) -> None:
         self._provider = provider
         self._ledger = Ledger(provider, price)
-        self._outermost: Completer = Retry(Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep)
+        self._is_stopped = False
+        self._outermost: Completer = Retry(
+            Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep, is_stopped=lambda: self._is_stopped
+        )
 
     @property
     def totals(self) -> Totals:
@@ -65,12 +69,19 @@ class Gateway:
         """The answer.
 
         Raises:
+            StoppedError: `stop` was called before.
             LlmSettingsError: no request can succeed until a setting is changed.
             QuotaError: no request can succeed until the account is changed.
             ContextOverflowError: the request is too large for the model.
             LlmError: this request failed for good; others may succeed.
         """
+        if self._is_stopped:
+            raise StoppedError("The run was stopped before this was asked.")
         return await self._outermost.complete(request)
+
+    def stop(self) -> None:
+        """Send nothing more: requests under way end, failed ones aren't retried."""
+        self._is_stopped = True
 
     async def aclose(self) -> None:
         """Close all connections."""

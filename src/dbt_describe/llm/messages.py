@@ -35,6 +35,8 @@ class Request(msgspec.Struct, frozen=True):
     node: str = ""
     timeout_s: float = 120.0
     """Total time for one attempt, connecting included."""
+    attempt: int = 1
+    """Which try this is; the retry layer counts."""
 
 
 class Usage(msgspec.Struct, frozen=True):

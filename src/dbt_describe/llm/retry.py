@@ -23,9 +23,11 @@ MOST_ADAPTATIONS = 6
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`attempts` includes the first. A server that asks for a longer wait than the cap isn't waited for."""
+    """Attempts include the first. A server that asks for a longer wait than the cap isn't waited for."""
 
     attempts: int = 3
+    rate_limited_attempts: int = 7
+    """Waits of 0.5, 1, 2 … s add up to half a minute: limits are per minute, and refused requests cost nothing."""
     retry_after_cap_s: float = 120.0
 
 
@@ -38,11 +40,13 @@ class Retry:
         policy: RetryPolicy,
         sleep: Sleep = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._inner = inner
         self._policy = policy
         self._sleep = sleep
         self._uniform = uniform
+        self._is_stopped = is_stopped
 
     async def complete(self, request: Request) -> Reply:
         """The first answer that comes.
@@ -51,21 +55,24 @@ class Retry:
             LlmError: the last attempt's error; for a transient one the number of attempts is named.
         """
         sent = 0
+        tried = 0
 
         async def attempt() -> Reply:
-            nonlocal sent
+            nonlocal sent, tried
+            tried += 1
+            this_try = msgspec.structs.replace(request, attempt=tried)
             for _ in range(MOST_ADAPTATIONS):
                 sent += 1
                 try:
-                    return await self._inner.complete(request)
+                    return await self._inner.complete(this_try)
                 except AdaptedError:
                     continue
             sent += 1
-            return await self._inner.complete(request)
+            return await self._inner.complete(this_try)
 
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(self._may_retry),
-            stop=tenacity.stop_after_attempt(max(1, self._policy.attempts)),
+            stop=self._is_last,
             wait=self._wait_s,
             sleep=self._sleep,
             reraise=True,
@@ -82,9 +89,14 @@ class Retry:
         return f"Gave up after {sent} request{'s' if sent > 1 else ''}."
 
     def _may_retry(self, error: BaseException) -> bool:
-        if not isinstance(error, TransientError):
+        if not isinstance(error, TransientError) or self._is_stopped():
             return False
         return (error.retry_after_s or 0.0) <= self._policy.retry_after_cap_s
+
+    def _is_last(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        is_rate_limit = isinstance(error, TransientError) and error.is_rate_limit
+        return state.attempt_number >= (self._policy.rate_limited_attempts if is_rate_limit else self._policy.attempts)
 
     def _wait_s(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

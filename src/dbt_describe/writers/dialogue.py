@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -14,7 +15,10 @@ from dbt_describe.errors import (
     ContextOverflowError,
     DbtDescribeError,
     LlmError,
+    LlmSettingsError,
+    QuotaError,
     RefusedAnswerError,
+    StoppedError,
     TruncatedAnswerError,
 )
 from dbt_describe.llm.messages import Completer, Message, Reply, Request
@@ -39,6 +43,8 @@ class Account:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
+        self.failures: list[str] = []
+        """Of the requests that failed where others of the same node succeeded."""
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
@@ -65,7 +71,7 @@ class Dialogue:
     async def describe(self, facts: NodeFacts, window: Window, *, grown: bool = False) -> Reading:
         """A draft or an abstention for everything that the facts ask for; no rejections.
 
-        Where several requests are needed and some fail, what they asked for is abstained from.
+        Where several requests are needed and some fail, nothing is said of what they asked for: the account has why.
 
         Raises:
             DbtDescribeError: no request succeeded; the first one's error.
@@ -76,34 +82,35 @@ class Dialogue:
             *(self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)),
             return_exceptions=True,
         )
-        return _merged(list(zip(parts, results, strict=True)))
+        return self._merged(results)
 
     async def _answer(self, facts: NodeFacts, prompt: Prompt, window: Window, grown: bool) -> Reading:
         """One prompt's answer; asked in another way when it is too large or its answer is cut off."""
+        room = _grown_output(prompt, window) if grown else prompt.max_output_tokens
         try:
-            return await self._converse(facts, prompt, grown)
-        except ContextOverflowError:
-            used = min(window.tokens, prompt.input_tokens + prompt.max_output_tokens)
-            if used // 2 < SMALLEST_WINDOW_TOKENS:
+            return await self._converse(facts, prompt, room)
+        except ContextOverflowError as error:
+            smaller = _smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
+            if smaller.tokens < SMALLEST_WINDOW_TOKENS:
                 raise
-            self.window = msgspec.structs.replace(window, tokens=used // 2)
-            return await self.describe(facts, self.window, grown=grown)
+            self.window = min(self.window or smaller, smaller, key=lambda window: window.tokens)
+            return await self.describe(facts, smaller, grown=grown)
         except TruncatedAnswerError:
             if grown:
                 raise
             if len(facts.columns) + facts.describe_node < 2:
-                return await self._converse(facts, prompt, grown=True)
+                return await self._converse(facts, prompt, _grown_output(prompt, window))
             results = await asyncio.gather(
                 *(self.describe(half, window, grown=True) for half in split(facts)), return_exceptions=True
             )
-            return _merged(list(zip(split(facts), results, strict=True)))
+            return self._merged(results)
         except RefusedAnswerError as error:
             return _abstained(facts, str(error))
 
-    async def _converse(self, facts: NodeFacts, prompt: Prompt, grown: bool) -> Reading:
+    async def _converse(self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int) -> Reading:
         """Ask, and ask once more for what can't be accepted."""
         messages = (Message("system", prompt.system), Message("user", prompt.user))
-        request = self._request(facts, prompt, messages, grown)
+        request = self._request(facts, prompt, messages, max_output_tokens)
         reply = await self._complete(request)
         subject = _subject(facts, prompt, self._model)
         try:
@@ -122,7 +129,7 @@ class Dialogue:
         try:
             second = await self._complete(_continued(request, reply, wish, request.schema))
             reading = read_answer(_reply_text(second), _task(facts), subject)
-        except RefusedAnswerError:
+        except (RefusedAnswerError, LlmSettingsError, QuotaError, StoppedError):
             raise
         except (AnswerError, LlmError) as error:
             raise AnswerError(f"{problem}; asked again: {error}") from error
@@ -149,14 +156,29 @@ class Dialogue:
         self._account.add(reply)
         return reply
 
-    def _request(self, facts: NodeFacts, prompt: Prompt, messages: tuple[Message, ...], grown: bool) -> Request:
+    def _merged(self, results: Sequence[Reading | BaseException]) -> Reading:
+        """All readings as one; failures of some parts go to the account, of all parts to the caller."""
+        readings = [result for result in results if isinstance(result, Reading)]
+        errors = [result for result in results if isinstance(result, BaseException)]
+        for error in errors:
+            if not readings or not isinstance(error, DbtDescribeError):
+                raise error
+            self._account.failures.append(str(error))
+        return Reading(
+            tuple(draft for reading in readings for draft in reading.drafts),
+            tuple(abstention for reading in readings for abstention in reading.abstentions),
+        )
+
+    def _request(
+        self, facts: NodeFacts, prompt: Prompt, messages: tuple[Message, ...], max_output_tokens: int
+    ) -> Request:
         return Request(
             model=self._model,
             messages=messages,
             schema_name=SCHEMA_NAME,
             schema=prompt.schema,
             temperature=prompt.template.parameters.temperature,
-            max_output_tokens=prompt.max_output_tokens * (GROWTH if grown else 1),
+            max_output_tokens=max_output_tokens,
             node=facts.unique_id,
             timeout_s=self._timeout_s,
         )
@@ -169,19 +191,16 @@ def _continued(request: Request, reply: Reply, wish: str, schema: object) -> Req
     return msgspec.structs.replace(request, messages=messages, schema=schema, purpose="repair")
 
 
-def _merged(results: list[tuple[NodeFacts, Reading | BaseException]]) -> Reading:
-    """All readings as one; failed parts become abstentions unless all have failed."""
-    readings = [result for _, result in results if isinstance(result, Reading)]
-    for facts, result in results:
-        if not isinstance(result, BaseException):
-            continue
-        if not readings or not isinstance(result, DbtDescribeError):
-            raise result
-        readings.append(_abstained(facts, str(result)))
-    return Reading(
-        tuple(draft for reading in readings for draft in reading.drafts),
-        tuple(abstention for reading in readings for abstention in reading.abstentions),
-    )
+def _grown_output(prompt: Prompt, window: Window) -> int:
+    """Room for an answer that was cut off: four times as much, as far as the model allows."""
+    left = window.tokens - prompt.input_tokens
+    return max(prompt.max_output_tokens, min(prompt.max_output_tokens * GROWTH, window.output_tokens, left))
+
+
+def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
+    """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
+    named = 0 < limit_tokens < window.tokens
+    return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
 
 
 def _settled(reading: Reading, facts: NodeFacts) -> Reading:

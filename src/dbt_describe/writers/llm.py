@@ -7,15 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
-    ContextOverflowError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
     PromptError,
     PromptTooLargeError,
     QuotaError,
+    StoppedError,
 )
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.gateway import GatewaySettings, open_gateway
@@ -62,6 +63,13 @@ class ModelSettings(Protocol):
         """The user's own templates."""
 
 
+class Gateway(Provider, Protocol):
+    """What the writer asks: `llm.gateway.Gateway`, or a double of it in tests."""
+
+    def stop(self) -> None:
+        """Send nothing more."""
+
+
 class LlmWriter:
     """Describes nodes by asking a model through a gateway."""
 
@@ -69,7 +77,7 @@ class LlmWriter:
 
     def __init__(
         self,
-        gateway: Provider,
+        gateway: Gateway,
         model: str,
         templates: Templates,
         *,
@@ -92,27 +100,33 @@ class LlmWriter:
         return self._model
 
     async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """Describe what the task names.
+        """Describe what the task names. What was paid for is counted, whatever came of it.
 
         Raises:
-            LlmSettingsError, QuotaError: no node can be described until something is changed.
-            LlmError, AnswerError, PromptError: this node can't be described; the message names it.
+            StoppedError: nothing was asked, because `stop` was called before.
         """
         facts = self._facts(task, project, lineage, known)
         account = Account()
         dialogue = Dialogue(self._gateway, self._model, self._templates, self._timeout_s, account)
+        reading = Reading()
+        failures: tuple[str, ...] = ()
+        stopped_by = ""
         try:
             reading = await dialogue.describe(facts, self._window)
-        except (LlmSettingsError, QuotaError):
-            raise
+        except StoppedError:
+            if not account.calls:
+                raise
+            failures = ("the run was stopped in the middle of it",)
         except (AnswerError, LlmError, PromptError) as error:
-            raise _named(error, task.unique_id) from error
-        finally:
-            # A window found too large for one node is too large for all.
-            self._window = min(self._window, dialogue.window or self._window, key=lambda window: window.tokens)
+            failures = (_without_name(error, task.unique_id),)
+            stopped_by = str(error) if _is_final(error) else ""
+        # A window found too large for one node is too large for all.
+        self._window = min(self._window, dialogue.window or self._window, key=lambda window: window.tokens)
         return WriterResult(
             drafts=reading.drafts,
             abstentions=reading.abstentions,
+            failures=(*account.failures, *failures),
+            stopped_by=stopped_by,
             calls=account.calls,
             input_tokens=account.input_tokens,
             output_tokens=account.output_tokens,
@@ -138,6 +152,10 @@ class LlmWriter:
             cost_usd=self._price(Usage(input_tokens, output_tokens)),
         )
 
+    def stop(self) -> None:
+        """Send nothing more; requests under way end."""
+        self._gateway.stop()
+
     async def aclose(self) -> None:
         """Close the gateway's connections."""
         await self._gateway.aclose()
@@ -157,15 +175,15 @@ def open_llm_writer(settings: ModelSettings, concurrency: int = 16) -> LlmWriter
     """
     gateway_settings = GatewaySettings(
         model=settings.model,
-        base_url=settings.base_url,
-        # A plain str: the settings' own type hides itself when shown, and the SDK's headers want the text.
+        # Plain texts: the settings' own type hides itself when shown, and the SDK wants them as they are.
+        base_url=str(settings.base_url),
         api_key=str(settings.api_key),
         concurrency=concurrency,
     )
     templates = open_templates(settings.prompts_dir)
     gateway = open_gateway(gateway_settings)
     name = settings.model.partition("/")[2].strip()
-    base_url = settings.base_url or OPENAI_URL
+    base_url = gateway_settings.base_url or OPENAI_URL
     tokens = context_window(name, base_url)
     window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
     return LlmWriter(
@@ -178,14 +196,13 @@ def open_llm_writer(settings: ModelSettings, concurrency: int = 16) -> LlmWriter
     )
 
 
-def _named(error: DbtDescribeError, unique_id: str) -> DbtDescribeError:
-    """The same error, its message beginning with the node."""
-    message = str(error)
-    if message.startswith(unique_id):
-        return error
-    kind = next(
-        kind
-        for kind in (AnswerError, PromptTooLargeError, PromptError, ContextOverflowError, LlmError)
-        if isinstance(error, kind)
+def _is_final(error: DbtDescribeError) -> bool:
+    """Whether no other request can succeed either: settings, the account, or a broken template."""
+    return isinstance(error, (LlmSettingsError, QuotaError)) or (
+        isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
-    return kind(f"{unique_id}: {message}")
+
+
+def _without_name(error: DbtDescribeError, unique_id: str) -> str:
+    """The message without the node in front: who reports it names the node."""
+    return str(error).removeprefix(f"{unique_id}: ")

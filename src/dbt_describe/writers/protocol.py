@@ -13,13 +13,17 @@ from dbt_describe.project.nodes import Project
 
 
 class WriterResult(msgspec.Struct, frozen=True):
-    """A draft or an abstention for each description asked for, and what asking cost.
+    """A draft or an abstention for each description asked for, unless `failures` says why not; and what asking cost.
 
     `cost_usd` is None where the model's price isn't known.
     """
 
     drafts: tuple[Draft, ...] = ()
     abstentions: tuple[Abstention, ...] = ()
+    failures: tuple[str, ...] = ()
+    """What went wrong, a sentence each; empty where everything asked for was answered."""
+    stopped_by: str = ""
+    """Why no further request can succeed: settings, a template, or the account."""
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -41,11 +45,14 @@ class Writer(Protocol):
         """Describe what the task names.
 
         Raises:
-            LlmError, AnswerError, PromptError: this node can't be described; the others may.
+            StoppedError: nothing was asked, because `stop` was called before.
         """
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What `write` would cost, without asking: a result without drafts."""
+
+    def stop(self) -> None:
+        """Ask nothing more; what is under way ends."""
 
     async def aclose(self) -> None:
         """Give back connections."""

@@ -35,12 +35,10 @@ class Form(msgspec.Struct, frozen=True):
     """The most output tokens that the model allows, 0 where unknown."""
     proven: bool = False
     """A request at this level has been answered."""
-    crashes: int = 0
-    """500s at this level before it was proven."""
 
 
-# One 500 may be chance; a second one before any success points at the request.
-CRASHES_THAT_PROVE = 2
+# One 500 may be chance; when the same request gets another one before any has been answered, its form may be the cause.
+ATTEMPT_THAT_PROVES = 2
 
 _REFUSED_FORMAT = re.compile(
     r"response_format|json_schema|json_object|structured output|grammar|\bschema\b", re.IGNORECASE
@@ -61,7 +59,7 @@ def after_success(current: Form, used: Form) -> Form:
     """The form with what an answered request proves."""
     if current.level is not used.level or current.proven:
         return current
-    return msgspec.structs.replace(current, proven=True, crashes=0)
+    return msgspec.structs.replace(current, proven=True)
 
 
 def after_fault(current: Form, used: Form, fault: Fault, param: str = "") -> Form | None:
@@ -77,20 +75,18 @@ def after_fault(current: Form, used: Form, fault: Fault, param: str = "") -> For
     return None
 
 
-def after_crash(current: Form, used: Form) -> tuple[Form, bool]:
-    """The form with an unexplained 500 counted, and whether to send the request again at once in that form.
+def after_crash(current: Form, used: Form, attempt: int) -> tuple[Form, bool]:
+    """The form after an unexplained 500 on a request's attempt, and whether to send it again at once in that form.
 
     When even the last level crashes the form wasn't to blame: the ladder starts again.
     """
     if used.level is not current.level:
         return current, True
-    if current.proven:
+    if current.proven or attempt != ATTEMPT_THAT_PROVES:
         return current, False
-    if current.crashes + 1 < CRASHES_THAT_PROVE:
-        return msgspec.structs.replace(current, crashes=current.crashes + 1), False
     if current.level is Level.PROMPT:
-        return msgspec.structs.replace(current, level=Level.JSON_SCHEMA, crashes=0), False
-    return msgspec.structs.replace(current, level=Level(current.level - 1), crashes=0), True
+        return msgspec.structs.replace(current, level=Level.JSON_SCHEMA), False
+    return msgspec.structs.replace(current, level=Level(current.level - 1)), True
 
 
 def _after_refusal(current: Form, used: Form, said: str) -> Form | None:
@@ -124,4 +120,4 @@ def _step_down(current: Form, used: Form) -> Form | None:
         return None
     if current.level < used.level:
         return current
-    return msgspec.structs.replace(current, level=Level(used.level - 1), proven=False, crashes=0)
+    return msgspec.structs.replace(current, level=Level(used.level - 1), proven=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,6 +48,7 @@ class OpenAIProvider:
             api_key=endpoint.api_key or NO_KEY, base_url=endpoint.base_url, max_retries=0
         )
         self._forms: dict[str, Form] = {}
+        self._has_answered = False
 
     async def complete(self, request: Request) -> Reply:
         """One attempt.
@@ -60,10 +62,10 @@ class OpenAIProvider:
         used = self._form(model)
         started = self._clock()
         try:
-            completion = await self._send(request, model, used)
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:
+            reply = _reply_of(await self._send(request, model, used), self._endpoint, model)
+        except (openai.OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             raise self._mapped(error, request, model, used) from error
-        reply = _reply_of(completion, self._endpoint, model)
+        self._has_answered = True
         if request.schema:
             self._forms[model] = after_success(self._form(model), used)
         return msgspec.structs.replace(reply, latency_s=self._clock() - started)
@@ -86,7 +88,7 @@ class OpenAIProvider:
         where = self._endpoint.shown
         match error:
             case openai.APIStatusError():
-                return self._refused(error, model, used, bool(request.schema))
+                return self._refused(error, model, used, request)
             case TimeoutError() | openai.APITimeoutError():
                 return TransientError(f"{where} gave no answer within {request.timeout_s:g} s.")
             case openai.APIConnectionError():
@@ -94,18 +96,21 @@ class OpenAIProvider:
                 return TransientError(
                     f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
                 )
-            case json.JSONDecodeError() | UnicodeDecodeError() | openai.APIResponseValidationError():
+            case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError() | openai.APIResponseValidationError():
                 return TransientError(f"{where} answered malformed JSON. Is the base URL right?")
             case _:
                 return LlmError(f"The request to {where} failed: {quotable(error, self._endpoint.api_key)}")
 
-    def _refused(self, error: openai.APIStatusError, model: str, used: Form, has_schema: bool) -> LlmError:
+    def _refused(self, error: openai.APIStatusError, model: str, used: Form, request: Request) -> LlmError:
         fault = fault_of(error, self._endpoint, model)
+        if fault.status == 403 and self._has_answered:
+            # The credentials are good: a firewall or a moderation refused this one request.
+            return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
         current = self._form(model)
         learned = after_fault(current, used, fault, str(error.param or ""))
         again = learned is not None
-        if learned is None and has_schema and fault.status == 500:
-            learned, again = after_crash(current, used)
+        if learned is None and request.schema and fault.status == 500:
+            learned, again = after_crash(current, used, request.attempt)
         if learned is not None:
             self._forms[model] = learned
         if again:
@@ -197,7 +202,7 @@ def _hidden_failure(failure: object, endpoint: Endpoint, model: str) -> LlmError
     """The error that some proxies (OpenRouter) put into the body of a 200."""
     body = failure if isinstance(failure, dict) else {"message": failure}
     code = str(body.get("code") or "")
-    status = int(code) if code.isdigit() and len(code) == 3 else 502
+    status = int(code) if re.fullmatch(r"[1-5]\d\d", code, re.ASCII) else 502
     message = quotable(body.get("message") or "an error without a message", endpoint.api_key)
     return error_of(Fault(status, message, endpoint.shown, model, code, key_variable=endpoint.key_variable))
 

@@ -31,5 +31,8 @@ class RulesWriter:
         """Nothing is spent."""
         return WriterResult()
 
+    def stop(self) -> None:
+        """Nothing is under way for long."""
+
     async def aclose(self) -> None:
         """Nothing is open."""
