@@ -141,7 +141,10 @@ def test_wrong_settings_are_told_before_anything_is_done(
     assert (done.returncode, message in done.stderr, done.stdout) == (2, True, ""), done.stderr
 
 
-def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(demo: Path, dbt_describe: Run) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(
+    number: signal.Signals, demo: Path, dbt_describe: Run
+) -> None:
     with OpenAIServer(latency_s=0.4) as server:
         process = subprocess.Popen(
             [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],
@@ -153,7 +156,7 @@ def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(demo: Pa
         )
         while len(server.requests) < 3:
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=20)
         answered = len(server.requests)
         assert (process.returncode, "Interrupted." in stdout) == (130, True), stdout + stderr

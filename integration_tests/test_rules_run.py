@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -96,15 +101,71 @@ def test_a_manifest_older_than_the_files_is_made_anew(demo: Path, dbt_describe: 
 
 
 def test_without_a_manifest_and_without_dbt_the_error_says_what_to_do(tmp_path: Path) -> None:
-    from dbt_describe.errors import DbtCommandError
-    from dbt_describe.project import dbt
-
     (tmp_path / "dbt_project.yml").write_text("name: x\n", encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        # dbt stands beside this very Python; only hiding it shows what a machine without it does.
-        patch.setattr(dbt, "_dbt_executable", lambda: None)
-        with pytest.raises(DbtCommandError, match="Install dbt-describe into dbt's environment"):
-            library.plan(tmp_path)
+    # dbt stands beside this very Python; the one that the virtual environment was made of has none beside it.
+    bare_python = Path(sys.base_prefix) / "bin/python3"
+    packages = os.pathsep.join([str(Path(library.__file__).parent.parent), sysconfig.get_path("purelib")])
+    done = subprocess.run(
+        [bare_python, "-m", "dbt_describe", "plan"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": packages, "PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Install dbt-describe into dbt's environment" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("moved", "new", "command"),
+    [
+        ("models/marts/marts.yml", "models/marts/_marts.yml", "parse"),
+        ("models/marts/fct_monthly_sales.sql", "models/fct_monthly_sales.sql", "compile"),
+    ],
+)
+def test_a_moved_file_is_noticed(moved: str, new: str, command: str, demo: Path, dbt_describe: Run) -> None:
+    (demo / moved).rename(demo / new)
+    done = dbt_describe("document", "--select", "fct_monthly_sales")
+    assert f"Running `dbt {command}`: {moved}, which the manifest names, is gone." in done.stderr
+    assert done.returncode == 0
+    assert (demo / "models/marts/_marts.yml").exists() == (new == "models/marts/_marts.yml")
+    assert not (demo / moved).exists()
+    run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
+
+
+def test_after_our_own_edits_dbt_only_parses_and_lineage_is_still_known(demo: Path, dbt_describe: Run) -> None:
+    before = (demo / "target/manifest.json").read_bytes()
+    dbt_describe("document", "--select", "int_payments_by_order")
+    again = dbt_describe("plan", "--select", "fct_orders")
+    assert "Running `dbt parse`: models/intermediate/_intermediate__models.yml is newer" in again.stderr
+    assert "has no lineage" not in again.stdout
+    assert (demo / "target/manifest.json").read_bytes() == before
+    third = dbt_describe("plan", "--select", "fct_orders")
+    assert "Running" not in third.stderr
+
+
+def test_other_vars_than_the_manifest_was_made_with_make_it_anew(dbt_describe: Run) -> None:
+    first, second = (dbt_describe("plan", "--vars", "{currency: EUR}") for _ in range(2))
+    assert "made with another profile, target or vars" in first.stderr
+    assert "Running" not in second.stderr
+    assert "made with another profile, target or vars" in dbt_describe("plan").stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full", "2>/dev/full", "2>&1 | head -1 >/dev/null"])
+def test_readers_that_are_gone_change_nothing_about_what_is_written(redirection: str, demo: Path) -> None:
+    command = f"{DBT.parent}/dbt-describe document --select int_payments_by_order --profiles-dir . {redirection}"
+    done = run_in(demo, "bash", "-o", "pipefail", "-c", command, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (demo / "models/intermediate/_intermediate__models.yml").exists()
+
+
+def test_the_library_works_inside_a_running_event_loop(demo: Path) -> None:
+    async def notebook_cell() -> int:
+        return library.document(demo, profiles_dir=demo, select=["fct_orders"], dry_run=True).written
+
+    assert asyncio.run(notebook_cell()) > 0
 
 
 @pytest.mark.parametrize(

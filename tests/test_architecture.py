@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "prompting",
     },
     "cli": FOUNDATION | {"run", "settings", "report", "progress", "planning"},
+    "__main__": {"cli"},
     "__init__": {"run", "settings", "report", "progress"},
 }
 
@@ -77,7 +78,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def test_every_module_is_in_the_table() -> None:
-    assert {package_of(path) for path in MODULES} - {"__main__"} == set(MAY_IMPORT)
+    assert {package_of(path) for path in MODULES} == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def file_all(project: Project, *drafts: Draft, dry_run: bool = False) -> Filing:
-    paths, failures = find_schema_files(project, project.nodes)
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     assert failures == []
     filing = Filing(project, paths, dry_run=dry_run)
     filing.add(drafts)
@@ -56,7 +56,7 @@ def test_a_dry_run_writes_nothing_and_tells_the_new_content(project: Project) ->
 
 
 def test_a_file_is_written_when_its_last_node_has_ended(project: Project) -> None:
-    paths, _ = find_schema_files(project, project.nodes)
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     filing = Filing(project, paths, dry_run=False)
     filing.add([Draft("model.shop.b", "", "Second.", "rules")])
     filing.end_node("model.shop.b")
@@ -67,6 +67,25 @@ def test_a_file_is_written_when_its_last_node_has_ended(project: Project) -> Non
 
 def test_a_file_that_cant_be_edited_is_known_before_anything_is_asked(project: Project) -> None:
     (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
-    paths, failures = find_schema_files(project, project.nodes)
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     assert paths == {}
     assert [failure.subject for failure in failures] == ["models/schema.yml"]
+
+
+def test_a_node_that_stands_in_its_file_twice_is_known_before_anything_is_asked(project: Project) -> None:
+    twice = SCHEMA + "  - name: b\n"
+    (project.root / "models/schema.yml").write_text(twice, encoding="utf-8")
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    assert list(paths) == ["model.shop.a"]
+    assert "more than one" in failures[0].message
+
+
+def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> None:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    (project.root / "models/schema.yml").rename(project.root / "models/moved.yml")
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.b", "", "Second.", "rules")])
+    filing.finish()
+    assert "is gone" in filing.failures[0].message
+    assert find_schema_files(project, dict.fromkeys(project.nodes, ""))[0] == {}
+    assert not (project.root / "models/schema.yml").exists()

@@ -9,6 +9,7 @@ Both functions take the options of the commands of the same names, spelled as ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -25,11 +26,11 @@ class Options(TypedDict, total=False):
     profiles_dir: str | Path | None
     profile: str
     target: str
-    vars: str
+    vars: str | Mapping[str, object]
     target_path: str | Path | None
-    select: str
-    exclude: str
-    resource_types: tuple[str, ...]
+    select: str | Sequence[str]
+    exclude: str | Sequence[str]
+    resource_types: str | Sequence[str]
     model: str
     prompts: str | Path | None
 

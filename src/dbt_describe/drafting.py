@@ -168,14 +168,17 @@ def _sum(left: Decimal | None, right: Decimal | None) -> Decimal | None:
 
 @contextlib.contextmanager
 def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
-    """Call back on Ctrl-C while the block runs, where the platform and the thread allow it."""
+    """Call back on Ctrl-C or SIGTERM while the block runs, where the platform and the thread allow it."""
     loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
     try:
-        loop.add_signal_handler(signal.SIGINT, call)
+        for number in signals:
+            loop.add_signal_handler(number, call)
     except (NotImplementedError, RuntimeError, ValueError):
         yield
         return
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dbt_describe.errors import SchemaFileError
@@ -12,40 +12,61 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import DescriptionEdit, FileChange, index_siblings, locate, prepare_change, write_change
 
+GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
-def find_schema_files(project: Project, unique_ids: Iterable[str]) -> tuple[dict[str, Path], list[Failure]]:
-    """The schema file of each node, and a failure for each node that has none that could be edited.
 
-    Called before anything is asked: a description that can't be written must not be paid for.
+def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[str, Path], list[Failure]]:
+    """The schema file of each node, and failures for the nodes that have none that could be edited.
+
+    Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
+    node's unique_id one missing description: a column, or empty for the node itself.
     """
     siblings = index_siblings(project)
+    in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
-    checked: dict[Path, str] = {}
-    for unique_id in unique_ids:
+    for unique_id in gaps:
         try:
-            path = locate(project.nodes[unique_id], project, siblings=siblings)
+            in_file[locate(project.nodes[unique_id], project, siblings=siblings)].append(unique_id)
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
-            continue
-        if path not in checked:
-            checked[path] = _fault(path, project.root)
-            if checked[path]:
-                failures.append(Failure(_shown(path, project.root), checked[path]))
-        if not checked[path]:
-            paths[unique_id] = path
+    for path, unique_ids in in_file.items():
+        nodes = [project.nodes[unique_id] for unique_id in unique_ids]
+        edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
+        refused = _refused(path, edits, project.root)
+        if _is_gone(path, nodes):
+            refused = {"": GONE}
+        failures += [Failure(_shown(path, project.root), message) for message in refused.values()]
+        if "" not in refused:
+            paths |= {unique_id: path for unique_id in unique_ids if unique_id not in refused}
     return paths, failures
 
 
-def _fault(path: Path, root: Path) -> str:
-    """Why the file can't be edited, or empty."""
-    if not path.exists():
-        return ""
+def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:
+    """Why edits can't be made, by their keys; by an empty key where the whole file can't be edited."""
+    if not path.exists() or not _fault(path, edits.values(), root):
+        return {}
+    whole = _fault(path, (), root)
+    if whole:
+        return {"": whole}
+    return {key: fault for key, edit in edits.items() if (fault := _fault(path, [edit], root))}
+
+
+def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
+    """Why the file can't be edited so, or empty."""
     try:
-        prepare_change(path, [], root)
+        prepare_change(path, list(edits), root)
     except SchemaFileError as error:
         return str(error)
     return ""
+
+
+def _is_gone(path: Path, nodes: Iterable[Node]) -> bool:
+    """Whether the file that describes one of the nodes has been moved or deleted.
+
+    A new file in its place, beside the one it was moved to, would make dbt refuse the whole project.
+    """
+    return not path.exists() and any(node.patch_path for node in nodes)
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -95,6 +116,9 @@ class Filing:
         drafts = self._drafts.pop(path, [])
         order = {unique_id: position for position, unique_id in enumerate(self._project.nodes)}
         drafts.sort(key=lambda draft: order[draft.unique_id])
+        if _is_gone(path, (self._project.nodes[draft.unique_id] for draft in drafts)):
+            self.failures.append(Failure(_shown(path, self._project.root), GONE))
+            return
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
@@ -110,32 +134,35 @@ class Filing:
         """The change with all drafts; where one of them can't be placed, with the others."""
         root = self._project.root
         try:
-            return prepare_change(path, [self._edit(draft) for draft in drafts], root), drafts
+            return prepare_change(path, [self._edit_of(draft) for draft in drafts], root), drafts
         except SchemaFileError:
             kept: list[Draft] = []
             for draft in drafts:
                 try:
-                    prepare_change(path, [self._edit(one) for one in (*kept, draft)], root)
+                    prepare_change(path, [self._edit_of(one) for one in (*kept, draft)], root)
                 except SchemaFileError as error:
                     failure = Failure(_shown(path, root), str(error))
                     if failure not in self.failures:
                         self.failures.append(failure)
                 else:
                     kept.append(draft)
-            return prepare_change(path, [self._edit(draft) for draft in kept], root), kept
+            return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept
 
-    def _edit(self, draft: Draft) -> DescriptionEdit:
-        node = self._project.nodes[draft.unique_id]
-        return DescriptionEdit(
-            resource_type=node.resource_type,
-            name=node.name,
-            description=draft.text,
-            column=draft.column,
-            source_name=node.source_name,
-            column_order=tuple(column.name for column in node.columns),
-            replaces=_present_text(node, draft.column) or None,
-            version=node.version,
-        )
+    def _edit_of(self, draft: Draft) -> DescriptionEdit:
+        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text)
+
+
+def _edit(node: Node, column: str, text: str) -> DescriptionEdit:
+    return DescriptionEdit(
+        resource_type=node.resource_type,
+        name=node.name,
+        description=text,
+        column=column,
+        source_name=node.source_name,
+        column_order=tuple(column.name for column in node.columns),
+        replaces=_present_text(node, column) or None,
+        version=node.version,
+    )
 
 
 def _present_text(node: Node, column: str) -> str:

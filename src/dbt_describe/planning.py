@@ -102,6 +102,14 @@ class NodePlan(msgspec.Struct, frozen=True):
     skipped: tuple[Abstention, ...] = ()
 
     @property
+    def gap(self) -> str:
+        """One missing description: a column, or empty for the node itself."""
+        if self.task.describe_node:
+            return ""
+        columns = [*self.task.columns, *(draft.column for draft in self.inherited), *self.following]
+        return (columns or [abstention.column for abstention in self.skipped])[0]
+
+    @property
     def asks(self) -> bool:
         """Whether anything is left to a writer."""
         return self.task.describe_node or bool(self.task.columns)

@@ -11,6 +11,9 @@ class Progress(Protocol):
     def say(self, message: str) -> None:
         """One sentence that a person should see now."""
 
+    def wait(self, message: str) -> None:
+        """The same of something slow, which has ended at the next call."""
+
     def begin(self, nodes: int) -> None:
         """The nodes with gaps are known, and the first of them is about to begin."""
 
@@ -25,6 +28,9 @@ class Silent:
     """Progress that nobody watches."""
 
     def say(self, message: str) -> None:
+        """Nothing is shown."""
+
+    def wait(self, message: str) -> None:
         """Nothing is shown."""
 
     def begin(self, nodes: int) -> None:

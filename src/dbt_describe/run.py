@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from dbt_describe.drafting import Drafting
+from dbt_describe.errors import SelectionError
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
 from dbt_describe.progress import Progress, Silent
-from dbt_describe.project.dbt import list_unique_ids, open_project
+from dbt_describe.project.dbt import list_unique_ids
+from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
@@ -49,15 +53,22 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
-    project = open_project(settings.dbt, progress.say)
+    project = open_project(settings.dbt, progress.wait)
 
     def ask_dbt(select: str, exclude: str) -> set[str]:
         return list_unique_ids(settings.dbt, select, exclude)
 
     chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
+    for criterion in chosen.unmatched:
+        progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
     lineage = trace_project(project)
     project = with_sql_columns(project, lineage)
-    selected = [name for name in chosen if project.nodes[name].resource_type in settings.resource_types]
+    selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
+    if chosen.unique_ids and not selected:
+        raise SelectionError(
+            f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
+            "change --select or --resource-type."
+        )
     return Prepared(project, lineage, make_plan(project, lineage, selected))
 
 
@@ -68,10 +79,10 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         DbtDescribeError: see `document`.
     """
     progress = progress or Silent()
-    writer = open_writer(settings, progress)
+    writer = open_writer(settings, progress, asks=False)
     prepared = prepare(settings, progress)
     project, lineage, gaps = prepared.project, prepared.lineage, prepared.plan
-    paths, failures = find_schema_files(project, gaps.nodes)
+    paths, failures = find_schema_files(project, {name: node.gap for name, node in gaps.nodes.items()})
     estimates = []
     for unique_id, node_plan in gaps.nodes.items():
         if unique_id not in paths:
@@ -115,10 +126,12 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     progress = progress or Silent()
     writer = open_writer(settings, progress)
     prepared = prepare(settings, progress)
-    paths, failures = find_schema_files(prepared.project, prepared.plan.nodes)
+    paths, failures = find_schema_files(
+        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
+    )
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
-    asyncio.run(drafting.fill(settings.concurrency))
+    _run(drafting.fill(settings.concurrency))
     return Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
@@ -137,8 +150,21 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     )
 
 
-def open_writer(settings: Settings, progress: Progress) -> Writer:
+def _run(work: Coroutine[None, None, None]) -> None:
+    """Run to the end; in a thread of its own where this one has a running event loop, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) -> Writer:
     """The writer that the settings name: a language model, or the rules where none is configured.
+
+    Without `asks`, it only estimates.
 
     Raises:
         LlmSettingsError: the model's provider isn't known, or has no key.
@@ -146,7 +172,7 @@ def open_writer(settings: Settings, progress: Progress) -> Writer:
     if settings.llm.model:
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
-        return open_llm_writer(settings.llm, settings.concurrency)
+        return open_llm_writer(settings.llm, settings.concurrency, asks=asks)
     from dbt_describe.writers.rules import RulesWriter  # noqa: PLC0415 - sqlglot only where it is used
 
     progress.say(

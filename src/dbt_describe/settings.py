@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -57,11 +57,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     profiles_dir: str | Path | None = None,
     profile: str = "",
     target: str = "",
-    vars: str = "",  # noqa: A002 - dbt's own name
+    vars: str | Mapping[str, object] = "",  # noqa: A002 - dbt's own name
     target_path: str | Path | None = None,
-    select: str = "",
-    exclude: str = "",
-    resource_types: tuple[str, ...] = (),
+    select: str | Sequence[str] = "",
+    exclude: str | Sequence[str] = "",
+    resource_types: str | Sequence[str] = (),
     model: str = "",
     prompts: str | Path | None = None,
     concurrency: int = 0,
@@ -70,6 +70,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 ) -> Settings:
     """Settings from what was given; what was not comes from dbt's and the provider's environment variables.
 
+    Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping.
     Relative paths are taken from the working directory, except `target_path`, which dbt takes from the project.
 
     Raises:
@@ -79,30 +80,42 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     env = os.environ if environ is None else environ
     if concurrency < 0:
         raise SettingsError(f"--concurrency is {concurrency}; it must be at least 1.")
-    unknown = sorted(set(resource_types) - set(DESCRIBED_RESOURCE_TYPES))
+    types = tuple(_joined(resource_types).replace(",", " ").split())
+    unknown = sorted(set(types) - set(DESCRIBED_RESOURCE_TYPES))
     if unknown:
         raise SettingsError(
             f"--resource-type {unknown[0]} can't be described; choose from {', '.join(DESCRIBED_RESOURCE_TYPES)}."
         )
     profiles = profiles_dir or env.get("DBT_PROFILES_DIR")
+    if profiles and not Path(profiles).is_dir():
+        raise SettingsError(f"The profiles directory {profiles} doesn't exist (--profiles-dir, DBT_PROFILES_DIR).")
     target_directory = target_path or env.get("DBT_TARGET_PATH")
     dbt = DbtInvocation(
         project_dir=find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or ".")),
         profiles_dir=Path(profiles).resolve() if profiles else None,
         profile=profile or env.get("DBT_PROFILE", ""),
         target=target or env.get("DBT_TARGET", ""),
-        vars=vars,
+        vars=vars if isinstance(vars, str) else msgspec.json.encode(vars).decode(),
         target_path=Path(target_directory) if target_directory else None,
     )
     return Settings(
         dbt=dbt,
         llm=_llm_settings(model, prompts, env),
-        select=select,
-        exclude=exclude,
-        resource_types=resource_types or DESCRIBED_RESOURCE_TYPES,
+        select=_joined(select),
+        exclude=_joined(exclude),
+        resource_types=types or DESCRIBED_RESOURCE_TYPES,
         concurrency=concurrency or DEFAULT_CONCURRENCY,
         dry_run=dry_run,
     )
+
+
+def allows_color(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether colours are welcome (https://no-color.org)."""
+    return not (os.environ if environ is None else environ).get("NO_COLOR")
+
+
+def _joined(words: str | Sequence[str]) -> str:
+    return words if isinstance(words, str) else " ".join(words)
 
 
 def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]) -> LlmSettings:

@@ -34,31 +34,33 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
     )
     assert render_report(report) == dedent(
         """\
-        Described 2 of 9 missing descriptions in 1 file.
-          inherited      1  the same values as a described column upstream
-          written        1  by gpt
-          unknown        2  left empty
-          not done       5  see what failed below
-          asked          2  requests, 1,500 tokens in, 80 out, $0.0123
-          changed       2  models/orders.yml
-        Unknown, left for a person or a language model:
+        Unknown, left for a person:
           model.shop.orders
             x, (itself): no idea
         Failed:
           model.shop.broken: The server answered 500 three times.
-        Warning: The manifest is new."""
+        Warning: The manifest is new.
+
+        Described 2 of 9 missing descriptions in 1 file.
+          inherited      1  the same values as a described column upstream
+          written        1  by gpt
+          unknown        2  left empty
+          failed         5  see above
+          asked          2  requests, 1,500 tokens in, 80 out, $0.0123
+          changed       2  models/orders.yml"""
     )
     assert report.exit_code == 3
 
 
 def test_a_dry_run_begins_with_the_diff() -> None:
     report = Report(writer="rules", nodes=1, described_before=0, missing=2, drafts=DRAFTS, files=(FILE,), dry_run=True)
-    assert render_report(report).splitlines()[:6] == [
+    assert render_report(report).splitlines()[:7] == [
         "--- a/models/orders.yml",
         "+++ b/models/orders.yml",
         "@@ -1 +1,2 @@",
         " a:",
         "+b:",
+        "",
         "Would describe 2 of 2 missing descriptions in 1 file.",
     ]
 
@@ -69,10 +71,10 @@ def test_nothing_missing_is_said_in_one_line() -> None:
 
 
 def test_an_interrupted_run_says_what_is_left() -> None:
-    report = Report(writer="gpt", nodes=9, described_before=0, drafts=DRAFTS, interrupted=True, not_begun=7)
-    assert render_report(report).endswith(
-        "Interrupted.\n7 nodes left; run the command again to go on where it stopped."
-    )
+    report = Report(writer="gpt", nodes=9, described_before=0, missing=9, drafts=DRAFTS, interrupted=True, not_begun=7)
+    text = render_report(report)
+    assert text.startswith("Interrupted.\n\nDescribed 2 of 9 missing descriptions")
+    assert text.endswith("7 nodes left. Run the command again to go on where it stopped.")
     assert report.exit_code == 130
 
 
@@ -102,12 +104,29 @@ def test_selectors_are_taken_as_dbt_takes_them() -> None:
     assert joined == ["document", "--select", "a", "--select", "b+", "--exclude", "c", "--dry-run", "-s", "d"]
 
 
+def test_the_same_message_is_told_once_for_all_nodes_that_it_happened_to() -> None:
+    failures = tuple(Failure(f"model.shop.m{number}", "The server can't be reached.") for number in range(10))
+    report = Report(writer="gpt", nodes=10, described_before=0, missing=10, failures=failures)
+    named = ", ".join(f"model.shop.m{number}" for number in range(8))
+    assert f"  {named} and 2 more: The server can't be reached." in render_report(report)
+
+
+def test_a_long_list_of_unknowns_is_cut_unless_all_is_wished_for() -> None:
+    unknown = tuple(Abstention(f"model.shop.m{number:02}", "", "no idea") for number in range(23))
+    report = Report(writer="rules", nodes=23, described_before=0, missing=23, abstentions=unknown)
+    assert "and 3 more nodes (--verbose lists them all)" in render_report(report)
+    assert "model.shop.m22" in render_report(report, verbose=True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["document", "--nope"], 2, "No such option"),
         (["document", "--project-dir", "/nowhere/at/all"], 2, "No dbt_project.yml"),
         (["document", "--concurrency", "0"], 2, "0 is not in the range"),
+        (["document", "--select"], 2, "--select needs a value"),
+        (["document", "--select", "", "--dry-run"], 2, "--select needs a value"),
+        (["document", "--exclude", "--select", "x"], 2, "--exclude needs a value"),
     ],
 )
 def test_wrong_usage_exits_2_with_a_sentence(

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from dbt_describe.errors import LlmError, LlmSettingsError
+from dbt_describe.errors import LlmError, LlmSettingsError, StoppedError
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
 from dbt_describe.llm.failures import TransientError
-from dbt_describe.llm.gateway import Gateway, GatewaySettings, open_gateway
+from dbt_describe.llm.gateway import MOST_FAILURES_IN_A_ROW, Gateway, GatewaySettings, open_gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.llm.models import ModelName, parse_model
 from dbt_describe.llm.prices import OPENAI_URL, context_window, cost_of
@@ -74,6 +74,44 @@ def test_a_waiting_request_holds_no_turn_while_it_waits_to_retry() -> None:
         return [request.node for request in fake.requests].index("second")
 
     assert asyncio.run(ask()) == 1
+
+
+def test_an_endpoint_that_only_fails_is_given_up() -> None:
+    async def ask() -> list[str]:
+        gateway = Gateway(FakeCompleter(LlmError("HTML instead of JSON")), lambda usage, model: None)
+        errors = await asyncio.gather(*(gateway.complete(question()) for _ in range(3)), return_exceptions=True)
+        for _ in range(MOST_FAILURES_IN_A_ROW):
+            errors += await asyncio.gather(gateway.complete(question()), return_exceptions=True)
+        return [f"{type(error).__name__}: {error}" for error in errors]
+
+    errors = asyncio.run(ask())
+    assert errors[MOST_FAILURES_IN_A_ROW - 1] == "LlmError: HTML instead of JSON"
+    assert errors[-1].startswith(f"LlmSettingsError: {MOST_FAILURES_IN_A_ROW} requests in a row")
+    assert errors[-1].endswith("HTML instead of JSON")
+
+
+def test_a_success_in_between_keeps_an_endpoint_in_use() -> None:
+    async def ask() -> int:
+        answers = [reply() if number % 5 == 0 else LlmError("odd") for number in range(40)]
+        gateway = Gateway(FakeCompleter(*answers), lambda usage, model: None)
+        done = [await asyncio.gather(gateway.complete(question()), return_exceptions=True) for _ in range(40)]
+        return sum(isinstance(one, Reply) for (one,) in done)
+
+    assert asyncio.run(ask()) == 8
+
+
+def test_after_a_stop_nothing_is_sent_and_nothing_retried() -> None:
+    async def ask() -> tuple[int, Reply | BaseException]:
+        fake = FakeCompleter(TransientError("busy"))
+        gateway = Gateway(fake, lambda usage, model: None, sleep=RecordedSleep())
+        under_way = asyncio.ensure_future(gateway.complete(question()))
+        gateway.stop()
+        _, refused = await asyncio.gather(under_way, gateway.complete(question()), return_exceptions=True)
+        return len(fake.requests), refused
+
+    sent, refused = asyncio.run(ask())
+    assert sent <= 1
+    assert isinstance(refused, StoppedError)
 
 
 def test_importing_the_package_imports_no_sdk() -> None:

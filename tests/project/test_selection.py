@@ -31,13 +31,13 @@ def project(tmp_path: Path) -> Project:
 
 
 def names(project: Project, select: str, exclude: str = "") -> set[str]:
-    return {unique_id.rpartition("shop.")[2] for unique_id in select_nodes(project, select, exclude)}
+    return {unique_id.rpartition("shop.")[2] for unique_id in select_nodes(project, select, exclude).unique_ids}
 
 
 @pytest.mark.parametrize(
     ("select", "expected"),
     [
-        ("orders", {"orders", "raw.orders"}),
+        ("orders", {"orders"}),
         ("stg_*", {"stg_orders"}),
         ("staging", {"stg_orders"}),
         ("shop.marts", {"orders", "customers"}),
@@ -79,6 +79,19 @@ def test_a_selector_that_matches_nothing_names_the_nearest_nodes(project: Projec
         select_nodes(project, "custmers")
 
 
+def test_a_criterion_that_matches_nothing_beside_others_is_told(project: Project) -> None:
+    assert select_nodes(project, "orders typo state:new", "tag:none", lambda *_: {"model.shop.orders"}).unmatched == (
+        "typo",
+        "tag:none",
+    )
+
+
+def test_names_that_exist_are_not_suggested(project: Project) -> None:
+    with pytest.raises(SelectionError) as raised:
+        select_nodes(project, "orders", "orders")
+    assert "Did you mean" not in str(raised.value)
+
+
 def test_other_methods_are_handed_to_dbt(project: Project) -> None:
     asked: list[tuple[str, str]] = []
 
@@ -86,7 +99,7 @@ def test_other_methods_are_handed_to_dbt(project: Project) -> None:
         asked.append((select, exclude))
         return {"model.shop.orders"}
 
-    assert select_nodes(project, "state:modified", "tag:x", ask_dbt) == ["model.shop.orders"]
+    assert select_nodes(project, "state:modified", "tag:x", ask_dbt).unique_ids == ("model.shop.orders",)
     assert asked == [("state:modified", "tag:x")]
 
 

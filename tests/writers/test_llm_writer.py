@@ -341,6 +341,13 @@ def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
     assert estimate.cost_usd > 0
 
 
+def test_an_estimate_needs_no_key() -> None:
+    with pytest.raises(LlmSettingsError):
+        open_llm_writer(LlmSettings("openai/gpt-6-luna"))
+    made = open_llm_writer(LlmSettings("openai/gpt-6-luna"), asks=False)
+    assert made.estimate(ALL, project(), LINEAGE, KNOWN).calls == 1
+
+
 def test_a_local_model_is_estimated_to_cost_nothing() -> None:
     made = open_llm_writer(LlmSettings("openai/tiny", base_url=Secret("http://localhost:1/v1")))
     asyncio.run(made.aclose())

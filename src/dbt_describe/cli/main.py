@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
@@ -45,6 +46,7 @@ _SHARED_OPTIONS = (
         metavar="PROVIDER/NAME",
         help="Language model to ask, e.g. openai/gpt-6-luna. Default: none, lineage and rules alone.",
     ),
+    click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
     click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own."),
 )
 
@@ -76,7 +78,7 @@ def document(dry_run: bool, concurrency: int | None, **shared: Any) -> None:
     from dbt_describe.cli.summary import render_report  # noqa: PLC0415
 
     report = run.document(settings, open_progress())
-    click.echo(render_report(report, color=sys.stdout.isatty()))
+    _show(render_report(report, color=_is_colored(), verbose=shared["verbose"]))
     raise SystemExit(report.exit_code)
 
 
@@ -90,14 +92,14 @@ def plan(**shared: Any) -> None:
     from dbt_describe.cli.summary import render_plan  # noqa: PLC0415
 
     report = run.plan(settings, open_progress())
-    click.echo(render_plan(report))
+    _show(render_plan(report, verbose=shared["verbose"]))
     raise SystemExit(report.exit_code)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: run a command and turn errors into one line and an exit code."""
-    arguments = join_lists(sys.argv[1:] if argv is None else argv)
     try:
+        arguments = join_lists(sys.argv[1:] if argv is None else argv)
         cli.main(args=arguments, prog_name="dbt-describe", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped; nothing was under way.", err=True)
+        click.echo("Stopped. Files already written are complete.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except DbtDescribeError as error:
         click.echo(f"Error: {error}", err=True)
@@ -116,19 +118,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def join_lists(arguments: Sequence[str]) -> list[str]:
-    """`--select a b` as dbt takes it, into `--select a --select b` as click does."""
+    """`--select a b` as dbt takes it, into `--select a --select b` as click does.
+
+    Raises:
+        click.UsageError: no value stands after such a flag; an unset shell variable must not select everything.
+    """
     joined: list[str] = []
-    flag = ""
-    for argument in arguments:
-        if argument.startswith("-"):
-            flag = argument if argument in _LIST_FLAGS else ""
-            if not flag:
-                joined.append(argument)
-        elif flag:
-            joined += [flag, argument]
-        else:
-            joined.append(argument)
-    return joined
+    flag, values = "", 0
+    for argument in (*arguments, "--"):
+        if not argument.startswith("-"):
+            joined += [flag, argument] if flag and argument.strip() else [] if flag else [argument]
+            values += bool(argument.strip())
+            continue
+        if flag and not values:
+            raise click.UsageError(f"{flag} needs a value.")
+        flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
+        joined += [] if flag else [argument]
+    return joined[:-1]
 
 
 def _settings(shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0) -> Settings:
@@ -141,14 +147,31 @@ def _settings(shared: dict[str, Any], *, dry_run: bool = False, concurrency: int
         target=shared["target"],
         vars=shared["vars_"],
         target_path=shared["target_path"],
-        select=" ".join(shared["select"]),
-        exclude=" ".join(shared["exclude"]),
-        resource_types=tuple(name for group in shared["resource_types"] for name in group.replace(",", " ").split()),
+        select=shared["select"],
+        exclude=shared["exclude"],
+        resource_types=shared["resource_types"],
         model=shared["model"],
         prompts=shared["prompts"],
         concurrency=concurrency,
         dry_run=dry_run,
     )
+
+
+def _show(text: str) -> None:
+    """Print the report. A reader who has gone away (`| head`) or a full disk changes nothing about what was done."""
+    try:
+        click.echo(text)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # Else Python would try again, and fail, when it closes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_colored() -> bool:
+    from dbt_describe.settings import allows_color  # noqa: PLC0415 - --help must not wait for it
+
+    return sys.stdout is not None and sys.stdout.isatty() and allows_color()
 
 
 def _bug_message(error: Exception) -> str:
@@ -158,7 +181,3 @@ def _bug_message(error: Exception) -> str:
         f"Error: a bug in dbt-describe ({type(error).__name__}). Details are in {log.name}; "
         "please open an issue with them. Files already written are complete."
     )
-
-
-if __name__ == "__main__":
-    main()

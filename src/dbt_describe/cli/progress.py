@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.status import Status
 
 from dbt_describe.progress import Progress
 
 
 class PlainProgress:
-    """One line for each thing said, one for each node that has ended."""
+    """One line for each thing said, one for each node of which there is something to tell."""
 
     def __init__(self) -> None:
         self._nodes = 0
         self._ended = 0
 
     def say(self, message: str) -> None:
+        """Print the sentence; where stderr is gone, nobody reads it, and that ends no run."""
+        with contextlib.suppress(OSError):
+            click.echo(message, err=True)
+
+    def wait(self, message: str) -> None:
         """Print the sentence."""
-        click.echo(message, err=True)
+        self.say(message)
 
     def begin(self, nodes: int) -> None:
         """Remember how many nodes there are."""
         self._nodes = nodes
 
     def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
-        """Print how the node ended."""
+        """Print how the node ended, unless nothing came of it."""
         self._ended += 1
-        click.echo(f"{self._ended}/{self._nodes} {_outcome(unique_id, drafts, abstentions, failure)}", err=True)
+        if drafts or failure:
+            self.say(f"{self._ended}/{self._nodes} {_outcome(unique_id, drafts, abstentions, failure)}")
 
     def end(self) -> None:
         """Nothing is open."""
@@ -48,13 +56,22 @@ class BarProgress:
             console=Console(stderr=True, highlight=False),
             transient=True,
         )
+        self._waiting: Status | None = None
 
     def say(self, message: str) -> None:
         """Print the sentence above the bar."""
+        self._stop_waiting()
         self._bar.console.print(message, markup=False)
+
+    def wait(self, message: str) -> None:
+        """Print the sentence, and turn something until the next call."""
+        self.say(message)
+        self._waiting = self._bar.console.status("")
+        self._waiting.start()
 
     def begin(self, nodes: int) -> None:
         """Show the bar."""
+        self._stop_waiting()
         self._task = self._bar.add_task("Describing", total=nodes)
         self._bar.start()
 
@@ -66,12 +83,18 @@ class BarProgress:
 
     def end(self) -> None:
         """Take the bar away."""
+        self._stop_waiting()
         self._bar.stop()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
 
 
 def open_progress() -> Progress:
     """The progress for this stderr."""
-    return BarProgress() if sys.stderr.isatty() else PlainProgress()
+    return BarProgress() if sys.stderr is not None and sys.stderr.isatty() else PlainProgress()
 
 
 def _outcome(unique_id: str, drafts: int, abstentions: int, failure: str) -> str:

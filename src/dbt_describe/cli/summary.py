@@ -10,52 +10,53 @@ from decimal import Decimal
 import click
 
 from dbt_describe.planning import Abstention
-from dbt_describe.report import Failure, FileResult, PlanReport, Report
+from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report
 
-_MAX_COLUMNS_NAMED = 8
-"""Unknown columns named per node and reason; the rest are counted."""
+_MAX_NAMED = 8
+"""Columns or nodes named in a line; the rest are counted."""
+_MAX_NODES_LISTED = 20
+"""Nodes with unknown descriptions that are listed, so that the sums stay in sight."""
 
 
-def render_report(report: Report, *, color: bool = False) -> str:
-    """The summary of a run; a dry run's begins with the diff."""
+def render_report(report: Report, *, color: bool = False, verbose: bool = False) -> str:
+    """The outcome of a run: in a dry run the diff, then what is unknown and what failed, and the sums last."""
     lines: list[str] = []
     if report.dry_run:
         lines += [line for file in report.files for line in _diff(file, color=color)]
-    lines += _headline(report)
-    lines += _unknown(report.abstentions)
+    who = "a person or a language model" if report.writer == "rules" else "a person"
+    lines += _unknown(report.abstentions, who, verbose=verbose)
     lines += _failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
     if report.stopped_by:
         lines.append(f"Stopped asking: {report.stopped_by}")
     if report.interrupted:
         lines.append("Interrupted.")
+    if lines:
+        lines.append("")
+    lines += _headline(report)
     if report.not_begun:
-        lines.append(f"{_count(report.not_begun, 'node')} left; run the command again to go on where it stopped.")
+        then = "Once that is settled, run" if report.stopped_by else "Run"
+        lines.append(f"{_count(report.not_begun, 'node')} left. {then} the command again to go on where it stopped.")
     return "\n".join(lines)
 
 
-def render_plan(report: PlanReport) -> str:
-    """The plan, a line per node, then the sums."""
+def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
+    """The plan: a line per node, what can't be done, and the sums last."""
     if not report.estimates:
         return "\n".join([_nothing_missing(report.nodes, report.described_before), *_failures(report.failures)])
     asks = any(estimate.input_tokens for estimate in report.estimates)
-    width = max(len(estimate.unique_id) for estimate in report.estimates)
-    heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
-    lines = [f"{'node':<{width}}  {heads}"]
-    for estimate in report.estimates:
-        line = f"{estimate.unique_id:<{width}}  {estimate.inherited:>7} {estimate.following:>7} {estimate.asked:>7}"
-        if asks:
-            tokens = f"{estimate.input_tokens:>9,} {estimate.output_tokens:>6,}"
-            line += f"  {tokens} {_money(estimate.cost_usd):>10}"
-        lines.append(line)
+    lines = _table(report.estimates, asks=asks)
+    lines += _unknown(report.abstentions, "a person", verbose=verbose)
+    lines += _failures(report.failures)
+    lines += [f"Warning: {warning}" for warning in report.warnings]
     inherited = sum(estimate.inherited for estimate in report.estimates)
     following = sum(estimate.following for estimate in report.estimates)
     asked = sum(estimate.asked for estimate in report.estimates)
     lines += [
         "",
         f"{_count(inherited + following + asked, 'description')} missing in {_count(len(report.estimates), 'node')}: "
-        f"{inherited} inherited now, {following} follow once their origin is described, "
-        f"{asked} left to {report.writer}.",
+        f"{inherited} inherited now, {following} follow once their origin is described, {asked} left to {report.writer}"
+        f"{', which leave empty what they prove nothing about' if report.writer == 'rules' else ''}.",
     ]
     if asks:
         cost = _total(estimate.cost_usd for estimate in report.estimates)
@@ -63,8 +64,20 @@ def render_plan(report: PlanReport) -> str:
             f"About {_count(report.calls, 'request')}, {sum(e.input_tokens for e in report.estimates):,} tokens in, "
             f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}."
         )
-    lines += _unknown(report.abstentions) + _failures(report.failures)
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in report.warnings)])
+    return "\n".join(lines)
+
+
+def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
+    rows = list(estimates)
+    width = max(len(row.unique_id) for row in rows)
+    heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
+    lines = [f"{'node':<{width}}  {heads}"]
+    for row in rows:
+        line = f"{row.unique_id:<{width}}  {row.inherited:>7} {row.following:>7} {row.asked:>7}"
+        if asks:
+            line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {_money(row.cost_usd):>10}"
+        lines.append(line)
+    return lines
 
 
 def _headline(report: Report) -> list[str]:
@@ -82,13 +95,14 @@ def _headline(report: Report) -> list[str]:
         f"  written    {report.written:>5}  by {report.writer}",
         f"  unknown    {len(report.abstentions):>5}  left empty",
     ]
-    if report.failures:
+    if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
-        lines.append(f"  not done   {left:>5}  see what failed below")
+        lines.append(f"  failed     {left:>5}  see above")
     spent = report.spent
     if spent.calls:
+        requests = "request" if spent.calls == 1 else "requests"
         lines.append(
-            f"  asked      {spent.calls:>5}  requests, {spent.input_tokens:,} tokens in, "
+            f"  asked      {spent.calls:>5}  {requests}, {spent.input_tokens:,} tokens in, "
             f"{spent.output_tokens:,} out, {_money(spent.cost_usd)}"
         )
     lines += [
@@ -101,31 +115,40 @@ def _nothing_missing(nodes: int, described: int) -> str:
     return f"Nothing to do: all {described} descriptions of {_count(nodes, 'node')} are there."
 
 
-def _unknown(abstentions: Iterable[Abstention]) -> list[str]:
+def _unknown(abstentions: Iterable[Abstention], who: str, *, verbose: bool) -> list[str]:
     by_node: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for abstention in abstentions:
         by_node[abstention.unique_id][abstention.reason].append(abstention.column)
-    lines = ["Unknown, left for a person or a language model:"] if by_node else []
-    for unique_id, reasons in sorted(by_node.items()):
+    lines = [f"Unknown, left for {who}:"] if by_node else []
+    shown = sorted(by_node.items())
+    for unique_id, reasons in shown if verbose else shown[:_MAX_NODES_LISTED]:
         lines.append(f"  {unique_id}")
         lines += [f"    {_names(columns)}: {reason}" for reason, columns in reasons.items()]
+    if not verbose and len(shown) > _MAX_NODES_LISTED:
+        lines.append(f"  and {_count(len(shown) - _MAX_NODES_LISTED, 'more node')} (--verbose lists them all)")
     return lines
 
 
 def _names(columns: list[str]) -> str:
-    named = [column or "(itself)" for column in columns[:_MAX_COLUMNS_NAMED]]
-    more = len(columns) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+    return _few([column or "(itself)" for column in columns])
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _failures(failures: Iterable[Failure]) -> list[str]:
-    lines = [f"  {_located(failure)}" for failure in failures]
-    return ["Failed:", *lines] if lines else []
-
-
-def _located(failure: Failure) -> str:
-    """Messages that begin with their place aren't told it twice."""
-    return failure.message if failure.subject in failure.message else f"{failure.subject}: {failure.message}"
+    """What failed, the same message once for all that it happened to."""
+    by_message: dict[str, list[str]] = defaultdict(list)
+    for failure in failures:
+        by_message[failure.message].append(failure.subject)
+    lines = ["Failed:"] if by_message else []
+    for message, subjects in by_message.items():
+        # Messages that begin with their place aren't told it twice.
+        located = len(subjects) == 1 and subjects[0] in message
+        lines.append(f"  {message}" if located else f"  {_few(subjects)}: {message}")
+    return lines
 
 
 def _diff(file: FileResult, *, color: bool) -> Iterator[str]:

@@ -44,6 +44,7 @@ _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "c
 _SECRET = re.compile(r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _QUOTED_CHARACTERS = 240
+SHORTEST_SECRET = 8
 
 
 class Action(Enum):
@@ -148,7 +149,8 @@ def is_context_overflow(fault: Fault) -> bool:
 def quotable(text: object, secret: str = "") -> str:
     """A server's words on one line of at most 240 characters, without control characters, `secret` or other keys."""
     line = _CONTROL.sub(" ", str(text))
-    if secret:
+    # Local servers take any key: masking `k` or `none` would only garble the words.
+    if len(secret) >= SHORTEST_SECRET:
         line = line.replace(secret, "***")
     line = " ".join(_SECRET.sub("***", line).split())
     return line if len(line) <= _QUOTED_CHARACTERS else line[: _QUOTED_CHARACTERS - 1] + "…"

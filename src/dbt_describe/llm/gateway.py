@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.errors import StoppedError
+from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, StoppedError
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
 from dbt_describe.llm.ledger import Ledger, Totals
 from dbt_describe.llm.limiter import Limiter
@@ -22,6 +22,9 @@ from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
 from dbt_describe.llm.models import parse_model
 from dbt_describe.llm.prices import OPENAI_URL, cost_of
 from dbt_describe.llm.retry import Retry, RetryPolicy, Sleep
+
+MOST_FAILURES_IN_A_ROW = 8
+"""Requests that failed after all their retries: past that the endpoint is down or misconfigured, not unlucky."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True):
@@ -56,6 +59,8 @@ class Gateway:
         self._provider = provider
         self._ledger = Ledger(provider, price)
         self._is_stopped = False
+        self._failures_in_a_row = 0
+        self._last_failure = ""
         self._outermost: Completer = Retry(
             Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep, is_stopped=lambda: self._is_stopped
         )
@@ -77,7 +82,21 @@ class Gateway:
         """
         if self._is_stopped:
             raise StoppedError("The run was stopped before this was asked.")
-        return await self._outermost.complete(request)
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
+            raise LlmSettingsError(
+                f"{self._failures_in_a_row} requests in a row have failed, so nothing more is asked. "
+                f"The last one: {self._last_failure}"
+            )
+        try:
+            reply = await self._outermost.complete(request)
+        except ContextOverflowError:
+            raise
+        except LlmError as error:
+            self._failures_in_a_row += 1
+            self._last_failure = str(error)
+            raise
+        self._failures_in_a_row = 0
+        return reply
 
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""

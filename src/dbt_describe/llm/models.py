@@ -32,7 +32,7 @@ def parse_model(text: str) -> ModelName:
     if not slash or not name.strip():
         raise LlmSettingsError(
             f"The model {text!r} names no provider: write it as provider/NAME, "
-            f"e.g. openai/{text.strip('/ ') or 'NAME'} (known providers: {known})."
+            f"e.g. openai/{'NAME' if slash else text.strip() or 'NAME'} (known providers: {known})."
         )
     if provider.lower() not in KNOWN_PROVIDERS:
         nearest = difflib.get_close_matches(provider.lower(), KNOWN_PROVIDERS, n=1)

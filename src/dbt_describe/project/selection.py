@@ -30,6 +30,13 @@ class UnsupportedSelectorError(Exception):
     """A selector that only dbt itself understands."""
 
 
+class Selection(msgspec.Struct, frozen=True):
+    """unique_ids in the manifest's order; `unmatched` are the criteria that match no node of any package."""
+
+    unique_ids: tuple[str, ...]
+    unmatched: tuple[str, ...] = ()
+
+
 class _Criterion(msgspec.Struct, frozen=True):
     method: str
     argument: str
@@ -42,8 +49,8 @@ class _Criterion(msgspec.Struct, frozen=True):
 
 def select_nodes(
     project: Project, select: str = "", exclude: str = "", ask_dbt: Callable[[str, str], set[str]] | None = None
-) -> list[str]:
-    """unique_ids of the project's own nodes that a selector matches, in the manifest's order; all for an empty one.
+) -> Selection:
+    """The project's own nodes that a selector matches; all for an empty one.
 
     `ask_dbt(select, exclude)` is called for selectors that aren't built in.
 
@@ -58,15 +65,28 @@ def select_nodes(
         if ask_dbt is None:
             raise SelectionError(f"The selector `{unsupported}` needs dbt itself, which isn't there.") from unsupported
         chosen = ask_dbt(select, exclude)
-    selected = [unique_id for unique_id in own if unique_id in chosen]
+    selected = tuple(unique_id for unique_id in own if unique_id in chosen)
     if not selected and (select.strip() or exclude.strip()):
         raise SelectionError(_nothing_matches(project, select, exclude))
-    return selected
+    return Selection(selected, _unmatched(project.nodes, f"{select} {exclude}"))
+
+
+def _unmatched(nodes: Mapping[str, Node], selectors: str) -> tuple[str, ...]:
+    """The words that match nothing by themselves; those that only dbt understands are left to dbt."""
+    found = []
+    for part in dict.fromkeys(selectors.split()):
+        try:
+            matches = _intersection(nodes, part)
+        except UnsupportedSelectorError:
+            continue
+        if not matches:
+            found.append(part)
+    return tuple(found)
 
 
 def _nothing_matches(project: Project, select: str, exclude: str) -> str:
     names = {node.name for node in project.nodes.values() if project.is_own(node)}
-    words = re.split(r"[\s,]+", select.strip())
+    words = [word for word in re.split(r"[\s,]+", select.strip()) if word.strip("+@0123456789") not in names]
     near = [name for word in words for name in difflib.get_close_matches(word.strip("+@0123456789"), names, 3, 0.6)]
     hint = f" Did you mean {' or '.join(f'`{name}`' for name in dict.fromkeys(near))}?" if near else ""
     given = " ".join(
@@ -136,7 +156,9 @@ def _reachable(start: Iterable[str], neighbours: Mapping[str, list[str]], depth:
 
 
 def _matches_fqn(node: Node, criterion: _Criterion) -> bool:
-    """The name itself, or the leading parts of the fqn, with or without the package."""
+    """The name itself, or the leading parts of the fqn, with or without the package; never a source, as in dbt."""
+    if node.resource_type == "source":
+        return False
     fqn = node.fqn or (node.package_name, node.name)
     value = criterion.value
     if fnmatchcase(fqn[-1], value) or (node.version and value in (f"{node.name}.v{node.version}", node.name)):

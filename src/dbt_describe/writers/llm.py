@@ -20,7 +20,8 @@ from dbt_describe.errors import (
 )
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.gateway import GatewaySettings, open_gateway
-from dbt_describe.llm.messages import Provider, Usage
+from dbt_describe.llm.messages import Provider, Reply, Request, Usage
+from dbt_describe.llm.models import parse_model
 from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import children_by_node
@@ -166,8 +167,24 @@ class LlmWriter:
         return gather_facts(task, project, lineage, known, self._readers)
 
 
-def open_llm_writer(settings: ModelSettings, concurrency: int = 16) -> LlmWriter:
-    """The writer for the settings' model. Nothing is sent yet; templates are checked when they are first used.
+class Unsent:
+    """A gateway that is never asked: a plan needs no key, and makes no client."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Nothing is sent. Raises: StoppedError."""
+        raise StoppedError("A plan asks nothing.")
+
+    def stop(self) -> None:
+        """Nothing is under way."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def open_llm_writer(settings: ModelSettings, concurrency: int = 16, *, asks: bool = True) -> LlmWriter:
+    """The writer for the settings' model; without `asks`, only its estimates can be had, and no key is needed.
+
+    Nothing is sent yet; templates are checked when they are first used.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
@@ -181,7 +198,8 @@ def open_llm_writer(settings: ModelSettings, concurrency: int = 16) -> LlmWriter
         concurrency=concurrency,
     )
     templates = open_templates(settings.prompts_dir)
-    gateway = open_gateway(gateway_settings)
+    parse_model(settings.model)
+    gateway = open_gateway(gateway_settings) if asks else Unsent()
     name = settings.model.partition("/")[2].strip()
     base_url = gateway_settings.base_url or OPENAI_URL
     tokens = context_window(name, base_url)

@@ -92,7 +92,7 @@ class OpenAIProvider:
             case TimeoutError() | openai.APITimeoutError():
                 return TransientError(f"{where} gave no answer within {request.timeout_s:g} s.")
             case openai.APIConnectionError():
-                cause = quotable(error.__cause__ or error, self._endpoint.api_key)
+                cause = quotable(str(error.__cause__ or "") or error, self._endpoint.api_key)
                 return TransientError(
                     f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
                 )

@@ -1,0 +1,19 @@
+"""The command's entry point, also as `python -m dbt_describe`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command; Ctrl-C while its modules are still being imported ends it quietly too."""
+    try:
+        from dbt_describe.cli.main import main as run  # noqa: PLC0415 - what is imported here is what takes time
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
