@@ -2,16 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PATHS := src tests integration_tests
+PATHS := src tests integration_tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast format clean
+.PHONY: help demo test check fast bench format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
+	@echo "make bench  how near a run is to the least time that the DAG allows"
 	@echo "make clean  remove .venv and what was made"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -32,6 +33,9 @@ fast: $(INSTALLED)
 
 test: check
 	$(BIN)/pytest -n auto tests integration_tests
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.dag_lower_bound
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)

@@ -51,12 +51,13 @@ def built_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     with FileLock(f"{directory.parent}.lock"):
         if not directory.exists():
             unfinished = directory.with_name("unfinished")
-            _build(unfinished)
+            build_demo(unfinished)
             unfinished.rename(directory)
     return directory
 
 
-def _build(directory: Path) -> None:
+def build_demo(directory: Path) -> None:
+    """Copy the demo project into a git repository and build it with dbt, seeds first."""
     shutil.copytree(DEMO, directory, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
     (directory / ".gitignore").write_text(IGNORED, encoding="utf-8")
     run_in(directory, "git", "init", "--quiet")
