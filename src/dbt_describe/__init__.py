@@ -53,6 +53,7 @@ def document(
     *,
     dry_run: bool = False,
     concurrency: int = 0,
+    use_cache: bool = True,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
@@ -63,5 +64,7 @@ def document(
     from dbt_describe import run  # noqa: PLC0415 - importing the package stays cheap
     from dbt_describe.settings import make_settings  # noqa: PLC0415
 
-    settings = make_settings(project_dir=project_dir, dry_run=dry_run, concurrency=concurrency, **options)
+    settings = make_settings(
+        project_dir=project_dir, dry_run=dry_run, concurrency=concurrency, use_cache=use_cache, **options
+    )
     return run.document(settings, progress)

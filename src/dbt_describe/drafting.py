@@ -133,6 +133,7 @@ class Drafting:
             input_tokens=self.spent.input_tokens + result.input_tokens,
             output_tokens=self.spent.output_tokens + result.output_tokens,
             cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
+            cached=self.spent.cached + result.cached,
         )
         self.filing.end_node(unique_id)
 

@@ -10,6 +10,7 @@
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
     ├── PromptError                      a template or what goes into it
     │   └── PromptTooLargeError
+    ├── StoreError                       a SQLite file of ours can't be used
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
     │   ├── QuotaError                   billing or quota: no further request can succeed
@@ -72,6 +73,10 @@ class PromptError(DbtDescribeError):
 
 class PromptTooLargeError(PromptError):
     """What must be sent doesn't fit the model's window."""
+
+
+class StoreError(DbtDescribeError):
+    """A SQLite file of ours can't be used."""
 
 
 class LlmError(DbtDescribeError):

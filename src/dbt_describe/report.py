@@ -34,6 +34,8 @@ class Spent(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    cached: int = 0
+    """Answers that were paid for before."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ class Report(msgspec.Struct, frozen=True):
         """0 done (unknowns are reported, not failures), 2 nothing could be asked, 3 partial, 130 interrupted."""
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if self.stopped_by and not self.spent.calls:
+        if self.stopped_by and not self.spent.calls and not self.spent.cached:
             return EXIT_USAGE
         return EXIT_PARTIAL if self.failures or self.not_begun else EXIT_OK
 

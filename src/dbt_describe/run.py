@@ -172,7 +172,7 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
     if settings.llm.model:
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
-        return open_llm_writer(settings.llm, settings.concurrency, asks=asks)
+        return open_llm_writer(settings.llm, settings.concurrency, asks=asks, warn=progress.say)
     from dbt_describe.writers.rules import RulesWriter  # noqa: PLC0415 - sqlglot only where it is used
 
     progress.say(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
 from dbt_describe.errors import SettingsError
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
@@ -37,6 +38,9 @@ class LlmSettings(msgspec.Struct, frozen=True):
     api_key: Secret = Secret("")
     timeout_s: float = DEFAULT_TIMEOUT_S
     prompts_dir: Path | None = None
+    store_dir: Path | None = None
+    """Where answers and usage are kept; None: nowhere."""
+    use_cache: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -66,6 +70,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     prompts: str | Path | None = None,
     concurrency: int = 0,
     dry_run: bool = False,
+    use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from what was given; what was not comes from dbt's and the provider's environment variables.
@@ -100,7 +105,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     )
     return Settings(
         dbt=dbt,
-        llm=_llm_settings(model, prompts, env),
+        llm=_llm_settings(model, prompts, env, use_cache=use_cache),
         select=_joined(select),
         exclude=_joined(exclude),
         resource_types=types or DESCRIBED_RESOURCE_TYPES,
@@ -118,7 +123,7 @@ def _joined(words: str | Sequence[str]) -> str:
     return words if isinstance(words, str) else " ".join(words)
 
 
-def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]) -> LlmSettings:
+def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str], *, use_cache: bool) -> LlmSettings:
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
@@ -128,7 +133,15 @@ def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]
         api_key=Secret(env.get("OPENAI_API_KEY", "")),
         timeout_s=_seconds(env.get("DBT_DESCRIBE_TIMEOUT", "")),
         prompts_dir=Path(directory) if directory else None,
+        store_dir=store_dir(env),
+        use_cache=use_cache,
     )
+
+
+def store_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where answers and usage are kept: DBT_DESCRIBE_STORE, else the user's data directory of this platform."""
+    given = (os.environ if environ is None else environ).get("DBT_DESCRIBE_STORE")
+    return Path(given) if given else platformdirs.user_data_path("dbt-describe")
 
 
 def _seconds(timeout: str) -> float:

@@ -19,6 +19,7 @@ class FakeCompleter:
         self.requests: list[Request] = []
         self.closed = False
         self.stopped = False
+        self.kept: list[Reply] = []
 
     async def complete(self, request: Request) -> Reply:
         self.requests.append(request)
@@ -26,6 +27,9 @@ class FakeCompleter:
         if isinstance(answer, BaseException):
             raise answer
         return answer if isinstance(answer, Reply) else answer(request)
+
+    def keep(self, request: Request, reply: Reply) -> None:
+        self.kept.append(reply)
 
     def stop(self) -> None:
         self.stopped = True

@@ -49,7 +49,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
 
     async def ask_many(fake: Busy) -> None:
         async with Gateway(fake, lambda usage, model: None, concurrency=3) as gateway:
-            await asyncio.gather(*(gateway.complete(question()) for _ in range(20)))
+            await asyncio.gather(*(gateway.complete(question(max_output_tokens=n + 1)) for n in range(20)))
 
     fake = Busy(reply())
     asyncio.run(ask_many(fake))
@@ -69,7 +69,7 @@ def test_a_waiting_request_holds_no_turn_while_it_waits_to_retry() -> None:
         gateway = Gateway(fake, lambda usage, model: None, concurrency=1, sleep=sleep)
         first = asyncio.ensure_future(gateway.complete(question(node="first")))
         await waiting.wait()
-        await gateway.complete(question(node="second"))
+        await gateway.complete(question(node="second", max_output_tokens=1))
         await first
         return [request.node for request in fake.requests].index("second")
 

@@ -70,9 +70,10 @@ def cli() -> None:
 @_with_shared_options
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the diff.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
-def document(dry_run: bool, concurrency: int | None, **shared: Any) -> None:
+@click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
+def document(dry_run: bool, concurrency: int | None, no_cache: bool, **shared: Any) -> None:
     """Describe what is missing and write it into the schema files."""
-    settings = _settings(shared, dry_run=dry_run, concurrency=concurrency or 0)
+    settings = _settings(shared, dry_run=dry_run, concurrency=concurrency or 0, use_cache=not no_cache)
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
     from dbt_describe.cli.summary import render_report  # noqa: PLC0415
@@ -137,7 +138,9 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
     return joined[:-1]
 
 
-def _settings(shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0) -> Settings:
+def _settings(
+    shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0, use_cache: bool = True
+) -> Settings:
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
     return make_settings(
@@ -154,6 +157,7 @@ def _settings(shared: dict[str, Any], *, dry_run: bool = False, concurrency: int
         prompts=shared["prompts"],
         concurrency=concurrency,
         dry_run=dry_run,
+        use_cache=use_cache,
     )
 
 

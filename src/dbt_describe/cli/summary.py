@@ -105,6 +105,8 @@ def _headline(report: Report) -> list[str]:
             f"  asked      {spent.calls:>5}  {requests}, {spent.input_tokens:,} tokens in, "
             f"{spent.output_tokens:,} out, {_money(spent.cost_usd)}"
         )
+    if spent.cached:
+        lines.append(f"  kept       {spent.cached:>5}  answers that had been paid for before")
     lines += [
         f"  {'new' if file.created else 'changed':<10} {file.descriptions:>4}  {file.path}" for file in report.files
     ]

@@ -1,9 +1,9 @@
 """The one way to a language model: `Gateway.complete(request) -> Reply`.
 
-    Retry → Limiter → Ledger → Provider
+    Cache → SingleFlight → Retry → Limiter → Ledger → Provider
 
-Each layer is one small class with the same call. Retry stands outside the others so that every attempt takes its turn
-and is counted.
+Each layer is one small class with the same call. Retry stands outside of Limiter and Ledger so that every attempt takes
+its turn and leaves its row; an answer from the cache leaves one, too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, StoppedError
+from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, StoppedError, StoreError
+from dbt_describe.llm.cache import AnswerCache, Cache
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
-from dbt_describe.llm.ledger import Ledger, Totals
+from dbt_describe.llm.flight import SingleFlight
+from dbt_describe.llm.ledger import Ledger, Recorder, Totals
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
 from dbt_describe.llm.models import parse_model
@@ -45,6 +47,28 @@ class GatewaySettings(msgspec.Struct, frozen=True):
         return f"GatewaySettings(model={self.model!r}, concurrency={self.concurrency})"
 
 
+class Memory(msgspec.Struct, frozen=True):
+    """What outlives the run; without `answers` or `usage` nothing is kept of them.
+
+    `reads_answers` says whether kept answers may be given again; new ones are kept in any case. `endpoint` is host,
+    port and path; `run` is what this run's rows have in common; `warn` is told once when a file can't be written any
+    more.
+    """
+
+    answers: AnswerCache | None = None
+    reads_answers: bool = True
+    usage: Recorder | None = None
+    endpoint: str = ""
+    run: str = ""
+    warn: Callable[[str], None] = lambda _: None
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in (self.answers, self.usage):
+            if file is not None:
+                file.close()
+
+
 class Gateway:
     """The stack of layers over one provider. Use it as an async context manager, or call `aclose`."""
 
@@ -55,15 +79,23 @@ class Gateway:
         concurrency: int = 8,
         retry: RetryPolicy | None = None,
         sleep: Sleep = asyncio.sleep,
+        memory: Memory | None = None,
     ) -> None:
+        memory = memory or Memory()
         self._provider = provider
-        self._ledger = Ledger(provider, price)
+        self._memory = memory
+        self._ledger = Ledger(provider, price, memory.usage, memory.endpoint, memory.run, warn=memory.warn)
         self._is_stopped = False
         self._failures_in_a_row = 0
         self._last_failure = ""
-        self._outermost: Completer = Retry(
+        retrying = Retry(
             Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep, is_stopped=lambda: self._is_stopped
         )
+        flights = SingleFlight(retrying)
+        self._cache = (
+            Cache(flights, memory.answers, memory.endpoint, reads=memory.reads_answers) if memory.answers else None
+        )
+        self._outermost: Completer = self._cache or flights
 
     @property
     def totals(self) -> Totals:
@@ -96,15 +128,27 @@ class Gateway:
             self._last_failure = str(error)
             raise
         self._failures_in_a_row = 0
+        if reply.from_cache:
+            self._ledger.record_cached(request, reply)
         return reply
+
+    def keep(self, request: Request, reply: Reply) -> None:
+        """Remember an answer that turned out to be good, for the next time the same is asked."""
+        if self._cache is not None:
+            try:
+                self._cache.keep(request, reply)
+            except StoreError as error:
+                self._cache = None
+                self._memory.warn(f"Answers aren't kept any more: {error}.")
 
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""
         self._is_stopped = True
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections and files."""
         await self._provider.aclose()
+        self._memory.close()
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -113,7 +157,7 @@ class Gateway:
         await self.aclose()
 
 
-def open_gateway(settings: GatewaySettings) -> Gateway:
+def open_gateway(settings: GatewaySettings, memory: Memory | None = None) -> Gateway:
     """A gateway to the model of the settings. Nothing is sent yet.
 
     Raises:
@@ -133,4 +177,5 @@ def open_gateway(settings: GatewaySettings) -> Gateway:
     def price(usage: Usage, model: str) -> Decimal | None:
         return cost_of(usage, parse_model(model).name, endpoint)
 
-    return Gateway(OpenAIProvider(endpoint), price, settings.concurrency, settings.retry)
+    memory = msgspec.structs.replace(memory or Memory(), endpoint=endpoint.shown)
+    return Gateway(OpenAIProvider(endpoint), price, settings.concurrency, settings.retry, memory=memory)

@@ -22,7 +22,7 @@ class Request(msgspec.Struct, frozen=True):
     """One question, independent of any provider.
 
     `model` is written `provider/NAME`. `schema` is the JSON schema of the wanted answer (empty: free text); providers
-    ask for it as strictly as their endpoint can. `purpose` and `node` are only for accounts and messages.
+    ask for it as strictly as their endpoint can. `purpose`, `node` and `prompt` are only for accounts and messages.
     """
 
     model: str
@@ -33,6 +33,8 @@ class Request(msgspec.Struct, frozen=True):
     max_output_tokens: int = 4096
     purpose: str = "draft"
     node: str = ""
+    prompt: str = ""
+    """The template that the messages were made from, with its version: `model 1`."""
     timeout_s: float = 120.0
     """Total time for one attempt, connecting included."""
     attempt: int = 1
@@ -63,6 +65,8 @@ class Reply(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = None
     latency_s: float = 0.0
     attempts: int = 1
+    from_cache: bool = False
+    """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
 
 
 class Completer(Protocol):
@@ -81,3 +85,13 @@ class Provider(Completer, Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+class LlmModel(Provider, Protocol):
+    """What is asked from outside of this package: a `Gateway`, or a double of one."""
+
+    def keep(self, request: Request, reply: Reply) -> None:
+        """Remember an answer that turned out to be good."""
+
+    def stop(self) -> None:
+        """Send nothing more."""

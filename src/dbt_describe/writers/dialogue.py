@@ -21,7 +21,7 @@ from dbt_describe.errors import (
     StoppedError,
     TruncatedAnswerError,
 )
-from dbt_describe.llm.messages import Completer, Message, Reply, Request
+from dbt_describe.llm.messages import LlmModel, Message, Reply, Request
 from dbt_describe.planning import Abstention, Task
 from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
@@ -43,11 +43,16 @@ class Account:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
+        self.cached = 0
+        """Answers that cost nothing: kept from an earlier run, or shared with an equal request."""
         self.failures: list[str] = []
         """Of the requests that failed where others of the same node succeeded."""
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
+        if reply.from_cache:
+            self.cached += 1
+            return
         self.calls += 1
         self.input_tokens += reply.usage.input_tokens
         self.output_tokens += reply.usage.output_tokens
@@ -59,9 +64,9 @@ class Dialogue:
     """One node's questions. `window` is set when the model's window turned out to be smaller than assumed."""
 
     def __init__(
-        self, completer: Completer, model: str, templates: Templates, timeout_s: float, account: Account
+        self, llm_model: LlmModel, model: str, templates: Templates, timeout_s: float, account: Account
     ) -> None:
-        self._completer = completer
+        self._llm_model = llm_model
         self._model = model
         self._templates = templates
         self._timeout_s = timeout_s
@@ -119,6 +124,7 @@ class Dialogue:
             raise
         except AnswerError as error:
             return await self._ask_again(facts, prompt, request, reply, subject, error)
+        self._llm_model.keep(request, reply)
         return await self._repair(facts, prompt, request, reply, subject, reading) if reading.rejections else reading
 
     async def _ask_again(
@@ -127,8 +133,10 @@ class Dialogue:
         """The whole question once more, with what was wrong with the answer."""
         wish = render_repair(self._templates, prompt, problem=str(problem), rejected=())
         try:
-            second = await self._complete(_continued(request, reply, wish, request.schema))
+            again = _continued(request, reply, wish, request.schema)
+            second = await self._complete(again)
             reading = read_answer(_reply_text(second), _task(facts), subject)
+            self._llm_model.keep(again, second)
         except (RefusedAnswerError, LlmSettingsError, QuotaError, StoppedError):
             raise
         except (AnswerError, LlmError) as error:
@@ -145,14 +153,16 @@ class Dialogue:
         columns = tuple(column.name for column in failing.columns)
         schema = answer_schema(columns, failing.describe_node)
         try:
-            second = await self._complete(_continued(request, reply, wish, schema))
+            again = _continued(request, reply, wish, schema)
+            second = await self._complete(again)
             repaired = _settled(read_answer(_reply_text(second), _task(failing), subject), failing)
+            self._llm_model.keep(again, second)
         except (AnswerError, LlmError):
             repaired = _settled(Reading(rejections=reading.rejections), failing)
         return Reading(reading.drafts + repaired.drafts, reading.abstentions + repaired.abstentions)
 
     async def _complete(self, request: Request) -> Reply:
-        reply = await self._completer.complete(request)
+        reply = await self._llm_model.complete(request)
         self._account.add(reply)
         return reply
 
@@ -180,6 +190,7 @@ class Dialogue:
             temperature=prompt.template.parameters.temperature,
             max_output_tokens=max_output_tokens,
             node=facts.unique_id,
+            prompt=f"{prompt.template.name} {prompt.template.version}",
             timeout_s=self._timeout_s,
         )
 

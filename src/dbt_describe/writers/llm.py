@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,12 +19,15 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
+    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
-from dbt_describe.llm.gateway import GatewaySettings, open_gateway
-from dbt_describe.llm.messages import Provider, Reply, Request, Usage
+from dbt_describe.llm.cache import AnswerCache
+from dbt_describe.llm.gateway import GatewaySettings, Memory, open_gateway
+from dbt_describe.llm.messages import LlmModel, Reply, Request, Usage
 from dbt_describe.llm.models import parse_model
 from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
+from dbt_describe.llm.usage import UsageLog
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import children_by_node
 from dbt_describe.project.nodes import Project
@@ -63,12 +68,13 @@ class ModelSettings(Protocol):
     def prompts_dir(self) -> Path | None:
         """The user's own templates."""
 
+    @property
+    def store_dir(self) -> Path | None:
+        """Where answers and usage are kept; None: nowhere."""
 
-class Gateway(Provider, Protocol):
-    """What the writer asks: `llm.gateway.Gateway`, or a double of it in tests."""
-
-    def stop(self) -> None:
-        """Send nothing more."""
+    @property
+    def use_cache(self) -> bool:
+        """Whether kept answers may be used again."""
 
 
 class LlmWriter:
@@ -78,7 +84,7 @@ class LlmWriter:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: LlmModel,
         model: str,
         templates: Templates,
         *,
@@ -132,6 +138,7 @@ class LlmWriter:
             input_tokens=account.input_tokens,
             output_tokens=account.output_tokens,
             cost_usd=account.cost_usd,
+            cached=account.cached,
         )
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
@@ -174,6 +181,9 @@ class Unsent:
         """Nothing is sent. Raises: StoppedError."""
         raise StoppedError("A plan asks nothing.")
 
+    def keep(self, request: Request, reply: Reply) -> None:
+        """There is nothing to keep."""
+
     def stop(self) -> None:
         """Nothing is under way."""
 
@@ -181,10 +191,12 @@ class Unsent:
         """Nothing is open."""
 
 
-def open_llm_writer(settings: ModelSettings, concurrency: int = 16, *, asks: bool = True) -> LlmWriter:
+def open_llm_writer(
+    settings: ModelSettings, concurrency: int = 16, *, asks: bool = True, warn: Callable[[str], None] = lambda _: None
+) -> LlmWriter:
     """The writer for the settings' model; without `asks`, only its estimates can be had, and no key is needed.
 
-    Nothing is sent yet; templates are checked when they are first used.
+    Nothing is sent yet; templates are checked when they are first used. `warn` is told where answers can't be kept.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
@@ -199,7 +211,7 @@ def open_llm_writer(settings: ModelSettings, concurrency: int = 16, *, asks: boo
     )
     templates = open_templates(settings.prompts_dir)
     parse_model(settings.model)
-    gateway = open_gateway(gateway_settings) if asks else Unsent()
+    gateway = open_gateway(gateway_settings, _memory(settings, warn)) if asks else Unsent()
     name = settings.model.partition("/")[2].strip()
     base_url = gateway_settings.base_url or OPENAI_URL
     tokens = context_window(name, base_url)
@@ -212,6 +224,23 @@ def open_llm_writer(settings: ModelSettings, concurrency: int = 16, *, asks: boo
         timeout_s=settings.timeout_s,
         price=price_at(name, base_url),
     )
+
+
+def _memory(settings: ModelSettings, warn: Callable[[str], None]) -> Memory:
+    """The files that outlive the run; a run goes on without them where they can't be opened."""
+    if settings.store_dir is None:
+        return Memory()
+    try:
+        return Memory(
+            answers=AnswerCache(settings.store_dir),
+            reads_answers=settings.use_cache,
+            usage=UsageLog(settings.store_dir),
+            run=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}",
+            warn=warn,
+        )
+    except StoreError as error:
+        warn(f"Answers are not kept for the next run: {error}")
+        return Memory()
 
 
 def _is_final(error: DbtDescribeError) -> bool:

@@ -28,6 +28,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    cached: int = 0
+    """Answers that were paid for before, and are not among the calls."""
 
 
 class Writer(Protocol):

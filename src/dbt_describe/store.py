@@ -1,0 +1,70 @@
+"""SQLite files that outlive a run: several processes may use them at once, and a killed one leaves them whole."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dbt_describe.errors import StoreError
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a process waits for another one's write, which takes a tenth of a millisecond."""
+
+
+def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+    """A connection in autocommit mode to the database at `path`, which is made where it isn't there.
+
+    `migrations` are SQL scripts; those that the file hasn't seen yet are run, each once, whichever process comes first.
+
+    Raises:
+        StoreError: the file can't be opened, is no database, or was made by a newer version of dbt-describe.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        # WAL: readers and a writer at once; with NORMAL a killed process loses nothing that it had committed.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        _migrate(connection, migrations, path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path} can't be used: {error}. Delete it, or point DBT_DESCRIBE_STORE elsewhere.") from error
+    return connection
+
+
+@contextlib.contextmanager
+def store_errors(name: str) -> Iterator[None]:
+    """SQLite's errors inside the block, as ours.
+
+    Raises:
+        StoreError: the file `name` can't be read or written now.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{name} can't be used: {error}") from error
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[str], path: Path) -> None:
+    if _version(connection) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster: what counts is the version inside the transaction.
+        version = _version(connection)
+        if version > len(migrations):
+            raise StoreError(f"{path} was made by a newer dbt-describe; update this one.")
+        for script in migrations[version:]:
+            for statement in filter(str.strip, script.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)

@@ -1,0 +1,187 @@
+"""Nothing is paid twice: kept answers, shared answers, and the rows that tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbt_describe.errors import LlmError, StoreError
+from dbt_describe.llm.cache import AnswerCache, request_key
+from dbt_describe.llm.gateway import Gateway, Memory
+from dbt_describe.llm.messages import Message, Reply, Request, Usage
+from dbt_describe.llm.usage import Attempt, UsageLog, summed
+from tests.llm.fakes import FakeCompleter, question, reply
+
+
+class Rows:
+    """A recorder that keeps rows in a list."""
+
+    def __init__(self) -> None:
+        self.rows: list[Attempt] = []
+
+    def record(self, attempt: Attempt) -> None:
+        self.rows.append(attempt)
+
+    def close(self) -> None:
+        pass
+
+
+def gateway(fake: FakeCompleter, directory: Path, **memory: Any) -> Gateway:
+    kept = Memory(**({"answers": AnswerCache(directory), "endpoint": "host/v1", "run": "r1"} | memory))
+    return Gateway(fake, lambda usage, model: Decimal(usage.output_tokens), memory=kept)
+
+
+async def ask_and_keep(asked: Gateway, request: Request) -> Reply:
+    async with asked:
+        answer = await asked.complete(request)
+        asked.keep(request, answer)
+        return answer
+
+
+def test_a_kept_answer_is_given_again_without_asking(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply("First."), reply("Second."))
+    first, second = (asyncio.run(ask_and_keep(gateway(fake, tmp_path), question())) for _ in range(2))
+    assert (first.text, second.text, len(fake.requests)) == ("First.", "First.", 1)
+    assert (first.from_cache, second.from_cache) == (False, True)
+
+
+def test_an_answer_that_wasnt_good_is_asked_for_again(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply())
+    for _ in range(2):
+        asyncio.run(gateway(fake, tmp_path).complete(question()))
+    assert len(fake.requests) == 2
+
+
+def test_without_reading_answers_are_asked_anew_and_the_new_ones_kept(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply("First."), reply("Second."))
+    asyncio.run(ask_and_keep(gateway(fake, tmp_path), question()))
+    asyncio.run(ask_and_keep(gateway(fake, tmp_path, reads_answers=False), question()))
+    assert asyncio.run(ask_and_keep(gateway(fake, tmp_path), question())).text == "Second."
+    assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": "openai/other"},
+        {"temperature": 0.5},
+        {"max_output_tokens": 7},
+        {"schema": {"type": "object"}},
+        {"messages": (Message("user", "Why not?"),)},
+        {"messages": (Message("system", "Why?"),)},
+    ],
+)
+def test_whatever_decides_an_answer_decides_its_key(changed: dict[str, Any]) -> None:
+    assert request_key(question(**changed), "host/v1") != request_key(question(), "host/v1")
+
+
+def test_what_decides_nothing_isnt_in_the_key() -> None:
+    same = question(node="model.x", purpose="repair", prompt="model 2", timeout_s=1.0, attempt=3)
+    assert request_key(same, "host/v1") == request_key(question(), "host/v1")
+    assert request_key(question(), "other/v1") != request_key(question(), "host/v1")
+    one = request_key(question(schema={"a": 1, "b": 2}), "")
+    assert one == request_key(question(schema={"b": 2, "a": 1}), "")
+
+
+def test_equal_requests_under_way_share_one_answer_and_one_bill(tmp_path: Path) -> None:
+    async def ask() -> list[Reply]:
+        async with gateway(FakeCompleter(reply()), tmp_path, usage=rows) as asked:
+            return list(await asyncio.gather(*(asked.complete(question()) for _ in range(5))))
+
+    rows = Rows()
+    answers = asyncio.run(ask())
+    assert [answer.from_cache for answer in answers].count(False) == 1
+    assert [row.status for row in rows.rows].count("answered") == 1
+
+
+def test_equal_requests_share_an_error_and_the_next_one_is_sent_again(tmp_path: Path) -> None:
+    async def ask() -> tuple[int, str]:
+        fake = FakeCompleter(LlmError("odd"), reply("Fine."))
+        async with gateway(fake, tmp_path) as asked:
+            errors = await asyncio.gather(*(asked.complete(question()) for _ in range(3)), return_exceptions=True)
+            assert all(isinstance(error, LlmError) for error in errors)
+            sent = len(fake.requests)
+            return sent, (await asked.complete(question())).text
+
+    assert asyncio.run(ask()) == (1, "Fine.")
+
+
+def test_every_attempt_and_every_kept_answer_leaves_a_row(tmp_path: Path) -> None:
+    rows = Rows()
+    fake = FakeCompleter(LlmError("odd"), reply(usage=Usage(100, 20, 50, 5), model="tiny-2026"))
+    request = question(node="model.x", prompt="model 1")
+    with pytest.raises(LlmError):
+        asyncio.run(ask_and_keep(gateway(fake, tmp_path, usage=rows), request))
+    for _ in range(2):
+        asyncio.run(ask_and_keep(gateway(fake, tmp_path, usage=rows), request))
+    failed, answered, cached = rows.rows
+    assert (failed.status, failed.error, failed.cost_usd) == ("failed", "LlmError", None)
+    assert (answered.status, answered.model_answered, answered.cost_usd) == ("answered", "tiny-2026", Decimal(20))
+    assert (cached.status, cached.cost_usd, cached.request_key) == ("cached", Decimal(20), answered.request_key)
+    assert {(row.run, row.node, row.prompt, row.endpoint) for row in rows.rows} == {
+        ("r1", "model.x", "model 1", "host/v1")
+    }
+
+
+def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    rows, log = Rows(), UsageLog(tmp_path)
+    asyncio.run(gateway(FakeCompleter(reply()), tmp_path, usage=rows).complete(question()))
+    (row,) = rows.rows
+    log.record(row)
+    assert list(UsageLog(tmp_path).attempts()) == [row]
+    assert list(log.attempts(since=row.at + 1)) == []
+    assert list(log.attempts(run="other")) == []
+    assert log.last_run() == "r1"
+
+
+def test_a_sum_tells_costs_savings_and_latencies_apart(tmp_path: Path) -> None:
+    rows = Rows()
+    fake = FakeCompleter(reply(usage=Usage(100, 20), latency_s=2.0))
+    for number in (1, 1, 2):
+        asyncio.run(ask_and_keep(gateway(fake, tmp_path, usage=rows), question(max_output_tokens=number)))
+    found = summed("all", rows.rows)
+    assert (found.requests, found.failed, found.cached) == (2, 0, 1)
+    assert (found.input_tokens, found.output_tokens) == (200, 40)
+    assert (found.cost_usd, found.saved_usd, found.unpriced) == (Decimal(40), Decimal(20), 0)
+    assert (found.latency_p50_s, found.latency_p95_s) == (2.0, 2.0)
+    assert summed("none", []).cost_usd == 0
+
+
+def test_a_full_disk_ends_the_keeping_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    async def ask() -> str:
+        asked = gateway(FakeCompleter(reply("Fine.")), tmp_path, usage=UsageLog(tmp_path), warn=said.append)
+        monkeypatch.setattr(AnswerCache, "keep", full)
+        monkeypatch.setattr(UsageLog, "record", full)
+        async with asked:
+            for number in (1, 2):
+                request = question(max_output_tokens=number)
+                answer = await asked.complete(request)
+                asked.keep(request, answer)
+        return answer.text
+
+    said: list[str] = []
+    assert asyncio.run(ask()) == "Fine."
+    assert len(said) == 2
+
+
+def test_a_kept_answer_that_cant_be_read_is_asked_for_again(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply())
+    asyncio.run(ask_and_keep(gateway(fake, tmp_path), question()))
+    with sqlite3.connect(tmp_path / "answers.db") as connection:
+        connection.execute("UPDATE answers SET reply = '{'")
+    assert not asyncio.run(ask_and_keep(gateway(fake, tmp_path), question())).from_cache
+
+
+def test_the_cache_tells_what_it_holds_and_forgets_it(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path)
+    cache.keep("k", "openai/tiny", reply())
+    assert cache.info().answers == 1
+    assert (cache.clear(), cache.info().answers) == (1, 0)
