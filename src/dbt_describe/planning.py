@@ -46,6 +46,7 @@ _GRAIN_CLAIM = re.compile(
     r"|(each|every) (row|record)|identif(y|ies) (one|a single|each|every))\b",
     re.IGNORECASE,
 )
+CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
 
 
@@ -58,7 +59,7 @@ class Draft(msgspec.Struct, frozen=True):
     writer: str
     """`inherited`, `rules`, or the llm model's name."""
     confidence: str = "high"
-    """`high`, `medium` or `low`; low ones are reported, never written."""
+    """One of CONFIDENCES; low ones are reported, never written."""
     evidence: str = ""
     """What the text rests on, one line; for an inherited text the column it comes from."""
 

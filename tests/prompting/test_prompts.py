@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+import unicodedata
 from pathlib import Path
 
 import msgspec
@@ -23,7 +26,15 @@ from dbt_describe.lineage.origins import (
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.prompting.facts import ColumnFacts, Names, NodeFacts, gather_facts
-from dbt_describe.prompting.fragments import Fragment, fenced, fit, shrink_lines, shrink_sql
+from dbt_describe.prompting.fragments import (
+    Fragment,
+    fenced,
+    fit,
+    shrink_details,
+    shrink_lines,
+    shrink_python,
+    shrink_sql,
+)
 from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import open_templates
@@ -99,6 +110,7 @@ def test_facts_of_columns_are_readable() -> None:
         ("tested unique",),
         "the same as stg_orders v2.order_id",
         (("stg_orders v2.order_id", "Key."),),
+        is_unique=True,
     )
     assert status.tests == (
         "tested to be one of: 'open', 'shut'",
@@ -153,7 +165,6 @@ def test_the_prompt_goes_from_stable_to_volatile() -> None:
         "node", "sql", "upstream_nodes", "downstream", "described_columns", "other_columns", "input_columns", "asked"
     )]  # fmt: skip
     assert order == sorted(order)
-    assert prompt.dropped == ()
     assert prompt.columns == ("id", "Status", "total")
     other = build_prompts(msgspec.structs.replace(facts(), resource_type="seed", name="x"), open_templates(), Window())
     assert other[0].system == prompt.system
@@ -197,7 +208,7 @@ def test_a_repair_wish_shows_what_was_rejected_as_data() -> None:
     (prompt,) = build_prompts(facts(), open_templates(), Window())
     rejected = [("total", "{{ x }}\nsecond line </data>", "it holds Jinja"), ("", "", "nothing said")]
     wish = render_repair(open_templates(), prompt, problem="", rejected=rejected)
-    assert "- total: it holds Jinja (it was: {{ x }} second line </_data>)\n- node: nothing said\n</data>" in wish
+    assert "- total: it holds Jinja (it was: {{ x }} second line &lt;/data>)\n- node: nothing said\n</data>" in wish
 
 
 def test_fragments_go_by_priority_and_shrink_before_they_are_dropped() -> None:
@@ -244,12 +255,176 @@ def test_sql_loses_its_comments_first_and_then_its_middle() -> None:
     assert shrink_sql(sql, 5) == ""
 
 
-def test_nothing_inside_a_fence_can_close_it() -> None:
-    text = fenced("sql", "select 1 </data>\r\n<DATA name='x'> \x1b[31m</ data>")
-    assert text.count("<data") == text.lower().count("</data>") == 1
-    assert "\x1b" not in text
-    assert "\r" not in text
+# Also as a model may read it: white space and unseen characters in the tag change nothing.
+FENCE = re.compile(r"<\s*/?\s*data\b", re.IGNORECASE)
+TRICKS = st.sampled_from(
+    ["</data>", "</ data>", "< /data>", "<\x00/data>", "</\u200bdata>", "<\u00ad/data>", "<data", "<DATA name='x'>",
+     "\U000e0041", "\u202e", "\x1b[31m", "\r\n", "\r", "\ud800", "<", "/", "data", ">", "\u2060", "\x85", "\n"]
+)  # fmt: skip
+
+
+@given(st.lists(TRICKS | st.text(max_size=3), max_size=12).map("".join))
+def test_nothing_inside_a_fence_can_close_it(inside: str) -> None:
+    text = fenced("sql", inside)
+    shown = text.removeprefix('<data name="sql">').removesuffix("</data>")
+    assert FENCE.search(shown) is None
+    assert {unicodedata.category(character) for character in text if character not in "\n\t"}.isdisjoint(
+        {"Cc", "Cf", "Cs"}
+    )
+
+
+def test_a_fence_keeps_what_it_does_not_need_to_change() -> None:
+    text = fenced("sql", "select a\tfrom b\r\nwhere x < 3 -- été </data>")
+    assert text == '<data name="sql">\nselect a\tfrom b\nwhere x < 3 -- été &lt;/data>\n</data>'
     assert fenced("sql", " \n") == ""
+
+
+@pytest.mark.parametrize(
+    "literal",
+    ["'--not a comment'", "'/* nor */ this'", "'it\\'s -- one'", '"--a"', "`--a`", "$$ -- a $$", "'a   b'", "''"],
+)
+def test_sql_keeps_its_literals_when_it_is_shrunk(literal: str) -> None:
+    assert shrink_sql(f"select {literal}  as x, -- gone 'it\n\n\n  1 /* gone\n */ from t", 100) == (
+        f"select {literal} as x,\n 1 from t"
+    )
+
+
+@pytest.mark.parametrize("unclosed", ["'", "\\'", '"', "$$ ", "/*", "`a` '"])
+def test_sql_that_never_closes_what_it_opens_takes_no_longer(unclosed: str) -> None:
+    started = time.perf_counter()
+    shrink_sql(unclosed * 50_001, 100)
+    assert time.perf_counter() - started < 2.0
+
+
+def test_python_is_not_read_as_sql_when_it_is_shrunk() -> None:
+    code = "x = 1 --1\n" * 300
+    assert shrink_python(code, 10_000) == code
+    short = shrink_python(code, 100)
+    assert estimate_tokens(short) <= 100
+    assert "# (left out)" in short
+    assert "--1" in short
+
+
+def changed(unique_id: str, **fields: object) -> Project:
+    nodes = NODES | {unique_id: msgspec.structs.replace(NODES[unique_id], **fields)}
+    return msgspec.structs.replace(PROJECT, nodes=nodes)
+
+
+def test_a_python_model_shows_its_code() -> None:
+    python = changed(ORDERS, language="python", raw_code="def model(dbt, session): ...", compiled_code="# dbt's page")
+    found = gather_facts(Task(ORDERS, ("id",)), python, LINEAGE, KNOWN, {})
+    (prompt,) = build_prompts(found, open_templates(), Window())
+    assert 'Its code (python):\n<data name="sql">\ndef model(dbt, session): ...\n</data>' in prompt.user
+    assert "Its SQL:" in build_prompts(facts(), open_templates(), Window())[0].user
+
+
+def test_placeholders_are_no_descriptions() -> None:
+    empty = changed(ORDERS, description="TODO", columns=(Column("id"), Column("told", description="TBD.")))
+    undescribed = msgspec.structs.replace(NODES[STG], description="Missing description.")
+    empty = msgspec.structs.replace(empty, nodes={**empty.nodes, STG: undescribed})
+    found = gather_facts(Task(ORDERS, ("id",)), empty, LINEAGE, Descriptions(), {})
+    assert (found.description, found.upstream, found.siblings, found.undescribed) == ("", (), (), ("told",))
+    source = changed(RAW, source_description="n/a")
+    assert gather_facts(Task(RAW, ("x",)), source, LINEAGE, Descriptions(), {}).about == ()
+
+
+def test_only_what_is_proved_of_a_column_is_told_as_proved() -> None:
+    def of(**fields: object) -> list[tuple[bool, bool]]:
+        lineage = Lineage("duckdb", {ORDERS: NodeLineage(ORDERS, shape=fields.pop("shape", None))})  # type: ignore[arg-type]
+        task = Task(ORDERS, ("id", "total"))
+        found = gather_facts(task, changed(ORDERS, **fields), lineage, KNOWN, {}).columns
+        return [(column.is_unique, column.is_present) for column in found]
+
+    plain = (Column("id"), Column("total"))
+    tested = (Column("id", tests=(DataTest("unique", "id"), DataTest("not_null", "id"))), Column("total"))
+    some = (Column("id", tests=(DataTest("unique", "id", conditional=True),)), Column("total"))
+    assert of(columns=plain, unique_key=()) == [(False, False), (False, False)]
+    assert of(columns=tested, unique_key=()) == [(True, True), (False, False)]
+    assert of(columns=some, unique_key=()) == [(False, False), (False, False)]
+    assert of(columns=plain, unique_key=("ID",)) == [(True, False), (False, False)]
+    assert of(columns=plain, unique_key=("id", "total")) == [(False, False), (False, False)]
+    assert of(columns=plain, unique_key=("id",), resource_type="snapshot") == [(False, False), (False, False)]
+    assert of(columns=plain, unique_key=(), shape=Shape(group_by=("total",))) == [(False, False), (True, False)]
+    assert of(columns=plain, unique_key=(), shape=Shape(group_by=("id", "total"))) == [(False, False), (False, False)]
+
+
+COPIES = Lineage(
+    "duckdb",
+    {
+        ORDERS: NodeLineage(ORDERS, origins={"total": Same(ColumnRef(STG, "sum"))}),
+        STG: NodeLineage(STG, origins={"sum": Same(ColumnRef("model.shop.deep", "x"))}),
+        "model.shop.deep": NodeLineage(
+            "model.shop.deep",
+            origins={"x": Derived(f'ABS("{RAW}"."a")', (ColumnRef(RAW, "a"),), (Aggregation((f'"{RAW}"."b"',)),))},
+        ),
+    },
+)
+
+
+def test_a_copy_of_what_is_not_described_tells_where_it_is_computed() -> None:
+    known = Descriptions(columns={ColumnRef(RAW, "a"): "Cents."})
+    (total,) = gather_facts(Task(ORDERS, ("total",)), PROJECT, COPIES, known, {}).columns
+    assert total.origin == (
+        "the same as stg_orders v2.sum and deep.x; there computed as ABS(raw.orders.a); aggregated per raw.orders.b"
+    )
+    assert total.inputs == (("raw.orders.a", "Cents."),)
+
+
+def test_a_copy_of_what_is_described_tells_that_alone() -> None:
+    known = Descriptions(columns={ColumnRef(RAW, "a"): "Cents.", ColumnRef(STG, "sum"): "Unique sum."})
+    (total,) = gather_facts(Task(ORDERS, ("total",)), PROJECT, COPIES, known, {}).columns
+    assert (total.origin, total.inputs) == ("the same as stg_orders v2.sum", (("stg_orders v2.sum", "Unique sum."),))
+
+
+def test_a_huge_expression_costs_no_column() -> None:
+    terms = " ".join(f"WHEN x = {index} THEN {index + 1}" for index in range(3000))
+    lineage = Lineage("duckdb", {ORDERS: NodeLineage(ORDERS, origins={"total": Derived(f"CASE {terms} END")})})
+    task = Task(ORDERS, ("id", "Status", "total", "told", "other"), describe_node=True)
+    found = gather_facts(task, PROJECT, lineage, KNOWN, {})
+    assert len(found.columns[2].origin) < 700
+    assert found.columns[2].origin.startswith("computed as CASE WHEN x = 0 THEN 1")
+    assert found.columns[2].origin.endswith("THEN 3000 END")
+    assert " … " in found.columns[2].origin
+    (prompt,) = build_prompts(found, open_templates(), Window(8192))
+    assert prompt.columns == task.columns
+
+
+def test_a_column_asked_alone_loses_its_details_before_it_is_given_up() -> None:
+    heavy = ColumnFacts("total", "decimal", tuple(f"test {'x y ' * 140}" for _ in range(40)), "computed as a + b")
+    found = msgspec.structs.replace(facts(), columns=(heavy, ColumnFacts("id")), describe_node=False)
+    first, second = build_prompts(found, open_templates(), Window(4096))
+    assert (first.columns, second.columns) == (("total",), ("id",))
+    assert "- total" in first.user
+    assert first.input_tokens + first.max_output_tokens <= 4096
+
+
+def test_details_are_cut_before_they_are_left_out() -> None:
+    text = f"- a\n    {'word ' * 200}\n    short"
+    assert shrink_details(text, 90).endswith("    short")
+    assert shrink_details(text, 4) == "- a"
+    assert shrink_details(text, 1) == ""
+
+
+@pytest.mark.parametrize(("columns", "requests"), [(79, 1), (120, 1), (300, 3)])
+def test_a_node_is_asked_for_at_once_as_long_as_its_answer_fits(columns: int, requests: int) -> None:
+    wide = tuple(ColumnFacts(f"column_{index}", "varchar") for index in range(columns))
+    prompts = build_prompts(msgspec.structs.replace(facts(), columns=wide), open_templates(), Window(131_072))
+    assert len(prompts) <= requests + 1
+    assert (len(prompts) == 1) is (requests == 1)
+    for prompt in prompts:
+        asked = len(prompt.columns) + prompt.describe_node
+        assert 120 * asked <= prompt.max_output_tokens <= Window().output_tokens
+
+
+def test_the_facts_to_check_against_are_those_that_are_shown() -> None:
+    sql = (
+        "select a_rather_long_name,\n" * 3000 + "lost_in_the_middle,\n" + "select another_name,\n" * 3000 + "1 </data>"
+    )
+    (prompt,) = build_prompts(msgspec.structs.replace(facts(), sql=sql), open_templates(), Window(8192))
+    assert "another_name" in prompt.facts
+    assert "lost_in_the_middle" not in prompt.facts
+    assert "orders" in prompt.facts
+    assert all(line in prompt.user for line in prompt.facts.splitlines())
 
 
 def test_very_wide_schemas_stay_within_strict_modes_limits() -> None:

@@ -21,8 +21,9 @@ def given(directory: Path, **files: str) -> Templates:
 @pytest.mark.parametrize("name", sorted(path.stem for path in shipped_directory().glob("*.yml")))
 def test_every_shipped_template_can_be_used(name: str) -> None:
     template = open_templates().get(name)
-    assert template.label == f"{name}@1"
-    assert template.system.source
+    assert (template.name, template.version) == (name, "1")
+    assert template.user.source
+    assert bool(template.system.source) is (name != "repair")
 
 
 def test_templates_are_found_inside_a_package_and_at_the_top_of_a_checkout(tmp_path: Path) -> None:
@@ -39,8 +40,8 @@ def test_templates_are_found_inside_a_package_and_at_the_top_of_a_checkout(tmp_p
 def test_a_file_of_the_same_name_wins(tmp_path: Path) -> None:
     (tmp_path / "model.yml").write_text(MINIMAL, encoding="utf-8")
     templates = open_templates(tmp_path)
-    assert templates.get("model").label == "model@3"
-    assert templates.get("source").label == "source@1"
+    assert templates.get("model").version == "3"
+    assert templates.get("source").version == "1"
 
 
 def test_a_partial_override_takes_the_rest_from_what_it_extends(tmp_path: Path) -> None:
@@ -69,6 +70,10 @@ def test_a_directory_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         ("version: 1\nsystem: x\n", r"bad\.yml:1: user missing"),
         ("version: 1\nsystem: x\nuser: y\noutput: 3\n", r"bad\.yml:4: output must be a mapping"),
         ("version: 1\nsystem: x\nuser: y\noutput: {colum_words: 3}\n", r"bad\.yml:1: .*colum_words"),
+        ("version: 1\nsystem: x\nuser: y\noutput: {column_words: 0}\n", r"bad\.yml:1: .*>= 1"),
+        ("version: 1\nname: model\nsystem: x\nuser: y\n", r"bad\.yml:2: the name is 'model', but .* 'bad'"),
+        ("description: [x]\n", r"bad\.yml:1: description must be text"),
+        ("version: 1\nuser: y\n", r"bad\.yml:1: system missing"),
         ("version: 1\nextends: bad\n", "in a circle: bad → bad"),
         ("version: 1\nextends: nowhere\n", r"no prompt template nowhere\.yml"),
         ("a: " + "x" * 300_000, "larger than"),

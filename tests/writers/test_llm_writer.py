@@ -79,7 +79,7 @@ def good(request: Request) -> Reply:
     """Every description that the request's schema asks for."""
     properties: Any = request.schema["properties"]
     names = properties["columns"]["items"]["properties"]["name"]["enum"] if "columns" in properties else []
-    texts = {name: f"Money that customers have spent, variant {index}." for index, name in enumerate(names)}
+    texts = {name: f"Money that customers have spent, told as `{name}`." for name in names}
     return described(texts, NODE_TEXT if "node" in properties else "")
 
 
@@ -127,7 +127,35 @@ def test_an_unknown_price_makes_the_cost_unknown() -> None:
 def test_low_confidence_is_an_abstention() -> None:
     result = write(FakeCompleter(described({"amount": PAID}, confidence="low")), Task(ORDERS, ("amount",)))
     assert result.drafts == ()
-    assert [given.reason for given in result.abstentions] == ["the SQL"]
+    assert [given.reason for given in result.abstentions] == ["the model isn't sure"]
+
+
+def test_a_text_that_only_repeats_the_name_is_not_asked_for_again() -> None:
+    result = write(FakeCompleter(described({"amount": "The amount."})), Task(ORDERS, ("amount",)))
+    assert [given.reason for given in result.abstentions] == ["the model only repeats the name"]
+    assert result.calls == 1
+
+
+def test_a_claim_that_no_test_proves_is_asked_again_with_its_reason() -> None:
+    claims = described({"amount": f"{PAID} Never null.", "ordered_on": f"{WHEN} Never null."})
+    fake = FakeCompleter(claims, described({"ordered_on": WHEN}))
+    result = write(fake, Task(ORDERS, ("amount", "ordered_on")))
+    assert {draft.column: draft.text for draft in result.drafts} == {
+        "amount": f"{PAID} Never null.",
+        "ordered_on": WHEN,
+    }
+    assert "ordered_on: it says that the column is never null, which no test proves" in (
+        fake.requests[1].messages[-1].content
+    )
+
+
+def test_the_longest_text_follows_from_the_templates_words(tmp_path: Path) -> None:
+    (tmp_path / "model.yml").write_text("extends: model\noutput: {column_words: 200}\n", encoding="utf-8")
+    long = " ".join([PAID] * 20)
+    fake = FakeCompleter(described({"amount": long}))
+    made = LlmWriter(fake, "openai/tiny", open_templates(tmp_path))
+    result = asyncio.run(made.write(Task(ORDERS, ("amount",)), project(), LINEAGE, KNOWN))
+    assert [draft.text for draft in result.drafts] == [long]
 
 
 def test_only_the_failing_descriptions_are_asked_again() -> None:

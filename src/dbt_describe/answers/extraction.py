@@ -1,7 +1,7 @@
 """The JSON object in a model's reply, however it is wrapped.
 
-The ladder: strip thinking → strict JSON → fenced blocks, last first → the last complete object that is wanted →
-json-repair. Last, not first: an earlier object may be quoted from the data that the model was shown.
+The ladder: strip thinking → strict JSON → fenced blocks, last first → the last complete value that is wanted →
+json-repair. Last, not first: an earlier value may be quoted from the data that the model was shown.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from dbt_describe.errors import AnswerError
 
 LARGEST_REPLY_CHARACTERS = 1_000_000
-# Limits of the scan: objects tried, and characters read over again after failures (2 MB take about 20 ms).
-MOST_SCANNED_OBJECTS = 256
+# Limits of the scan: values tried, and characters read over again after failures (2 MB take about 20 ms).
+MOST_SCANNED_VALUES = 512
 MOST_SCANNED_CHARACTERS = 2_000_000
 # json-repair takes about 40 ms for 32 KB, and much longer for deep nesting.
 LARGEST_REPAIR_CHARACTERS = 32_000
@@ -26,9 +28,18 @@ _THINKING = re.compile(r"\s*<(think|thinking|thought|reasoning)>.*?</\1>", re.DO
 _END_OF_THINKING = re.compile(r".*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
 _FENCED = re.compile(r"(?:```|~~~)[ \t]*(?:json[c5]?|JSON)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*(?:```|~~~)", re.DOTALL)
 _BRACKET = re.compile(r"[\[{]|[\]}]")
+_OPENING = re.compile(r"[\[{]")
+_START = re.compile(r"\[\s*\{|\{")
 
 
-def extract_object(text: str, is_wanted: Wanted) -> object:
+class Extracted(msgspec.Struct, frozen=True):
+    """A JSON value; `repaired` is the text it was guessed from where it isn't valid JSON, else empty."""
+
+    value: object
+    repaired: str = ""
+
+
+def extract_object(text: str, is_wanted: Wanted) -> Extracted:
     """The JSON value in the reply for which `is_wanted` holds.
 
     Raises:
@@ -39,21 +50,23 @@ def extract_object(text: str, is_wanted: Wanted) -> object:
     said = text.lstrip("\ufeff \t\r\n")
     if not said.strip("\x00 \t\r\n"):
         raise AnswerError("the answer is empty")
-    for candidate in _candidates(said):
-        if is_wanted(candidate):
-            return candidate
+    answer = _without_thinking(said)
+    for value in _valid(said, answer):
+        if is_wanted(value):
+            return Extracted(value)
+    for value in _repaired(answer):
+        if is_wanted(value):
+            return Extracted(value, answer)
     raise AnswerError("the answer holds no JSON object of the wanted shape")
 
 
-def _candidates(said: str) -> Iterator[object]:
+def _valid(said: str, answer: str) -> Iterator[object]:
     """Values in the order of the ladder, each rung climbed only when the ones before it held nothing wanted."""
-    answer = _without_thinking(said)
     for text in dict.fromkeys((answer, said)):
         yield from _strict(text)
     for block in reversed(_FENCED.findall(answer)):
         yield from _strict(block)
     yield from reversed(_scanned(answer))
-    yield from _repaired(answer)
 
 
 def _without_thinking(said: str) -> str:
@@ -77,7 +90,7 @@ def _strict(text: str) -> Iterator[object]:
 
 def _loaded(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
     except (ValueError, RecursionError):
         return None
 
@@ -86,15 +99,24 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
 
 
+def _without_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The object; refused where a key stands twice: two entries that ran together mustn't mix their texts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
 def _scanned(text: str) -> list[object]:
-    """All complete outermost objects, in order, as far as the limits allow."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    """All complete outermost objects and arrays, in order, as far as the limits allow."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
     found: list[object] = []
     spent = 0
-    position = text.find("{")
-    for _ in range(MOST_SCANNED_OBJECTS):
-        if position < 0 or spent > MOST_SCANNED_CHARACTERS:
+    opening = _OPENING.search(text)
+    for _ in range(MOST_SCANNED_VALUES):
+        if opening is None or spent > MOST_SCANNED_CHARACTERS:
             break
+        position = opening.start()
         try:
             value, position = decoder.raw_decode(text, position)
             found.append(value)
@@ -104,19 +126,18 @@ def _scanned(text: str) -> list[object]:
         except (ValueError, RecursionError):
             spent += len(text) - position
             position += 1
-        position = text.find("{", position)
+        opening = _OPENING.search(text, position)
     return found
 
 
 def _repaired(text: str) -> Iterator[object]:
-    """What json-repair makes of the text between the outermost brackets.
+    """What json-repair makes of the text from the first bracket to the last closing one.
 
-    The slice ends at the last closing bracket: a text that was cut off in the middle of a string mustn't become a
-    description that ends in the middle of a sentence.
+    The slice ends there because a text that was cut off in the middle of a string mustn't become a description.
     """
-    start, end = text.find("{"), text.rfind("}") + 1
-    piece = text[start:end]
-    if start < 0 or end <= start or len(piece) > LARGEST_REPAIR_CHARACTERS or _depth(piece) > DEEPEST_REPAIR:
+    opening = _START.search(text)
+    piece = text[opening.start() : text.rfind("}") + 1] if opening else ""
+    if not piece or len(piece) > LARGEST_REPAIR_CHARACTERS or _depth(piece) > DEEPEST_REPAIR:
         return
     # Imported here: most answers never need it, and it takes 66 ms.
     import json_repair  # noqa: PLC0415
@@ -125,7 +146,9 @@ def _repaired(text: str) -> Iterator[object]:
         value: object = json_repair.loads(piece)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return
-    yield from reversed(value) if isinstance(value, list) else (value,)
+    yield value
+    if isinstance(value, list):
+        yield from reversed(value)
 
 
 def _depth(text: str) -> int:

@@ -8,20 +8,33 @@ The answer that is asked for, everything else in it being ignored:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 
 import msgspec
 
+from dbt_describe.answers.entries import Entry, confidence_of, entries_of, fault_of_repair, merged
 from dbt_describe.answers.extraction import extract_object
-from dbt_describe.answers.validation import Limits, admits_ignorance, fault_of, tidy
-from dbt_describe.errors import AnswerError, RefusedAnswerError, TruncatedAnswerError
+from dbt_describe.answers.grounding import Shown, fault_of_grounding
+from dbt_describe.answers.restating import restates
+from dbt_describe.answers.validation import (
+    Limits,
+    admits_ignorance,
+    fault_of_claim,
+    fault_of_form,
+    says_too_little,
+    tidy,
+)
+from dbt_describe.errors import RefusedAnswerError, TruncatedAnswerError
 from dbt_describe.planning import Abstention, Draft, Task
 
-CONFIDENCES = ("high", "medium", "low")
 # Providers' words for an answer that a limit cut off, and for one that a filter stopped (2026-11).
 TRUNCATED = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
 FILTERED = frozenset({"content_filter", "refusal", "safety", "blocked"})
 _EVIDENCE_CHARACTERS = 300
+# Evidence that is SQL, a name or a few words tells a person nothing.
+_FEWEST_WORDS = 4
+_CODE = re.compile(r"[=;(){}<>|]|::|\b(?:select|coalesce|case when|group by)\b|^computed as\b", re.IGNORECASE)
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -41,12 +54,16 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What an answer is checked against: the node's name, the words of the facts, the limits, and who writes."""
+    """What an answer is checked against: the node's name, what the model was shown, the limits, and who writes."""
 
     node_name: str
     writer: str
-    known: frozenset[str] = frozenset()
+    shown: Shown = Shown()
     limits: Limits = Limits()
+    unique: frozenset[str] = frozenset()
+    """Lower-case names of the columns that are proved to be unique."""
+    present: frozenset[str] = frozenset()
+    """Lower-case names of the columns that are proved never to be null."""
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -72,13 +89,14 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
         raise RefusedAnswerError(f"the model declined to answer{why}")
 
     def is_wanted(value: object) -> bool:
-        return _answered(value, task) is not None
+        return entries_of(value, task) is not None
 
-    answer = _answered(extract_object(reply.text, is_wanted), task)
-    if answer is None:  # pragma: no cover - is_wanted has just said otherwise
-        raise AnswerError("the answer holds no JSON object of the wanted shape")
+    extracted = extract_object(reply.text, is_wanted)
+    answers = entries_of(extracted.value, task) or {}
     asked = ([""] if task.describe_node else []) + list(task.columns)
-    return _sorted_out([_read_one(answer.get(column.lower(), ()), column, task, subject) for column in asked])
+    return _sorted_out(
+        [_read_one(answers.get(column.lower(), ()), column, task, subject, extracted.repaired) for column in asked]
+    )
 
 
 def _sorted_out(entries: Iterable[Draft | Abstention | Rejection]) -> Reading:
@@ -90,84 +108,54 @@ def _sorted_out(entries: Iterable[Draft | Abstention | Rejection]) -> Reading:
     )
 
 
-def _answered(value: object, task: Task) -> Mapping[str, tuple[Mapping[str, object], ...]] | None:
-    """The entries of the asked things by lower-case column name (empty: the node); None where there is none at all.
-
-    Small models answer with a bare list of columns, with a mapping from name to entry, or with plain strings for
-    entries; all of these say the same.
-    """
-    if isinstance(value, list):
-        value = {"columns": value}
-    if not isinstance(value, dict):
-        return None
-    asked = {column.lower() for column in task.columns}
-    found: dict[str, list[Mapping[str, object]]] = {}
-    for name, entry in _column_entries(value.get("columns")):
-        if name.strip().lower() in asked:
-            found.setdefault(name.strip().lower(), []).append(entry)
-    node = _entry(value.get("node")) if task.describe_node else None
-    if node is not None:
-        found[""] = [node]
-    return {name: tuple(entries) for name, entries in found.items()} or None
-
-
-def _column_entries(columns: object) -> Iterable[tuple[str, Mapping[str, object]]]:
-    if isinstance(columns, dict):
-        columns = [{**entry, "name": name} for name, value in columns.items() if (entry := _entry(value)) is not None]
-    if not isinstance(columns, list):
-        return
-    for entry in columns:
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str) and "description" in entry:
-            yield entry["name"], entry
-
-
-def _entry(value: object) -> Mapping[str, object] | None:
-    if isinstance(value, str):
-        return {"description": value}
-    return value if isinstance(value, dict) and "description" in value else None
-
-
 def _read_one(
-    entries: tuple[Mapping[str, object], ...], column: str, task: Task, subject: Subject
+    entries: tuple[Entry, ...], column: str, task: Task, subject: Subject, repaired: str
 ) -> Draft | Abstention | Rejection:
-    what = "the column" if column else "the node"
     if not entries:
-        return Rejection(column, "", f"the answer says nothing on {what}")
-    entry = entries[0]
-    if any(other.get("description") != entry.get("description") for other in entries[1:]):
+        return Rejection(column, "", f"the answer says nothing on {'the column' if column else 'the node'}")
+    entry = merged(entries)
+    if entry is None:
         return Rejection(column, "", "it is described twice, and differently")
     text = entry.get("description")
-    confidence = _confidence(entry.get("confidence", "medium"))
-    evidence = _one_line(entry.get("evidence", ""))
     if text is None:
         text = ""
     if not isinstance(text, str):
         return Rejection(column, str(text)[:200], "the description isn't a text")
+    confidence = confidence_of(entry)
+    evidence = _one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
-        return Abstention(task.unique_id, column, evidence or "the facts don't show what it means")
+        return Abstention(task.unique_id, column, _unsure(evidence))
+    if not confidence:
+        return Rejection(column, text, "its confidence is missing, or none of high, medium and low")
     if not text.strip():
         return Rejection(column, "", "the description is empty although the confidence isn't low")
-    if not confidence:
-        return Rejection(column, text, "the confidence is none of high, medium and low")
-    return _checked(tidy(text), Draft(task.unique_id, column, text, subject.writer, confidence, evidence), subject)
+    if repaired and (fault := fault_of_repair(column, text, confidence, repaired)):
+        return Rejection(column, text, fault)
+    return _checked(Draft(task.unique_id, column, text, subject.writer, confidence, evidence), subject)
 
 
-def _checked(text: str, draft: Draft, subject: Subject) -> Draft | Rejection:
-    limits = subject.limits
+def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
+    text = tidy(draft.text)
     name = draft.column or subject.node_name
-    most = limits.column_characters if draft.column else limits.node_characters
+    most = subject.limits.column_characters if draft.column else subject.limits.node_characters
     # The text as it came, too: tidying mustn't hide what is wrong with it.
-    reason = fault_of(draft.text, name, subject.known, most) or fault_of(text, name, subject.known, most)
-    return Rejection(draft.column, draft.text, reason) if reason else msgspec.structs.replace(draft, text=text)
+    if fault := fault_of_form(draft.text, most) or fault_of_form(text, most):
+        return Rejection(draft.column, draft.text, fault)
+    if restates(text, name):
+        # Asking again would send everything once more for a column that the model knows nothing of.
+        return Abstention(draft.unique_id, draft.column, "the model only repeats the name")
+    fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
+    if draft.column and not fault:
+        is_unique, is_present = (draft.column.lower() in proved for proved in (subject.unique, subject.present))
+        fault = fault_of_claim(text, is_unique=is_unique, is_present=is_present)
+    return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
 
 
-def _confidence(value: object) -> str:
-    """One of CONFIDENCES, or empty. Some models give a share instead of a word."""
-    if isinstance(value, str) and value.strip().lower() in CONFIDENCES:
-        return value.strip().lower()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
-        return "high" if value >= 0.8 else "medium" if value >= 0.5 else "low"
-    return ""
+def _unsure(evidence: str) -> str:
+    """Why nothing is written, for a person: with the model's own words where they are a sentence and no SQL."""
+    words = evidence.split()
+    is_prose = len(words) >= _FEWEST_WORDS and not _CODE.search(evidence)
+    return f"the model isn't sure: {evidence}" if is_prose else "the model isn't sure"
 
 
 def _one_line(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Whether one text may be written as a description."""
+"""Whether one text may be written as a description: its form, and what it claims of its column."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import unicodedata
 
 import msgspec
 
+from dbt_describe.answers.language import other_language
+from dbt_describe.planning import claims_grain, is_missing
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+# English has 6 characters to a word, its space included; names are longer.
+CHARACTERS_PER_WORD = 20
+_FEWEST_CHARACTERS = 200
 
-
-JINJA = re.compile(r"\{\{|\{%|\{#")
+_JINJA = re.compile(r"\{\{|\{%|\{#")
+_BRACES = re.compile(r"[{}]|\"\s*:")
 _FENCE = re.compile(r"```|~~~")
-# dbt's documentation site renders descriptions as Markdown and lets HTML through.
+# A Windows path whose backslash was read as the escape of a line break or a tab.
+_EATEN_BACKSLASH = re.compile(r"\b[A-Za-z]:[\n\r]|\t")
+# dbt's documentation site renders descriptions as Markdown and lets HTML through, unclosed tags too.
+_HTML = re.compile(r"<(?:/?[a-z][\w:-]*(?=[\s/>])|[!?])", re.IGNORECASE)
 _MARKUP = re.compile(
-    r"</?(?:[a-z][\w-]*)(?:\s[^<>]*)?/?>|\]\([^)]*\)|https?://|javascript:|^\s{0,3}(?:#{1,6}\s|[-*+]\s|\|)",
+    r"\][(\[]|^\s*\[[^\]]*\]:|https?://|javascript:|\*\*[^\s*](?:[^*]*[^\s*])?\*\*"
+    r"|^\s{0,3}(?:#{1,6}\s|[-*+]\s|\d{1,3}[.)]\s|\|)",
     re.IGNORECASE | re.MULTILINE,
 )
 _REFUSAL = re.compile(
@@ -28,61 +35,21 @@ _IGNORANCE = re.compile(
     r"\b(?:cannot|can't|can not|could not|couldn't) be (?:determined|inferred|known|derived)\b"
     r"|\bunable to (?:determine|infer)\b|\b(?:not enough|insufficient|no) (?:information|context|facts|evidence)\b"
     r"|\b(?:meaning|purpose|definition) (?:is|remains) (?:unknown|unclear|not (?:clear|known|given|documented))\b"
-    r"|\bis unclear\b|\bnot (?:specified|provided|documented) in the\b|^unknown\b",
+    r"|\bis unclear\b|\bnot (?:specified|provided|documented) in the\b|^unknown\b|^lorem ipsum\b"
+    r"|^(?:(?:no|missing|pending) (?:description|documentation)|to be (?:documented|described|determined))\b",
     re.IGNORECASE,
 )
-_PLACEHOLDER = re.compile(
-    r"(?:to ?do|tbd|n/?a|none|null|nil|undefined|string|text|description|\.{2,}|…|-+|\?+|lorem ipsum.*|<.*>|\[.*\])"
-    r"[.!]?",
+_NEVER_NULL = re.compile(
+    r"\b(?:never|never be|cannot be|can't be|can not be|must not be) (?:null|empty|missing|blank)\b"
+    r"|\balways (?:present|filled|populated|set(?! to)|has a value)\b|\bnon-null (?:identifier|key)\b",
     re.IGNORECASE,
 )
-_CODE_SPAN = re.compile(r"`([^`]*)`")
-_QUOTED_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"")
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_SNAKE_CASE = re.compile(r"(?<![\w'\"])[a-z0-9]+(?:_[a-z0-9]+)+(?![\w'\"])")
+# How many different values there are says nothing on the column's own: "number of the unique customers".
+_COUNTED_UNIQUE = re.compile(
+    r"\b(?:number|count|list|set|share|total) of (?:(?:the|all|its) )?unique(?:ly)?\b", re.IGNORECASE
+)
+_CODE_SPAN = re.compile(r"`[^`]*`")
 _WORD = re.compile(r"[^\W_]+")
-# What a backticked piece of SQL may hold without being in the facts.
-_SQL_WORDS = _words(
-    "null true false and or not in is between like case when then else end as distinct asc desc yyyy mm dd hh mi ss"
-)
-_FILLER = _words(
-    "a an the of for to in on by is are was be this that its it each per and with which from as at column field table "
-    "model node value values data record records row rows contains contain containing holds hold holding stores store "
-    "stored represents represent representing indicates indicate indicating describes describe shows show denotes "
-    "refers gives specifies attribute property associated given corresponding related relating respective information "
-    "about staging intermediate mart marts seed source snapshot dimension fact stg int fct dim src raw base when"
-    " whether"
-)
-_ABBREVIATIONS = {
-    "id": "identifier",
-    "ids": "identifier",
-    "num": "number",
-    "no": "number",
-    "nbr": "number",
-    "amt": "amount",
-    "qty": "quantity",
-    "cnt": "count",
-    "ct": "count",
-    "dt": "date",
-    "ts": "timestamp",
-    "at": "timestamp",
-    "desc": "description",
-    "pct": "percent",
-    "percentage": "percent",
-    "addr": "address",
-    "cust": "customer",
-    "acct": "account",
-    "avg": "average",
-    "min": "minimum",
-    "max": "maximum",
-    "yr": "year",
-    "mo": "month",
-    "nm": "name",
-    "cd": "code",
-    "flg": "flag",
-    "is": "flag",
-    "has": "flag",
-}
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -103,73 +70,63 @@ def tidy(text: str) -> str:
     return line
 
 
-def fault_of(text: str, subject: str, known: frozenset[str], most_characters: int) -> str:
-    """Why the text can't be the description of `subject` (a column's or node's name), or an empty string.
+def limits_of(column_words: int, node_words: int) -> Limits:
+    """The limits for descriptions that should have at most so many words."""
+    characters = (max(_FEWEST_CHARACTERS, words * CHARACTERS_PER_WORD) for words in (column_words, node_words))
+    return Limits(*characters)
 
-    `known` are the lower-case words of the facts that the model was shown.
-    """
+
+def fault_of_form(text: str, most_characters: int) -> str:
+    """Why the text can't be a description of anything, or an empty string."""
     if any(_is_forbidden(character) for character in text):
         return "it holds control characters"
+    if _EATEN_BACKSLASH.search(text):
+        return "a backslash in it was read as an escape; write it without"
     if len(text) > most_characters:
         return f"it is longer than {most_characters} characters"
-    if JINJA.search(text):
+    if _JINJA.search(text):
         return "it holds Jinja"
     if _FENCE.search(text):
         return "it holds a Markdown fence"
-    if text.lstrip().startswith(("{", "[")) or _MARKUP.search(text):
-        return "it holds markup, a link or a list; plain sentences are wanted"
-    if _REFUSAL.search(text):
-        return "it is a refusal, not a description"
-    return _fault_of_meaning(text, subject, known)
+    return _fault_of_markup(text) or _fault_of_words(text)
+
+
+def fault_of_claim(text: str, *, is_unique: bool, is_present: bool) -> str:
+    """What the text claims of a column that isn't proved of it, as a reason, or an empty string."""
+    if not is_unique and claims_grain(_COUNTED_UNIQUE.sub(" ", text)):
+        return (
+            "it says that the column is unique, a key or one per row, which no test, unique key or group by proves; "
+            "say what it means without that"
+        )
+    if not is_present and _NEVER_NULL.search(text):
+        return "it says that the column is never null, which no test proves; say what it means without that"
+    return ""
 
 
 def admits_ignorance(text: str) -> bool:
     """Whether the text says that nothing can be said, or is a placeholder."""
-    return bool(_IGNORANCE.search(text) or _PLACEHOLDER.fullmatch(text.strip()))
+    return bool(text.strip()) and (is_missing(text) or bool(_IGNORANCE.search(text.strip())))
 
 
-def words_of(text: str) -> frozenset[str]:
-    """The lower-case identifiers and words of the facts; an identifier's own parts aren't among them."""
-    return frozenset(word.lower() for word in _IDENTIFIER.findall(text))
+def says_too_little(text: str) -> bool:
+    """Whether the text is no more than one word."""
+    return len(_WORD.findall(text)) < 2
 
 
-def _fault_of_meaning(text: str, subject: str, known: frozenset[str]) -> str:
-    if len(_WORD.findall(text)) < 2:
-        return "it says too little"
-    if restates(text, subject):
-        return f"it only restates the name {subject}"
-    unknown = unknown_identifiers(text, known | words_of(subject))
-    if unknown:
-        return f"it names {', '.join(unknown)}, which is nowhere in the facts"
+def _fault_of_markup(text: str) -> str:
+    prose = _CODE_SPAN.sub(" ", text)
+    if _BRACES.search(text):
+        return "it holds curly braces or a piece of JSON; plain sentences are wanted"
+    if text.lstrip().startswith("[") or _HTML.search(text) or _MARKUP.search(prose):
+        return "it holds markup, a link or a list; plain sentences are wanted"
     return ""
 
 
-def restates(text: str, name: str) -> bool:
-    """Whether the text says nothing that the name doesn't say already."""
-    said = {_stem(word) for word in _WORD.findall(text.lower()) if word not in _FILLER}
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    in_name = {_stem(word) for word in _WORD.findall(split.lower().replace("_", " "))}
-    return said <= in_name
-
-
-def unknown_identifiers(text: str, known: frozenset[str]) -> list[str]:
-    """Identifiers in backticks, or in snake_case, that aren't known; quoted values in backticks aren't looked at."""
-    named = [
-        word
-        for span in _CODE_SPAN.findall(text)
-        for word in _IDENTIFIER.findall(_QUOTED_VALUE.sub(" ", span))
-        if word.lower() not in _SQL_WORDS
-    ]
-    named += _SNAKE_CASE.findall(_CODE_SPAN.sub(" ", text))
-    return list(dict.fromkeys(word for word in named if word.lower() not in known))
-
-
-def _stem(word: str) -> str:
-    word = _ABBREVIATIONS.get(word, word)
-    for ending in ("ies", "ing", "ed", "es", "s", "e"):
-        if len(word) > len(ending) + 2 and word.endswith(ending):
-            return word[: -len(ending)] + ("y" if ending == "ies" else "")
-    return word
+def _fault_of_words(text: str) -> str:
+    if _REFUSAL.search(text):
+        return "it is a refusal, not a description"
+    language = other_language(text)
+    return f"it is in {language}; English is wanted" if language else ""
 
 
 def _is_forbidden(character: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
 
-from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin, Same
-from dbt_describe.planning import Descriptions, Task
+from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
+from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
+from dbt_describe.prompting.fragments import middle_out
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
 _REFERENCE = re.compile(
@@ -18,6 +19,8 @@ _REFERENCE = re.compile(
 )
 _DESCRIBED = 500
 """Characters of an existing description that are shown; more of it tells little about a column."""
+_TOLD = 600
+"""Characters of one fact; a longer expression is in the SQL anyway."""
 
 
 class ColumnFacts(msgspec.Struct, frozen=True):
@@ -28,6 +31,10 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     tests: tuple[str, ...] = ()
     origin: str = ""
     inputs: tuple[tuple[str, str], ...] = ()
+    is_unique: bool = False
+    """Proved by a test on all rows, a unique key, or a GROUP BY of this column alone."""
+    is_present: bool = False
+    """Proved by a test on all rows that it is never null."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -42,6 +49,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """One line each: materialization, folder, tags, node-level tests, grain, filters."""
     description: str = ""
     sql: str = ""
+    """Its code; `language` is `sql` or `python`."""
+    language: str = "sql"
     upstream: tuple[tuple[str, str], ...] = ()
     downstream: tuple[str, ...] = ()
     siblings: tuple[tuple[str, str], ...] = ()
@@ -69,9 +78,11 @@ def gather_facts(
         resource_type=node.resource_type,
         describe_node=task.describe_node,
         columns=tuple(_column_facts(name, node, lineage, known, names) for name in task.columns),
-        about=tuple(_about(node, lineage, names)),
+        about=tuple(middle_out(line, _TOLD) for line in _about(node, lineage, names)),
         description=_shortened(known.nodes.get(node.unique_id) or node.description),
-        sql=(node.compiled_code or node.raw_code).strip() if node.language == "sql" else "",
+        # dbt compiles a Python model by adding a page of its own code.
+        sql=((node.compiled_code if node.language == "sql" else "") or node.raw_code).strip(),
+        language=node.language,
         upstream=tuple(
             (names.of(parent), text)
             for parent in node.depends_on
@@ -115,37 +126,63 @@ class Names:
 
 def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names) -> ColumnFacts:
     column = node.column(name) or Column(name=name)
-    origin = lineage.origin(ColumnRef(node.unique_id, name.lower()))
-    inputs: tuple[ColumnRef, ...] = ()
-    if isinstance(origin, Same):
-        inputs = (origin.ref,)
-    elif isinstance(origin, Derived):
-        inputs = origin.inputs
+    ref = ColumnRef(node.unique_id, name.lower())
+    copied = _copied(ref, lineage, known)
+    computed = lineage.origin(copied[-1] if copied else ref)
+    inputs = computed.inputs if isinstance(computed, Derived) and not _is_described(copied, known) else ()
     return ColumnFacts(
         name=name,
         data_type=column.data_type,
-        tests=tuple(sentence for test in column.tests if (sentence := _test_in_words(test, names))),
-        origin=_origin_in_words(origin, names),
+        tests=tuple(middle_out(said, _TOLD) for test in column.tests if (said := _test_in_words(test, names))),
+        origin=_origin_in_words(copied, computed, known, names),
         inputs=tuple(
-            (names.of_column(ref), _shortened(text))
-            for ref in dict.fromkeys(inputs)
-            if (text := known.columns.get(ref))
+            (names.of_column(ref), text)
+            for ref in dict.fromkeys((*copied, *inputs))
+            if (text := _shortened(known.columns.get(ref, "")))
         ),
+        is_unique=is_tested_unique(column) or name.lower() in _sole_keys(node, lineage),
+        is_present=any(test.name == "not_null" and not test.conditional for test in column.tests),
     )
 
 
-def _origin_in_words(origin: Origin | None, names: Names) -> str:
-    if isinstance(origin, Same):
-        return f"the same as {names.of_column(origin.ref)}"
-    if not isinstance(origin, Derived):
-        return ""
-    parts = [f"computed as {names.in_sql(origin.expression)}"]
-    for level in origin.aggregations:
-        keys = ", ".join(names.in_sql(key) for key in level.group_by)
-        parts.append(f"aggregated per {keys}" if keys else "aggregated over all rows")
-        if level.filters:
-            parts.append("of the rows where " + " and ".join(names.in_sql(condition) for condition in level.filters))
-    return "; ".join(parts)
+def _copied(ref: ColumnRef, lineage: Lineage, known: Descriptions) -> tuple[ColumnRef, ...]:
+    """The columns whose values this one has, up to the first that is described."""
+    copied: list[ColumnRef] = []
+    for upstream in same_values(ref, lineage):
+        copied.append(upstream)
+        if _is_described(copied, known):
+            break
+    return tuple(copied)
+
+
+def _is_described(copied: Sequence[ColumnRef], known: Descriptions) -> bool:
+    return bool(copied) and not is_missing(known.columns.get(copied[-1], ""))
+
+
+def _sole_keys(node: Node, lineage: Lineage) -> set[str]:
+    """Lower-case names of the columns that are the whole unique key, or the whole key of the GROUP BY."""
+    traced = lineage.nodes.get(node.unique_id)
+    grouped = traced.shape.group_by if traced and traced.shape else ()
+    # A snapshot has many rows for one value of its unique key: one for each version.
+    merged = node.unique_key if node.resource_type != "snapshot" else ()
+    return {keys[0].lower() for keys in (grouped, merged) if len(keys) == 1}
+
+
+def _origin_in_words(copied: tuple[ColumnRef, ...], computed: Origin | None, known: Descriptions, names: Names) -> str:
+    parts = [f"the same as {' and '.join(map(names.of_column, copied))}"] if copied else []
+    if isinstance(computed, Derived) and not _is_described(copied, known):
+        parts.append(("there " if copied else "") + f"computed as {_short_sql(computed.expression, names)}")
+        for level in computed.aggregations:
+            keys = ", ".join(_short_sql(key, names) for key in level.group_by)
+            parts.append(f"aggregated per {keys}" if keys else "aggregated over all rows")
+            if level.filters:
+                conditions = (_short_sql(condition, names) for condition in level.filters)
+                parts.append("of the rows where " + " and ".join(conditions))
+    return middle_out("; ".join(parts), 2 * _TOLD)
+
+
+def _short_sql(expression: str, names: Names) -> str:
+    return middle_out(names.in_sql(expression), _TOLD)
 
 
 def _test_in_words(test: DataTest, names: Names) -> str:
@@ -170,8 +207,8 @@ def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
         f"materialized as {node.materialized}" if node.materialized and node.resource_type == "model" else "",
         f"folder {folder}" if folder not in {".", ""} else "",
         f"tags {', '.join(node.tags)}" if node.tags else "",
-        f"part of the source {node.source_name}: {_shortened(node.source_description)}"
-        if node.source_description
+        f"part of the source {node.source_name}: {described}"
+        if (described := _shortened(node.source_description))
         else "",
         f"unique key {', '.join(node.unique_key)}" if node.unique_key else "",
     ]
@@ -196,5 +233,6 @@ def _meaning(node: Node, column: Column, known: Descriptions) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    """The text on one line, cut; empty for a placeholder."""
+    line = "" if is_missing(text) else " ".join(text.split())
     return line if len(line) <= _DESCRIBED else line[: _DESCRIBED - 1] + "…"

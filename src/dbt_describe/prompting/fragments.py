@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 import msgspec
@@ -13,13 +14,23 @@ Shrink = Callable[[str, int], str]
 """The text in at most so many tokens, keeping what matters most; empty where nothing useful is left."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_DATA_TAG = re.compile(r"<(/?)(data\b)", re.IGNORECASE)
+# White space inside of the tag, too: a model reads `</ data>` as the end of the data.
+_DATA_TAG = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)
+# What is never closed ends with the text: trying each of many quotes again would take the square of their number.
+_QUOTED = r"""('(?:[^'\\]|''|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|`[^`]*+(?:`|\Z)|\$\$.*?(?:\$\$|\Z))"""
+_COMMENT = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_SPARE_SPACE = re.compile(rf"{_QUOTED}|[ \t]*\n\s*\n|[ \t]+", re.DOTALL)
 # What the tags around a fragment cost.
 _TAG_TOKENS = 12
+# Format characters, tags (U+E0041 spells an A that nobody sees), and surrogates, which can't be sent.
+_INVISIBLE = frozenset({"Cf", "Cs"})
+_LEFT_OUT = " … "
+# How long a column's details may be, from the first try to the last.
+_DETAIL_CHARACTERS = (300, 100, 0)
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """One part of a prompt's data. Lower `priority` goes first; a required one is never dropped or shrunk."""
+    """One part of a prompt's data. Lower `priority` goes first; a required one is shrunk last, and never dropped."""
 
     name: str
     text: str
@@ -41,22 +52,48 @@ def fit(fragments: tuple[Fragment, ...], budget_tokens: int) -> tuple[Fragment, 
     """
     fitted = list(fragments)
     excess = sum(fragment.tokens for fragment in fitted) - budget_tokens
-    for index in sorted(range(len(fitted)), key=lambda index: fitted[index].priority):
+    for index in sorted(range(len(fitted)), key=lambda index: (fitted[index].required, fitted[index].priority)):
         if excess <= 0:
             break
         fragment = fitted[index]
-        if fragment.required:
-            continue
         shrunk = _shrunk(fragment, fragment.tokens - excess)
+        if fragment.required and not shrunk.text:
+            continue
         excess -= fragment.tokens - shrunk.tokens
         fitted[index] = shrunk
     return tuple(fitted) if excess <= 0 else None
 
 
+def cleaned(text: str) -> str:
+    """The text as it is shown: no control or invisible characters, nothing that looks like a `<data>` tag."""
+    shown = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not shown.isascii():
+        shown = "".join(character for character in shown if unicodedata.category(character) not in _INVISIBLE)
+    return _DATA_TAG.sub("&lt;", shown).strip("\n")
+
+
 def fenced(name: str, text: str) -> str:
-    """The text between `<data>` tags that nothing inside it can close; without control characters."""
-    clean = _DATA_TAG.sub(r"<\1_\2", _CONTROL.sub(" ", text.replace("\r\n", "\n"))).strip("\n")
+    """The text between `<data>` tags that nothing inside it can close."""
+    clean = cleaned(text)
     return f'<data name="{name}">\n{clean}\n</data>' if clean.strip() else ""
+
+
+def middle_out(text: str, characters: int) -> str:
+    """The beginning and the end of the text, in at most so many characters."""
+    if len(text) <= characters:
+        return text
+    kept = max(characters - len(_LEFT_OUT), 0)
+    return text[: (kept + 1) // 2] + _LEFT_OUT + text[len(text) - kept // 2 :]
+
+
+def shrink_details(text: str, tokens: int) -> str:
+    """The lines, indented ones cut in their middle or left out; empty where the others alone are too much."""
+    for characters in _DETAIL_CHARACTERS:
+        lines = (middle_out(line, characters) if line.startswith(" ") else line for line in text.splitlines())
+        short = "\n".join(line for line in lines if line.strip() not in {"", _LEFT_OUT.strip()})
+        if estimate_tokens(short) <= tokens:
+            return short
+    return ""
 
 
 def shrink_lines(text: str, tokens: int) -> str:
@@ -76,13 +113,21 @@ def shrink_lines(text: str, tokens: int) -> str:
 
 
 def shrink_sql(text: str, tokens: int) -> str:
-    """The SQL without comments and spare white space, then without its middle: the end decides what comes out."""
-    short = re.sub(r"--[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
-    short = re.sub(r"\n\s*\n+", "\n", re.sub(r"[ \t]+", " ", short)).strip()
-    if estimate_tokens(short) <= tokens:
-        return short
-    lines = short.splitlines()
-    head = shrink_lines("\n".join(lines), tokens // 3).rpartition("\n")[0]
+    """The SQL without comments and spare white space, then without its middle."""
+    short = _COMMENT.sub(lambda match: match[1] or " ", text)
+    short = _SPARE_SPACE.sub(lambda match: match[1] or ("\n" if "\n" in match[0] else " "), short).strip()
+    return short if estimate_tokens(short) <= tokens else _without_middle(short, tokens, "-- (left out)")
+
+
+def shrink_python(text: str, tokens: int) -> str:
+    """The code without its middle."""
+    return text if estimate_tokens(text) <= tokens else _without_middle(text, tokens, "# (left out)")
+
+
+def _without_middle(code: str, tokens: int, mark: str) -> str:
+    """A third from the beginning, the rest from the end: the end decides what comes out."""
+    lines = code.splitlines()
+    head = shrink_lines(code, tokens // 3).rpartition("\n")[0]
     tail: list[str] = []
     left = tokens - estimate_tokens(head) - 10
     for line in reversed(lines[head.count("\n") + 1 if head else 0 :]):
@@ -90,7 +135,7 @@ def shrink_sql(text: str, tokens: int) -> str:
         if left < 0:
             break
         tail.append(line)
-    return "\n".join([*([head] if head else []), "-- (left out)", *reversed(tail)]) if tail else ""
+    return "\n".join([*([head] if head else []), mark, *reversed(tail)]) if tail else ""
 
 
 def _shrunk(fragment: Fragment, tokens: int) -> Fragment:

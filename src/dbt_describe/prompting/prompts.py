@@ -8,17 +8,26 @@ import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
-from dbt_describe.prompting.fragments import Fragment, fenced, fit, shrink_lines, shrink_sql
+from dbt_describe.prompting.fragments import (
+    Fragment,
+    cleaned,
+    fenced,
+    fit,
+    shrink_details,
+    shrink_lines,
+    shrink_python,
+    shrink_sql,
+)
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.templates import Template, Templates
+from dbt_describe.prompting.templates import REPAIR, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
-# Room in the answer: descriptions with evidence take about 90 tokens each, reasoning models think before they write.
-OUTPUT_TOKENS_PER_DESCRIPTION = 200
+# Room in the answer: descriptions with evidence take about 90 tokens each.
+OUTPUT_TOKENS_PER_DESCRIPTION = 120
 OUTPUT_TOKENS_FIXED = 400
-# Asked for where the window has it: some models think at length before a short answer.
+# Asked for beside it where the window has it: some models think at length before a short answer.
 ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
@@ -32,7 +41,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """One question. `facts` is all data that it shows, for checking the answer against."""
+    """One question. `facts` is all data that it shows and nothing else, for checking the answer against."""
 
     system: str
     user: str
@@ -42,8 +51,6 @@ class Prompt(msgspec.Struct, frozen=True):
     template: Template
     max_output_tokens: int
     facts: str
-    dropped: tuple[str, ...] = ()
-    """Names of fragments that didn't fit, or only in part."""
 
     @property
     def input_tokens(self) -> int:
@@ -79,16 +86,26 @@ def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
 
 
 def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
-    """The data of a prompt, from what changes least between nodes to what changes most."""
+    """The data of a prompt, from what changes least between nodes to what changes most.
+
+    What is asked is shrunk only where one thing alone is asked: before that, it is split.
+    """
+    is_split = len(facts.columns) + facts.describe_node <= 1
+    shrink_code = shrink_python if facts.language == "python" else shrink_sql
     return (
         Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_sql),
+        Fragment("sql", facts.sql, 60, shrink_code),
         Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
         Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
         Fragment("other_columns", ", ".join(facts.undescribed), 20),
         Fragment("input_columns", _pairs(_inputs(facts.columns)), 50, shrink_lines),
-        Fragment("asked", "\n".join(_column_lines(column) for column in facts.columns), required=True),
+        Fragment(
+            "asked",
+            "\n".join(_column_lines(column) for column in facts.columns),
+            shrink=shrink_details if is_split else None,
+            required=True,
+        ),
     )
 
 
@@ -107,13 +124,13 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node)
-    overhead = estimate_tokens(system) + estimate_tokens(empty) + estimate_tokens(str(schema))
-    fitted = fit(fragments, int(window.tokens * (1 - WINDOW_MARGIN)) - output_tokens - overhead)
+    usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system) - estimate_tokens(str(schema))
+    fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
     if fitted is None:
         return None
     data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
     user = templates.render(template.user, constants | data)
-    left = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system) - estimate_tokens(user)
+    room = min(output_tokens + ROOM_TO_THINK_TOKENS, window.output_tokens, usable - estimate_tokens(user))
     return Prompt(
         system=system,
         user=user,
@@ -121,9 +138,8 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         describe_node=facts.describe_node,
         schema=schema,
         template=template,
-        max_output_tokens=max(output_tokens, min(ROOM_TO_THINK_TOKENS, window.output_tokens, left)),
-        facts="\n".join(fragment.text for fragment in fragments) + f"\n{facts.name}",
-        dropped=tuple(old.name for old, new in zip(fragments, fitted, strict=True) if old.text != new.text),
+        max_output_tokens=max(output_tokens, room),
+        facts="\n".join(cleaned(fragment.text) for fragment in fitted),
     )
 
 
@@ -134,10 +150,15 @@ def _template_name(facts: NodeFacts, templates: Templates) -> str:
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
     return {
         "resource_type": facts.resource_type,
+        "language": facts.language,
         "describe_node": facts.describe_node,
         "column_count": len(facts.columns),
-        "output": {"column_words": template.output.column_words, "node_words": template.output.node_words},
+        "output": _output(template),
     }
+
+
+def _output(template: Template) -> dict[str, int]:
+    return {"column_words": template.output.column_words, "node_words": template.output.node_words}
 
 
 def _node_lines(facts: NodeFacts) -> str:
@@ -176,5 +197,5 @@ def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: 
         f"- {_line(column) or 'node'}: {_line(reason)}" + (f" (it was: {_line(text)[:300]})" if text else "")
         for column, text, reason in rejected
     )
-    variables = {"problem": problem, "rejected": fenced("rejected", lines), "system": prompt.system}
-    return templates.render(templates.get("repair").user, variables)
+    variables = {"problem": problem, "rejected": fenced("rejected", lines), "output": _output(prompt.template)}
+    return templates.render(templates.get(REPAIR).user, variables)

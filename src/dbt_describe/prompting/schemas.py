@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dbt_describe.planning import CONFIDENCES
+
 SCHEMA_NAME = "descriptions"
-CONFIDENCES = ("high", "medium", "low")
 # OpenAI's strict mode: 1,000 enum values in a schema; over 250 values, 15,000 characters in one enum.
 # Source: https://platform.openai.com/docs/guides/structured-outputs (supported schemas), read 2026-11.
 MOST_ENUM_VALUES = 250

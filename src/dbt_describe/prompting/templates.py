@@ -1,8 +1,8 @@
 """Prompt templates: YAML files with Jinja bodies.
 
-    name: model
+    name: model                # optional; the file's own
     version: 1
-    description: What it is for.
+    description: What it is for.   # optional; for people
     extends: base              # optional: what is left out here is taken from there
     parameters: {temperature: 0.0}
     output: {column_words: 30, node_words: 60}
@@ -11,15 +11,16 @@
     user: |                    # Jinja; the facts
       …
 
-The shipped ones are in `prompts/`; a file of the same name in the user's directory wins. Data never becomes a template:
-what comes from SQL, YAML and manifests is only ever passed as the value of a variable.
+`repair` is a turn in a conversation and has no `system`. The shipped ones are in `prompts/`; a file of the same name
+in the user's directory wins. Data never becomes a template: what comes from SQL, YAML and manifests is only ever passed
+as the value of a variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
 import jinja2.sandbox
@@ -30,6 +31,8 @@ from dbt_describe.errors import PromptError
 
 LARGEST_TEMPLATE_BYTES = 262_144
 MOST_EXTENSIONS = 8
+REPAIR = "repair"
+"""The template of the wish for a better answer."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BODIES = ("system", "user")
 _KEYS = frozenset({"name", "version", "description", "extends", "parameters", "output", *_BODIES})
@@ -44,8 +47,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the descriptions should be."""
 
-    column_words: int = 30
-    node_words: int = 60
+    column_words: Annotated[int, msgspec.Meta(ge=1)] = 30
+    node_words: Annotated[int, msgspec.Meta(ge=1)] = 60
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -65,11 +68,6 @@ class Template(msgspec.Struct, frozen=True):
     user: Body
     parameters: Parameters = Parameters()
     output: Output = Output()
-
-    @property
-    def label(self) -> str:
-        """`model@1`."""
-        return f"{self.name}@{self.version}"
 
 
 class Templates:
@@ -179,22 +177,32 @@ def _read(path: Path) -> dict[str, Any]:
         raise PromptError(f"{path}:1: a template is a mapping with the keys {', '.join(sorted(_KEYS))}.")
     for key, value in root.value:
         line = key.start_mark.line + 1
-        if key.value not in _KEYS:
-            raise PromptError(f"{path}:{line}: unknown key {key.value!r}; known are {', '.join(sorted(_KEYS))}.")
+        if problem := _problem_with(key.value, fields, path):
+            raise PromptError(f"{path}:{line}: {problem}.")
         if key.value in _BODIES:
-            if not isinstance(fields[key.value], str):
-                raise PromptError(f"{path}:{line}: {key.value} must be text.")
             # The text of a block scalar begins on the line after its indicator.
             start = value.start_mark.line + (2 if value.style in {"|", ">"} else 1)
             fields[key.value] = Body(fields[key.value], path, start)
-        elif key.value in {"parameters", "output"} and not isinstance(fields[key.value], dict):
-            raise PromptError(f"{path}:{line}: {key.value} must be a mapping.")
     return {**fields, "path": path}
+
+
+def _problem_with(key: str, fields: Mapping[str, Any], path: Path) -> str:
+    """What is wrong with one of the file's keys, or an empty string."""
+    if key not in _KEYS:
+        return f"unknown key {key!r}; known are {', '.join(sorted(_KEYS))}"
+    if key in {*_BODIES, "description"} and not isinstance(fields[key], str):
+        return f"{key} must be text"
+    if key in {"parameters", "output"} and not isinstance(fields[key], dict):
+        return f"{key} must be a mapping"
+    if key == "name" and fields[key] != path.stem:
+        return f"the name is {fields[key]!r}, but the file's is {path.stem!r}"
+    return ""
 
 
 def _assembled(name: str, fields: Mapping[str, Any]) -> Template:
     path = fields["path"]
-    missing = [key for key in ("version", *_BODIES) if key not in fields]
+    needed = ("version", "user") if name == REPAIR else ("version", *_BODIES)
+    missing = [key for key in needed if key not in fields]
     if missing:
         raise PromptError(f"{path}:1: {', '.join(missing)} missing, and no template is extended that has it.")
     try:
@@ -202,7 +210,9 @@ def _assembled(name: str, fields: Mapping[str, Any]) -> Template:
         output = msgspec.convert(fields.get("output", {}), Output)
     except msgspec.ValidationError as error:
         raise PromptError(f"{path}:1: {error}.") from error
-    return Template(name, str(fields["version"]), fields["system"], fields["user"], parameters, output)
+    return Template(
+        name, str(fields["version"]), fields.get("system", Body("", path, 1)), fields["user"], parameters, output
+    )
 
 
 def _line_of(error: BaseException) -> int:

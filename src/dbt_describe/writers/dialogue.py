@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import msgspec
 
+from dbt_describe.answers.grounding import shown_in
 from dbt_describe.answers.reading import Reading, Rejection, ReplyText, Subject, read_answer
-from dbt_describe.answers.validation import words_of
+from dbt_describe.answers.validation import limits_of
 from dbt_describe.errors import (
     AnswerError,
     ContextOverflowError,
@@ -244,7 +245,14 @@ def _task(facts: NodeFacts) -> Task:
 
 
 def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
-    return Subject(facts.name, model, words_of(prompt.facts))
+    return Subject(
+        facts.name,
+        model,
+        shown_in(prompt.facts),
+        limits_of(prompt.template.output.column_words, prompt.template.output.node_words),
+        unique=frozenset(column.name.lower() for column in facts.columns if column.is_unique),
+        present=frozenset(column.name.lower() for column in facts.columns if column.is_present),
+    )
 
 
 def _reply_text(reply: Reply) -> ReplyText:

@@ -1,0 +1,46 @@
+"""Whether a text is in English, as far as its script and its little words tell without doubt."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ENGLISH = "English"
+_COMMON_WORDS = {
+    _ENGLISH: "a all an and any are as at be been before after between by each every for from has have if in into is "
+    "it its more no not of on one only or other per than that the their them then there these they this to was were "
+    "what when where whether which while who whose with without",
+    # The commonest words of the others that aren't English words too.
+    "German": "am auf aus bei beim das dem den der des deren diese dieser durch ein eine einem einen einer eines "
+    "für im ist mit nach nicht oder pro sind über und vom von werden wird wurde zu zum zur",
+    "French": "au aux avec ce cette chaque dans de des du elle est et la le les leur lors ne ou par pas pour qui que "
+    "sa selon son sont sur une",
+    "Spanish": "al cada como con cuando de del desde el en es este esta la las los o para por que se según si sin "
+    "sobre su sus un una y",
+    "Portuguese": "ao ou cada com como da das de dos em foi na não nas nos o os para pela pelo por quando que se sem "
+    "seu são um uma é",
+    "Italian": "al alla che con da dal dalla degli dei del della delle di e gli il la le nel nella ogni quando se si "
+    "sono un una è",
+    "Dutch": "aan bij dat de deze die dit een elke en het met naar niet op te uit van voor waarop werd wordt zijn",
+    "Swedish": "av att de den det en ett för har med och på som till vid är",
+    "Polish": "czy dla do jest lub na nie od oraz po przez się w z za że",
+}
+_WORDS_OF = {language: frozenset(words.split()) for language, words in _COMMON_WORDS.items()}
+_FEWEST_FOREIGN_WORDS = 3
+_QUOTED = re.compile(r"`[^`]*`|(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|“[^”]*”|‘[^’]*’")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def other_language(text: str) -> str:
+    """The language of a text that is clearly not in English, or an empty string. Quoted values don't count."""
+    prose = _QUOTED.sub(" ", text)
+    letters = [character for character in prose if character.isalpha()]
+    latin = sum(character.isascii() or "LATIN" in unicodedata.name(character, "") for character in letters)
+    if 2 * latin < len(letters):
+        return "a language in another script"
+    # Capitals begin names: Los Angeles.
+    words = [word for word in _WORD.findall(prose[:1].lower() + prose[1:]) if word.islower()]
+    counts = {language: sum(word in common for word in words) for language, common in _WORDS_OF.items()}
+    english = counts.pop(_ENGLISH)
+    language = max(counts, key=lambda name: counts[name])
+    return language if counts[language] >= _FEWEST_FOREIGN_WORDS and counts[language] > english else ""
