@@ -26,7 +26,8 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def run_in(directory: Path, *words: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a directory, with nothing of the caller's keys."""
+    """Run a command in a directory, with nothing of the caller's keys and answers kept in that directory alone."""
+    environ = {"DBT_DESCRIBE_STORE": str(directory / "target/store")} | environ
     done = subprocess.run(
         words, cwd=directory, capture_output=True, text=True, check=False, env=clean_environment(**environ)
     )

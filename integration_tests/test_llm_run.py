@@ -149,7 +149,7 @@ def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(
         process = subprocess.Popen(
             [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],
             cwd=demo,
-            env=clean_environment(**keys(server)),
+            env=clean_environment(DBT_DESCRIBE_STORE=str(demo / "target/store"), **keys(server)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

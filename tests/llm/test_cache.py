@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import LlmError, StoreError
@@ -32,7 +33,7 @@ class Rows:
 
 
 def gateway(fake: FakeCompleter, directory: Path, **memory: Any) -> Gateway:
-    kept = Memory(**({"answers": AnswerCache(directory), "endpoint": "host/v1", "run": "r1"} | memory))
+    kept = msgspec.structs.replace(Memory(AnswerCache(directory), endpoint="host/v1", run="r1"), **memory)
     return Gateway(fake, lambda usage, model: Decimal(usage.output_tokens), memory=kept)
 
 
@@ -123,9 +124,8 @@ def test_every_attempt_and_every_kept_answer_leaves_a_row(tmp_path: Path) -> Non
     assert (failed.status, failed.error, failed.cost_usd) == ("failed", "LlmError", None)
     assert (answered.status, answered.model_answered, answered.cost_usd) == ("answered", "tiny-2026", Decimal(20))
     assert (cached.status, cached.cost_usd, cached.request_key) == ("cached", Decimal(20), answered.request_key)
-    assert {(row.run, row.node, row.prompt, row.endpoint) for row in rows.rows} == {
-        ("r1", "model.x", "model 1", "host/v1")
-    }
+    told = {(row.run, row.node, row.prompt, row.endpoint) for row in rows.rows}
+    assert told == {("r1", "model.x", "model 1", "host/v1")}
 
 
 def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:

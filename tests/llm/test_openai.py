@@ -381,9 +381,8 @@ def test_requests_under_way_while_a_form_is_learned_are_sent_again_too() -> None
         client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
         provider = OpenAIProvider(Endpoint("http://x/v1", KEY), client=client)
         async with Gateway(provider, lambda usage, model: None, concurrency=8) as gateway:
-            await asyncio.gather(
-                *(gateway.complete(question(schema=SCHEMA, max_output_tokens=n + 1)) for n in range(8))
-            )
+            requests = [question(schema=SCHEMA, max_output_tokens=number) for number in range(1, 9)]
+            await asyncio.gather(*(gateway.complete(request) for request in requests))
 
     asyncio.run(run())
     assert formats(server).count("none") == 8
