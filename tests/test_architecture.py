@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "llm",
         "prompting",
     },
-    "cli": FOUNDATION | {"run", "settings", "report", "progress", "planning"},
+    "accounts": FOUNDATION | {"llm"},
+    "cli": FOUNDATION | {"accounts", "run", "settings", "report", "progress", "planning"},
     "__main__": {"cli"},
     "__init__": {"run", "settings", "report", "progress"},
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dbt_describe.cli.accounts import cache, usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def plan(**shared: Any) -> None:
     report = run.plan(settings, open_progress())
     _show(render_plan(report, verbose=shared["verbose"]))
     raise SystemExit(report.exit_code)
+
+
+cli.add_command(usage)
+cli.add_command(cache)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
