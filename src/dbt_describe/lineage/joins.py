@@ -36,8 +36,10 @@ def joins_of(resolver: ColumnResolver, scope: Scope, select: exp.Select, base: R
 
 def source_of(scope: Scope, relation: exp.Expr) -> exp.Expr | Scope | None:
     """What a relation in FROM or JOIN reads."""
-    found = scope.selected_sources.get(relation.alias_or_name)
-    return found[1] if found else None
+    name = relation.alias_or_name
+    found = scope.selected_sources.get(name)
+    # A semi or anti join selects nothing of what it reads.
+    return found[1] if found else scope.sources.get(name)
 
 
 def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:

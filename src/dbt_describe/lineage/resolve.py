@@ -258,10 +258,9 @@ class Query:
             return Resolved(exp.Star())
         sources = scope.selected_sources
         table = column.table or (next(iter(sources)) if len(sources) == 1 else "")
-        found = sources.get(table)
-        if found is None:
+        source = sources[table][1] if table in sources else scope.sources.get(table)
+        if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
-        _, source = found
         if isinstance(source, Scope):
             resolved = self.resolve(source, column.name)
             self._refuse_second_reading(scope, table, resolved.expression)
