@@ -8,8 +8,13 @@ import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.rows import Rows, aggregates, arms_of, key_columns, rows_of
+from dbt_describe.lineage.grouping import aggregates
+from dbt_describe.lineage.joins import may_lack_match
+from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
+from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
+from dbt_describe.lineage.rows import Rows, arms_of, key_columns
+from dbt_describe.lineage.selects import rows_of
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -26,6 +31,7 @@ class Resolved(msgspec.Struct, frozen=True, gc=False):
     aggregations: tuple[Aggregation, ...] = ()
     windows: tuple[Aggregation, ...] = ()
     size: int = 1
+    null_where: NullWhere = ""
 
 
 class Query:
@@ -53,7 +59,7 @@ class Query:
 
     def output_columns(self) -> tuple[str, ...]:
         """Names of the columns that the query is sure to return, in order."""
-        return tuple(name for name in _names(self.root) if name and name != "*")
+        return tuple(name for name in names_of(self.root) if name and name != "*")
 
     def origin(self, column: str) -> Origin:
         """Where the values of an output column come from."""
@@ -65,7 +71,9 @@ class Query:
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
         inputs = dict.fromkeys(_ref(found) for found in expression.find_all(exp.Column))
-        return Derived(self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows)
+        return Derived(
+            self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
+        )
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
@@ -82,6 +90,7 @@ class Query:
             joins=rows.joins,
             distinct=rows.distinct,
             union=rows.union,
+            union_whole=rows.union_whole,
             grouped_from=rows.grouped_from,
         )
 
@@ -96,7 +105,7 @@ class Query:
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
         try:
-            return self.sql(self._substitute(scope, _bare(expression)).expression)
+            return self.sql(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
             return self.sql(expression)
 
@@ -110,7 +119,7 @@ class Query:
 
     def output_names(self, scope: Scope) -> tuple[str, ...]:
         """Names of the scope's output columns."""
-        return tuple(_names(scope))
+        return tuple(names_of(scope))
 
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
@@ -173,7 +182,7 @@ class Query:
             aggregations = (msgspec.structs.replace(rows.before_grouping(), group_by=rows.keys), *aggregations)
         if expression.find(exp.Window):
             windows = (self.rows(scope).before_grouping(), *windows)
-        return Resolved(resolved.expression, aggregations, windows, resolved.size)
+        return msgspec.structs.replace(resolved, aggregations=aggregations, windows=windows)
 
     def _substitute(self, scope: Scope, expression: exp.Expr) -> Resolved:
         """The expression with each of its columns replaced by what that is in upstream terms."""
@@ -183,9 +192,11 @@ class Query:
             raise UnresolvedColumnError("it is computed by a subquery")
         copy = expression.copy()
         found: list[Resolved] = []
+        null_where: list[NullWhere] = []
         for column in list(copy.find_all(exp.Column)):
             found.append(self._resolve_column(scope, column))
-            column.replace(_in_place_of(column, found[-1].expression.copy()))
+            null_where.append(null_where_around(column, found[-1].null_where, copy))
+            column.replace(in_place_of(column, found[-1].expression.copy()))
         size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
         if size > MAX_EXPRESSION_NODES:
             raise UnresolvedColumnError("the expression is too long to follow")
@@ -194,6 +205,7 @@ class Query:
             _in_order(resolved.aggregations for resolved in found),
             _in_order(resolved.windows for resolved in found),
             size,
+            worst(null_where),
         )
 
     def _resolve(self, scope: Scope, column: str) -> Resolved:
@@ -204,14 +216,14 @@ class Query:
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
         for projection in expression.selects:
             if projection.alias_or_name == column and not isinstance(projection, exp.Star):
-                return self.resolve_expression(scope, _bare(projection))
+                return self.resolve_expression(scope, bare_of(projection))
         return self._resolve_through_star(scope, column)
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
         starred = [
             (projection.table if isinstance(projection, exp.Column) else "")
-            for projection in _selects(scope)
+            for projection in selects_of(scope)
             if projection.is_star
         ]
         if not starred:
@@ -222,36 +234,38 @@ class Query:
         return self._resolve_column(scope, exp.column(column, table=names[0]))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
-        position = _names(scope).index(column) if column in _names(scope) else None
+        position = names_of(scope).index(column) if column in names_of(scope) else None
         if position is None:
             raise UnresolvedColumnError("the arms of the UNION are not known column by column")
         arms: list[Resolved] = []
+        null_where: NullWhere = ""
         for arm in arms_of(scope):
-            names = _names(arm)
+            names = names_of(arm)
             if position >= len(names) or "*" in names:
                 raise UnresolvedColumnError("the arms of the UNION are not known column by column")
             resolved = self.resolve(arm, names[position])
-            if not isinstance(_bare(resolved.expression), exp.Null):
+            if not isinstance(bare_of(resolved.expression), exp.Null):
                 arms.append(resolved)
+            else:
+                null_where = "unknown"
         if not arms:
             return Resolved(exp.null())
         if any(arm != arms[0] for arm in arms[1:]):
             raise UnresolvedColumnError("the arms of the UNION differ")
-        return arms[0]
+        return _null_too(arms[0], null_where)
 
     def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
         table = column.table or (next(iter(sources)) if len(sources) == 1 else "")
-        found = sources.get(table)
-        if found is None:
+        source = sources[table][1] if table in sources else scope.sources.get(table)
+        if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
-        _, source = found
         if isinstance(source, Scope):
             resolved = self.resolve(source, column.name)
             self._refuse_second_reading(scope, table, resolved.expression)
-            return resolved
+            return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
@@ -275,40 +289,15 @@ class Query:
                 raise UnresolvedColumnError(f"`{node_name}` is joined to itself")
 
 
-def upstream_column(unique_id: str, column: str) -> exp.Column:
-    """`"<unique_id>"."<column>"`."""
-    return exp.column(exp.to_identifier(column, quoted=True), table=exp.to_identifier(unique_id, quoted=True))
+def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:
+    """The expression, also null where given: a mark it needs only where it says something else of its own."""
+    if not null_where or is_null_on_nulls(resolved.expression):
+        return resolved
+    return msgspec.structs.replace(resolved, null_where=worst((resolved.null_where, null_where)))
 
 
 def _ref(column: exp.Column) -> ColumnRef:
     return ColumnRef(column.table, column.name.lower())
-
-
-def _names(scope: Scope) -> list[str]:
-    return ["*" if projection.is_star else projection.alias_or_name for projection in _selects(scope)]
-
-
-def _selects(scope: Scope) -> list[exp.Expr]:
-    """The projections of a scope; those of the first arm where it is a set operation."""
-    expression = scope.expression
-    while isinstance(expression, exp.SetOperation | exp.Subquery):
-        expression = expression.this
-    return list(expression.selects) if isinstance(expression, exp.Select) else []
-
-
-def _bare(expression: exp.Expr) -> exp.Expr:
-    while isinstance(expression, (exp.Alias, exp.Paren)):
-        expression = expression.this
-    return expression
-
-
-def _in_place_of(column: exp.Column, expression: exp.Expr) -> exp.Expr:
-    """The expression, in parentheses where operators around the column could bind into it."""
-    if isinstance(expression, (exp.Binary, exp.Connector, exp.Not, exp.Between, exp.In)) and isinstance(
-        column.parent, (exp.Binary, exp.Unary, exp.Between, exp.In, exp.Cast)
-    ):
-        return exp.paren(expression, copy=False)
-    return expression
 
 
 def _in_order(groups: Iterable[tuple[Aggregation, ...]]) -> tuple[Aggregation, ...]:
