@@ -186,6 +186,62 @@ def test_a_star_over_a_source_without_columns_passes_through_what_is_declared_do
     assert shown_origin(lineage.nodes["model.shop.top"].origins["kind"]) == "same source.shop.raw.events.kind"
 
 
+LISTED = {"id": "", "email": ""}
+
+
+@pytest.mark.parametrize(
+    ("sql", "column", "origin"),
+    [
+        ("with s as (select * from {customers}) select created_at as joined from s", "joined", "customers.created_at"),
+        ("with s as (select * from {customers}) select * from s", "email", "customers.email"),
+        ("select c.*, o.total from {customers} c join {orders} o on o.customer_id = c.id", "total", "orders.total"),
+        (
+            "select created_at, total from {customers} c join {built} b on b.id = c.id",
+            "created_at",
+            "customers.created_at",
+        ),
+        ("select created_at, total from {customers} c join {built} b on b.id = c.id", "total", "built.total"),
+        ("select email, x from {customers} c join {orders} o on o.customer_id = c.id", "email", "customers.email"),
+    ],
+)
+def test_columns_that_a_source_has_and_nobody_lists_are_followed(
+    sql: str, column: str, origin: str, tmp_path: Path
+) -> None:
+    from tests.manifests import source
+
+    sources = [source("customers", LISTED), source("orders", {"customer_id": ""}), source("built", {})]
+    names = {name: f'"db"."raw"."{name}"' for name in ("customers", "orders", "built")}
+    top = model("top", sql.format(**names), reads=[f"source.shop.raw.{name}" for name in names])
+    catalog = {"source.shop.raw.built": {"id": "INTEGER", "total": "DECIMAL"}}
+    lineage = trace_project(make_project(tmp_path, *sources, top, catalog=catalog))
+    assert shown_origin(lineage.nodes["model.shop.top"].origins[column]) == f"same source.shop.raw.{origin}"
+
+
+def test_a_bare_name_that_two_unlisted_relations_may_have_is_unknown(tmp_path: Path) -> None:
+    from tests.manifests import source
+
+    sql = 'select x from "db"."raw"."customers" c join "db"."raw"."orders" o on o.customer_id = c.id'
+    reads = ["source.shop.raw.customers", "source.shop.raw.orders"]
+    project = make_project(tmp_path, source("customers", LISTED), source("orders", {}), model("top", sql, reads=reads))
+    assert isinstance(trace_project(project).nodes["model.shop.top"].origins["x"], Unknown)
+
+
+def test_a_star_over_a_relation_that_isnt_known_whole_adds_only_what_is_listed(tmp_path: Path) -> None:
+    from tests.manifests import source
+
+    sql = 'select *, lower(email) as mail from "db"."raw"."customers"'
+    top = model("top", sql, reads=["source.shop.raw.customers"])
+    project = make_project(tmp_path, source("customers", LISTED), top)
+    assert trace_project(project).nodes["model.shop.top"].columns == ("id", "email", "mail")
+
+
+def test_a_column_added_since_the_model_was_built_is_followed(tmp_path: Path) -> None:
+    base = model("base", "select 1 as id, 2 as added")
+    top = model("top", 'with b as (select * from "db"."main"."base") select added from b', reads=["base"])
+    project = make_project(tmp_path, base, top, catalog={"model.shop.base": {"id": "INTEGER"}})
+    assert shown_origin(trace_project(project).nodes["model.shop.top"].origins["added"]) == "same base.added"
+
+
 def test_the_real_jaffle_shop_has_59_columns_that_are_passed_through_or_renamed(
     real_project_dir: Callable[[str], Path],
 ) -> None:

@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
+from dbt_describe.lineage.stars import Relation
 from dbt_describe.project.nodes import Node
 
 EPHEMERAL_CTE = "__dbt__cte__"
@@ -88,12 +89,12 @@ def sql_of(node: Node, nodes: Mapping[str, Node]) -> str:
 
 
 def qualified_scope(
-    sql: str, dialect: str, node: Node, relations: Relations, columns_of: Mapping[str, tuple[str, ...]]
+    sql: str, dialect: str, node: Node, relations: Relations, known: Mapping[str, Relation]
 ) -> tuple[Scope, dict[str, str]]:
     """The query's root scope, and the node behind each table name that occurs in it.
 
     Tables are renamed to one plain name per node, so that databases, schemas and quoting no longer matter, and all
-    identifiers are lower-cased.
+    identifiers are lower-cased. `known` is by unique_id; only what is known whole lets a star be expanded.
 
     Raises:
         UnreadableQueryError: sqlglot can't parse or qualify the SQL.
@@ -105,9 +106,9 @@ def qualified_scope(
             raise UnreadableQueryError("it isn't a SELECT")
         unique_ids = _rename_tables(query, node, relations)
         schema: dict[str, object] = {
-            name: {column.lower(): "unknown" for column in columns_of[unique_id]}
+            name: dict.fromkeys(known[unique_id].columns, "unknown")
             for name, unique_id in unique_ids.items()
-            if columns_of.get(unique_id)
+            if unique_id in known and known[unique_id].whole
         }
         query = qualify(
             query,
@@ -121,11 +122,16 @@ def qualified_scope(
         scope = build_scope(query)
     except (SqlglotError, RecursionError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         # sqlglot raises plain Python errors too on SQL it half understands; one query must not stop the others.
-        first_line = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UnreadableQueryError(f"sqlglot can't read its SQL: {first_line}") from error
+        raise UnreadableQueryError(f"sqlglot can't read its SQL: {_shown(error)}") from error
     if scope is None:
         raise UnreadableQueryError("it isn't a SELECT")
     return scope, unique_ids
+
+
+def _shown(error: Exception) -> str:
+    """The first line of an error, in words: without sqlglot's tokens and the full stop."""
+    first_line = str(error).strip().split("\n")[0] or type(error).__name__
+    return re.sub(r"<Token [^>]*text: ([^,>]*)[^>]*>", r"`\1`", first_line).rstrip(". ")
 
 
 def _rename_tables(query: exp.Query, node: Node, relations: Relations) -> dict[str, str]:

@@ -15,6 +15,7 @@ from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWh
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
 from dbt_describe.lineage.rows import Rows, arms_of, key_columns
 from dbt_describe.lineage.selects import rows_of
+from dbt_describe.lineage.stars import Relation, columns_of, owner_of, starred
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -40,6 +41,7 @@ class Query:
     Args:
         root: the qualified query's scope.
         unique_ids: table name in the query → the node behind it.
+        tables: table name in the query → what is known of its columns.
         is_unique: whether the given columns of a node are proved to be unique together.
     """
 
@@ -47,19 +49,22 @@ class Query:
         self,
         root: Scope,
         unique_ids: Mapping[str, str],
+        tables: Mapping[str, Relation],
         dialect: str,
         is_unique: Callable[[str, frozenset[str]], bool],
     ) -> None:
         self.root = root
         self.unique_ids = unique_ids
+        self.tables = tables
         self.dialect = dialect
         self._is_unique = is_unique
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
 
-    def output_columns(self) -> tuple[str, ...]:
-        """Names of the columns that the query is sure to return, in order."""
-        return tuple(name for name in names_of(self.root) if name and name != "*")
+    def output(self) -> Relation:
+        """The columns that the query is sure to return, and whether there are no others."""
+        found = columns_of(self.root, self.tables)
+        return Relation(tuple(filter(None, found.columns)), found.whole)
 
     def origin(self, column: str) -> Origin:
         """Where the values of an output column come from."""
@@ -221,17 +226,13 @@ class Query:
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
-        starred = [
-            (projection.table if isinstance(projection, exp.Column) else "")
-            for projection in selects_of(scope)
-            if projection.is_star
-        ]
-        if not starred:
+        names = [name for found in selects_of(scope) if found.is_star for name in starred(found, scope)]
+        if not names:
             raise UnresolvedColumnError("the SQL doesn't return it")
-        names = [name for name in scope.selected_sources if name in starred or "" in starred]
-        if len(names) != 1:
-            raise UnresolvedColumnError("it comes from `*` over several relations")
-        return self._resolve_column(scope, exp.column(column, table=names[0]))
+        owner = owner_of(column, names, scope, self.tables)
+        if not owner:
+            raise UnresolvedColumnError("it isn't known which of the relations under `*` it comes from")
+        return self._resolve_column(scope, exp.column(column, table=owner))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
         position = names_of(scope).index(column) if column in names_of(scope) else None
@@ -258,7 +259,7 @@ class Query:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
-        table = column.table or (next(iter(sources)) if len(sources) == 1 else "")
+        table = column.table or owner_of(column.name, sources, scope, self.tables)
         source = sources[table][1] if table in sources else scope.sources.get(table)
         if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")

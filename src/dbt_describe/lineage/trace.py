@@ -10,6 +10,7 @@ from dbt_describe.lineage.dialects import dialect_of
 from dbt_describe.lineage.origins import ColumnRef, Lineage, NodeLineage, Same, Shape
 from dbt_describe.lineage.queries import Relations, UnreadableQueryError, qualified_scope, sql_of
 from dbt_describe.lineage.resolve import Query
+from dbt_describe.lineage.stars import Relation
 from dbt_describe.project.graph import topological_order
 from dbt_describe.project.nodes import Column, Node, Project
 
@@ -24,7 +25,7 @@ def trace_project(project: Project, progress: Callable[[str], None] | None = Non
     """
     dialect = dialect_of(project.adapter_type)
     relations = Relations(project.nodes)
-    columns_of: dict[str, tuple[str, ...]] = {}
+    known: dict[str, Relation] = {}
     keys_of: dict[str, list[frozenset[str]]] = {}
     traced: dict[str, NodeLineage] = {}
 
@@ -34,17 +35,18 @@ def trace_project(project: Project, progress: Callable[[str], None] | None = Non
     for unique_id in topological_order(project.nodes):
         node = project.nodes[unique_id]
         keys_of[unique_id] = _tested_keys(node)
-        columns_of[unique_id] = tuple(column.name for column in node.columns)
+        known[unique_id] = Relation(tuple(column.name.lower() for column in node.columns), node.is_built)
         if node.same_table_as:
             traced[unique_id] = _same_table(node)
         if node.resource_type not in TRACED_RESOURCE_TYPES:
             continue
         if progress:
             progress(unique_id)
-        found = _trace_node(node, project.nodes, dialect, relations, columns_of, is_unique)
+        found, output = _trace_node(node, project.nodes, dialect, relations, known, is_unique)
         traced[unique_id] = found
-        known = {column.lower() for column in columns_of[unique_id]}
-        columns_of[unique_id] += tuple(column for column in found.columns if column.lower() not in known)
+        # A model that was built before its SQL was changed has columns that the catalog doesn't know yet.
+        columns = dict.fromkeys((*known[unique_id].columns, *output.columns))
+        known[unique_id] = Relation(tuple(columns), node.is_built or output.whole)
         if found.shape and found.shape.group_by:
             keys_of[unique_id].append(frozenset(found.shape.group_by))
     return Lineage(dialect, traced)
@@ -80,17 +82,20 @@ def _trace_node(
     nodes: Mapping[str, Node],
     dialect: str,
     relations: Relations,
-    columns_of: Mapping[str, tuple[str, ...]],
+    known: Mapping[str, Relation],
     is_unique: Callable[[str, frozenset[str]], bool],
-) -> NodeLineage:
+) -> tuple[NodeLineage, Relation]:
+    """The lineage of a node, and what its SQL tells of its columns."""
     try:
-        scope, unique_ids = qualified_scope(sql_of(node, nodes), dialect, node, relations, columns_of)
-        query = Query(scope, unique_ids, dialect, is_unique)
-        columns = query.output_columns()
-        wanted = dict.fromkeys((*columns, *(column.name.lower() for column in node.columns)))
-        return NodeLineage(node.unique_id, columns, {column: query.origin(column) for column in wanted}, query.shape())
+        scope, unique_ids = qualified_scope(sql_of(node, nodes), dialect, node, relations, known)
+        tables = {name: known[unique_id] for name, unique_id in unique_ids.items() if unique_id in known}
+        query = Query(scope, unique_ids, tables, dialect, is_unique)
+        output = query.output()
+        wanted = dict.fromkeys((*output.columns, *(column.name.lower() for column in node.columns)))
+        origins = {column: query.origin(column) for column in wanted}
+        return NodeLineage(node.unique_id, output.columns, origins, query.shape()), output
     except UnreadableQueryError as error:
-        return NodeLineage(node.unique_id, failure=str(error))
+        return NodeLineage(node.unique_id, failure=str(error)), Relation()
 
 
 def _tested_keys(node: Node) -> list[frozenset[str]]:

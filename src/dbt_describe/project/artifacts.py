@@ -201,6 +201,7 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
         package_name=raw.package_name,
         description=raw.description or "",
         columns=_columns(raw.columns or {}, table, tests),
+        is_built=table is not None and bool(table.columns),
         tests=tuple(test for test in tests if not test.column),
         relation_name=raw.relation_name or "",
         original_file_path=(raw.original_file_path or "").replace("\\", "/"),

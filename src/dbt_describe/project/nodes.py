@@ -53,6 +53,8 @@ class Node(msgspec.Struct, frozen=True):
     package_name: str
     description: str = ""
     columns: tuple[Column, ...] = ()
+    is_built: bool = False
+    """The catalog has it: `columns` are all that there are."""
     tests: tuple[DataTest, ...] = ()
     """Node-level tests, e.g. a unique combination of columns."""
     relation_name: str = ""
