@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -165,6 +166,47 @@ def test_ctrl_c_writes_what_was_answered_and_the_next_run_asks_the_rest(
     total = len(server.requests)
     assert answered < total
     assert len({node_of(request) for request in server.requests}) == total
+
+
+def test_a_killed_run_pays_for_nothing_twice(demo: Path, dbt_describe: Run) -> None:
+    with OpenAIServer(latency_s=0.3) as server:
+        process = subprocess.Popen(
+            [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],
+            cwd=demo,
+            env=clean_environment(DBT_DESCRIBE_STORE=str(demo / "target/store"), **keys(server)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while len(server.requests) < 9:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        time.sleep(0.5)  # what the server had begun to answer, nobody reads any more
+        answered = {node_of(request) for request in server.requests}
+        before = len(server.requests)
+        rest = dbt_describe("document", *MODEL, **keys(server))
+        again = server.requests[before:]
+    assert rest.returncode == 0
+    assert re.search(r"kept +\d+  answers that had been paid for", rest.stdout)
+    # At most the two that were under way when it was killed are asked again.
+    assert len(answered & {node_of(request) for request in again}) <= 2
+    total = json.loads(dbt_describe("usage", "--json").stdout)[-1]
+    assert total["kept"] >= len(answered) - 2
+
+
+def test_kept_answers_are_told_of_and_forgotten(dbt_describe: Run) -> None:
+    with OpenAIServer() as server:
+        dbt_describe("document", "--select", "int_payments_by_order", "--dry-run", *MODEL, **keys(server))
+        again = dbt_describe("document", "--select", "int_payments_by_order", "--dry-run", *MODEL, **keys(server))
+        assert len(server.requests) == 1
+        assert "kept           1  answers" in again.stdout
+        assert dbt_describe("cache", "info").stdout.startswith("1 answers")
+        assert dbt_describe("cache", "clear").stdout == "Forgot 1 answers.\n"
+        words = ("--select", "int_payments_by_order", "--dry-run", "--no-cache", *MODEL)
+        dbt_describe("document", *words, **keys(server))
+        assert len(server.requests) == 2
+    assert "model.corner_shop.int_payments_by_order" in dbt_describe("usage", "--by", "node").stdout
+    assert dbt_describe("usage", "--csv").stdout.splitlines()[-1].startswith("total,2,0,1,")
 
 
 def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -> None:

@@ -39,12 +39,11 @@ class Prepared(msgspec.Struct, frozen=True):
             for unique_id, node in self.lineage.nodes.items()
             if node.failure and unique_id in selected
         )
-        bare = tuple(
-            f"{unique_id} has no known columns; build it and run `dbt docs generate`, or list them in its schema file."
-            for unique_id in self.plan.selected
-            if not self.project.nodes[unique_id].columns
-        )
-        return (*self.project.warnings, *unread, *bare)
+        bare = [unique_id for unique_id in self.plan.selected if not self.project.nodes[unique_id].columns]
+        names = ", ".join(bare)
+        advice = "build and run `dbt docs generate`, or list them in a schema file"
+        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+        return (*self.project.warnings, *unread, *unlisted)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
