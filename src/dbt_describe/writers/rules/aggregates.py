@@ -10,6 +10,7 @@ from sqlglot import exp
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.cases import branches_of, flag_condition
 from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
 from dbt_describe.writers.rules.telling import Teller
@@ -118,7 +119,10 @@ def _several_values(phrase: Phrase) -> str:
 
 
 def _average(function: exp.Expr, teller: Teller) -> Phrase:
-    return _measure("average", function, teller)
+    phrase = _measure("average", function, teller)
+    if cuts_average(function.this, teller):
+        return Phrase(f"{phrase.text}, rounded towards zero", loose=phrase.loose)
+    return phrase
 
 
 def _named_measure(name: str) -> Callable[[exp.Expr, Teller], Phrase]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.casts import cast_value
+from dbt_describe.writers.rules.kinds import kind_of
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import cast_value, literal_text, strip_casts
+from dbt_describe.writers.rules.values import literal_text, strip_casts
 
 UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
 
@@ -32,6 +35,10 @@ _PARTS = {
 _BOUNDARY_DIALECTS = frozenset({"duckdb", "snowflake", "redshift", "bigquery", "tsql", "fabric"})
 
 
+_MOMENTS = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.StrToDate, exp.StrToTime, exp.LastDay)
+_MOMENTS_SHIFTED = (exp.DateAdd, exp.TsOrDsAdd, exp.TimestampAdd, exp.DateSub, exp.TimestampSub)
+
+
 def _unit(expression: exp.Expr | None) -> str:
     name = (expression.name if expression is not None else "day").lower()
     singular = name.removesuffix("s")
@@ -49,7 +56,19 @@ def _truncated(expression: exp.Expr, teller: Teller) -> Phrase:
 def _part_of(unit: str, dated: exp.Expr, teller: Teller) -> Phrase:
     if unit not in _PARTS:
         raise UnsayableError(f"takes the part {words.code(unit)} of a date, which the rules writer has no words for")
+    if not _is_moment(dated, teller):
+        raise UnsayableError("takes a part of something that may be a span of time, not a date")
     return Phrase(f"{_PARTS[unit]} {teller.operand(dated).inside}")
+
+
+def _is_moment(expression: exp.Expr, teller: Teller) -> bool:
+    """Whether the expression is a date or a time rather than the span between two: engines take the parts of both."""
+    bare = strip_casts(strip_to_date(strip_casts(expression)))
+    if isinstance(bare, exp.Column):
+        return kind_of(bare, teller) != "interval"
+    if isinstance(bare, (exp.Min, exp.Max, exp.Coalesce, exp.AtTimeZone)):
+        return _is_moment(bare.this, teller)
+    return is_now(bare) or isinstance(bare, (*_MOMENTS, *_MOMENTS_SHIFTED))
 
 
 def _extract(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -140,10 +159,19 @@ def _interval(expression: exp.Expr, teller: Teller) -> Phrase:
 
 def _formatted(expression: exp.Expr, teller: Teller) -> Phrase:
     pattern = literal_text(expression.args["format"]) if expression.args.get("format") else None
-    inner = teller.operand(expression.this)
+    inner = teller.operand(strip_to_date(expression.this))
+    if pattern and isinstance(expression, exp.TimeToStr):
+        pattern = _format_of(expression, teller.dialect)
     if not pattern or inner.compound:
         raise UnsayableError(TOO_DEEP)
     return Phrase(f"{inner.text} as text in the format {words.quoted(pattern)}", inner.definite)
+
+
+def _format_of(formatted: exp.Expr, dialect: str) -> str | None:
+    """The format as the project's own engine writes it: sqlglot keeps it as Python's strftime would."""
+    plain = exp.TimeToStr(this=exp.column("x"), format=formatted.args["format"].copy())
+    found = re.findall(r"'([^']*)'", plain.sql(dialect or None))
+    return found[0] if len(found) == 1 else None
 
 
 def _read_as(kind: str) -> Callable[[exp.Expr, Teller], Phrase]:

@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.grain import SURROGATE_KEY_NULL
+from dbt_describe.writers.rules.kinds import NUMBERS, kind_of
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import is_null, literal_text, strip_casts
+from dbt_describe.writers.rules.values import chain, is_null, literal_text, plus, strip_casts
 
 _SEPARATORS = {
     " ": "a space",
@@ -25,6 +26,8 @@ _SEPARATORS = {
     ":": "a colon",
     ";": "a semicolon",
 }
+_PLUS_JOINS = frozenset({"tsql", "fabric", "redshift"})
+"""Dialects in which `+` joins texts."""
 _ORDINALS = {"1": "first", "2": "second", "3": "third", "4": "fourth", "5": "fifth", "-1": "last"}
 
 
@@ -151,6 +154,20 @@ def _concat(expression: exp.Expr, teller: Teller) -> Phrase:
     return Phrase(" followed by ".join(said), definite=False, compound=True)
 
 
+def _added(expression: exp.Expr, teller: Teller) -> Phrase:
+    """`a + b`, which some engines take for a concatenation where these are texts."""
+    if teller.dialect not in _PLUS_JOINS:
+        return plus(expression, teller)
+    operands = list(chain(expression))
+    kinds = {kind_of(operand, teller) for operand in operands}
+    added = kinds & {*NUMBERS, "date", "interval"}
+    if ("text" in kinds) == bool(added):
+        raise UnsayableError("it isn't known whether `+` adds numbers or joins texts")
+    if added:
+        return plus(expression, teller)
+    return _concat(exp.Concat(expressions=[operand.copy() for operand in operands]), teller)
+
+
 def _concat_ws(expression: exp.Expr, teller: Teller) -> Phrase:
     separator, *values = expression.expressions
     literal = literal_text(separator)
@@ -217,6 +234,7 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.Substring: _substring,
     exp.SplitPart: _split_part,
     exp.Replace: _replace,
+    exp.Add: _added,
     exp.DPipe: _concat,
     exp.Concat: _concat,
     exp.ConcatWs: _concat_ws,

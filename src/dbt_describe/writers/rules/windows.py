@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import group_key
@@ -152,6 +153,8 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
             text = f"number of {several}"
         else:
             text = f"{name} of {teller.operand(what).enclosed} over all {several}"
+        if isinstance(function, exp.Avg) and cuts_average(what, teller):
+            raise UnsayableError("the engine cuts the decimals off the average")
         same, where = _same(window, teller), _where(teller)
         text = f"{text}{' ' + same if same else ''}{where}"
         if _frame(window) == "running":
