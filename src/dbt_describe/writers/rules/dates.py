@@ -35,7 +35,8 @@ _PARTS = {
 _BOUNDARY_DIALECTS = frozenset({"duckdb", "snowflake", "redshift", "bigquery", "tsql", "fabric"})
 
 
-_MOMENTS = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.StrToDate, exp.StrToTime, exp.LastDay)
+_TRUNCATED = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)
+_MOMENTS = (*_TRUNCATED, exp.StrToDate, exp.StrToTime, exp.LastDay)
 _MOMENTS_SHIFTED = (exp.DateAdd, exp.TsOrDsAdd, exp.TimestampAdd, exp.DateSub, exp.TimestampSub)
 
 
@@ -101,7 +102,8 @@ def _difference(expression: exp.Expr, teller: Teller) -> Phrase:
     start = teller.operand(_without_date_cast(expression.expression))
     if start.compound or end.compound:
         raise UnsayableError(TOO_DEEP)
-    text = f"number of {unit}s from {start.inside} to {end.inside}"
+    sides = (side.inside.replace(" from `", " of `") for side in (start, end))
+    text = f"number of {unit}s from {' to '.join(sides)}"
     if unit != "day" and isinstance(expression, exp.DateDiff):
         if teller.dialect not in _BOUNDARY_DIALECTS:
             raise UnsayableError("it isn't known how the engine counts the difference between dates")
@@ -204,9 +206,19 @@ def _now(text: str) -> Callable[[exp.Expr, Teller], Phrase]:
 
 
 def _cast(expression: exp.Expr, teller: Teller) -> Phrase:
-    if expression.args["to"].sql().lower() == "date" and is_now(expression):
+    if _is_cast_to_date(expression) and is_now(expression):
         return Phrase("current date")
+    truncated = strip_casts(expression.this)
+    unit = _unit(truncated.args.get("unit"))
+    if isinstance(truncated, _TRUNCATED) and unit in ("year", "quarter", "month") and _is_cast_to_date(expression):
+        inner = teller.operand(truncated.this)
+        if not inner.compound:
+            return Phrase(f"first day of the {unit} of {inner.inside}")
     return cast_value(expression, teller)
+
+
+def _is_cast_to_date(cast: exp.Expr) -> bool:
+    return str(cast.args["to"].sql()).lower() == "date"
 
 
 def is_dated(expression: exp.Expr, teller: Teller) -> bool:

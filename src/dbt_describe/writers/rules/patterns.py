@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.nulls import drops_null
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import literal_text
@@ -31,14 +32,14 @@ def _alike(expression: exp.Expr, teller: Teller) -> str:
     if not pattern or subject.plural:
         raise UnsayableError(TOO_DEEP)
     inner = pattern.strip("%")
-    case = ", in any case," if isinstance(expression, exp.ILike) else ""
+    case = ", ignoring case," if isinstance(expression, exp.ILike) else ""
     if not inner or any(sign in inner for sign in "%_\\"):
         return f"{subject.inside} matches{case} the pattern {words.quoted(pattern)}"
     starts, ends = not pattern.startswith("%"), not pattern.endswith("%")
     verb = {(True, True): "is", (True, False): "starts with", (False, True): "ends with"}.get(
         (starts, ends), "contains"
     )
-    suffix = ", in any case" if case else ""
+    suffix = ", ignoring case" if case else ""
     return f"{subject.inside} {verb} {words.quoted(inner)}{suffix}"
 
 
@@ -68,7 +69,8 @@ def _unlike(expression: exp.Expr, teller: Teller) -> str:
         (" is '", " is not '"),
     ):
         if clause.count(verb) == 1:
-            return clause.replace(verb, negated)
+            said = clause.replace(verb, negated)
+            return f"{said} (nor is it null)" if drops_null(expression.this, teller) else said
     raise UnsayableError(TOO_DEEP)
 
 

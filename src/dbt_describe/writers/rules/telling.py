@@ -51,6 +51,8 @@ class Teller:
         self.dialect = dialect
         self.per_inline = False
         """Aggregates stand beside columns of single rows, so each must say what it is per."""
+        self.drops_null = True
+        """A condition that null makes unknown isn't met; only a column of conditions is null there."""
         self._vocabulary = vocabulary
         self._depth = 0
 
@@ -65,7 +67,7 @@ class Teller:
         if isinstance(expression, exp.Anonymous):
             rule = self._vocabulary.functions.get(expression.name.lower())
         if rule is None and self.is_condition(expression):
-            return Phrase(f"whether {self.clause(expression)}", definite=False, loose=True)
+            return Phrase(f"whether {self.whether(expression)}", definite=False, loose=True)
         if rule is None:
             raise UnsayableError(f"uses {_construct(expression)}, which the rules writer has no words for")
         self._depth += 1
@@ -98,8 +100,29 @@ class Teller:
         rule = self._vocabulary.clauses.get(kind) or self._vocabulary.clauses_of_values.get(kind)
         if rule is not None:
             return rule(expression, self)
-        phrase = self.operand(expression)
+        phrase = self.flag(expression)
         return f"{phrase.inside} {phrase.verb} true"
+
+    def whether(self, expression: exp.Expr) -> str:
+        """The expression as a condition whose result is null where null leaves it unknown.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        drops_null, self.drops_null = self.drops_null, False
+        try:
+            return self.clause(expression)
+        finally:
+            self.drops_null = drops_null
+
+    def flag(self, expression: exp.Expr) -> Phrase:
+        """A value that is compared with true, false, 1 or 0, or is one of these.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        bare = expression.unnest()
+        return self.names.flag(bare) if isinstance(bare, exp.Column) else self.operand(expression)
 
     def is_condition(self, expression: exp.Expr) -> bool:
         """Whether the expression is one that only a condition can be."""

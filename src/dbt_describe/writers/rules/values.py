@@ -225,7 +225,8 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     # "or 0 where there is none" would promise that no null is left, which an outer join further up can break.
     joint = "," if phrase.loose or phrase.compound else ""
     text = f"{phrase.text}{joint} with {teller.value(default).text} in place of null"
-    return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True)
+    counted = isinstance(strip_casts(choices[0]), (exp.Count, exp.CountIf)) and is_number(default, "0")
+    return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True, counted=counted)
 
 
 def _first_present(choices: list[exp.Expr], teller: Teller) -> Phrase:

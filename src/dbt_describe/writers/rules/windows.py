@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.aggregates import several_amounts
+from dbt_describe.writers.rules.dates import is_dated
 from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
@@ -140,10 +142,20 @@ def _edge(word: str) -> Callable[[exp.Window, Teller], Phrase]:
     return say
 
 
+def _measured(name: str, what: exp.Expr, teller: Teller) -> str:
+    phrase = teller.operand(what)
+    if name in ("sum", "average"):
+        return f"{name} of {several_amounts(what, phrase)}"
+    if is_dated(what, teller) and not phrase.compound:
+        return f"{'earliest' if name == 'minimum' else 'latest'} {phrase.text}"
+    return f"{name} of {phrase.enclosed}"
+
+
 def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
     def say(window: exp.Window, teller: Teller) -> Phrase:
         function = window.this
         what = function.this
+        running = _frame(window) == "running"
         _, several = teller.names.window_rows(teller.windows)
         if isinstance(function, exp.Count):
             if not isinstance(what, (exp.Star, exp.Literal)):
@@ -152,12 +164,12 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
         elif isinstance(function, exp.Sum) and is_number(what, "1"):
             text = f"number of {several}"
         else:
-            text = f"{name} of {teller.operand(what).enclosed} over all {several}"
+            text = f"{_measured(name, what, teller)} over {'' if running else 'all '}{several}"
         if isinstance(function, exp.Avg) and cuts_average(what, teller):
             raise UnsayableError("the engine cuts the decimals off the average")
         same, where = _same(window, teller), _where(teller)
         text = f"{text}{' ' + same if same else ''}{where}"
-        if _frame(window) == "running":
+        if running:
             spec = window.args.get("spec")
             if spec is None or str(spec.args.get("kind")).upper() != "ROWS":
                 text += f", {_by(window, teller)}, up to and including the rows that sort equal to this one"
