@@ -10,6 +10,7 @@ from sqlglot import exp
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.cases import branches_of, flag_condition
 from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.junctions import together
 from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
@@ -68,7 +69,7 @@ def _said(text: str, found: _Aggregated, teller: Teller) -> Phrase:
     per = f" {found.rows.per}" if teller.per_inline else ""
     if conditions and per:
         raise UnsayableError(TOO_DEEP)
-    where = f" where {words.listed(conditions)}" if conditions else ""
+    where = f" where {together(conditions)}" if conditions else ""
     return Phrase(f"{text}{where}{per}", loose=bool(conditions or per))
 
 
@@ -134,6 +135,12 @@ def _average(function: exp.Expr, teller: Teller) -> Phrase:
 
 def _named_measure(name: str) -> Callable[[exp.Expr, Teller], Phrase]:
     return lambda function, teller: _measure(name, function, teller)
+
+
+def _sample_deviation(function: exp.Expr, teller: Teller) -> Phrase:
+    if teller.dialect == "mysql":
+        raise UnsayableError("MySQL's STDDEV is that of a population")
+    return _measure("sample standard deviation", function, teller)
 
 
 def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
@@ -237,7 +244,7 @@ def _any_or_all(
         raise UnsayableError(TOO_DEEP)
     which = (*_filter(function, teller), *rows.conditions)
     scope = f"every {rows.one}" if every else f"at least one {rows.one}"
-    where = f" where {words.listed(list(dict.fromkeys(which)))}" if which else ""
+    where = f" where {together(which)}" if which else ""
     said = teller.whether(condition) if every and not null_is_zero else teller.clause(condition)
     clause = f"{said} for {scope}{where}"
     if results is None:
@@ -280,6 +287,7 @@ AGGREGATES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.LogicalOr: _truth(every=False),
     exp.LogicalAnd: _truth(every=True),
     exp.Median: _named_measure("median"),
+    exp.Stddev: _sample_deviation,
     exp.StddevSamp: _named_measure("sample standard deviation"),
     exp.ArrayAgg: _list,
     exp.GroupConcat: _list,

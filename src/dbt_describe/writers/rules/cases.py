@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.phrases import whether as said_whether
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import is_constant, is_null, is_number, strip_casts
 
@@ -116,7 +117,7 @@ def _whether(branches: Branches, teller: Teller) -> Phrase | None:
     # A negated condition differs from the original where something is null; the CASE then goes to its ELSE.
     if not truth.this:
         return None
-    return Phrase(f"whether {teller.clause(condition)}", definite=False, loose=True)
+    return said_whether(teller.clause(condition))
 
 
 def _told(branches: Branches, teller: Teller) -> str:

@@ -225,7 +225,7 @@ def _denied(inner: exp.Expr, teller: Teller) -> str:
         return _in_or_not(inner, teller, negated=True)
     if isinstance(inner, exp.Between):
         return _between_or_not(inner, teller, "not ")
-    if isinstance(inner, (exp.Like, exp.ILike)):
+    if type(inner) in patterns.CLAUSES:
         return patterns.not_like(inner, teller)
     if teller.is_condition(inner):
         raise UnsayableError(TOO_DEEP)

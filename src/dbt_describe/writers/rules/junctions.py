@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -11,6 +11,7 @@ from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_EITHER = "either "
 MAX_ARMS = 4
 MAX_SHARED = 8
 
@@ -25,25 +26,34 @@ def _arms(expression: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
 
 
 def _and(expression: exp.Expr, teller: Teller) -> str:
-    arms = _without_implied(list(_arms(expression, exp.And)))
-    simple = [teller.clause(arm) for arm in arms if type(arm) is not exp.Or]
-    either = [f"either {teller.clause(arm)}" for arm in arms if type(arm) is exp.Or]
-    if len(arms) > MAX_ARMS or len(either) > 1 or any(arm.find(exp.And) for arm in arms if type(arm) is exp.Or):
+    arms = without_implied(list(_arms(expression, exp.And)))
+    if len(arms) > MAX_ARMS or any(arm.find(exp.And) for arm in arms if type(arm) is exp.Or):
         raise UnsayableError("its condition is too long to be read in one sentence")
+    return together([teller.clause(arm) for arm in arms])
+
+
+def together(clauses: Sequence[str]) -> str:
+    """Conditions that are all met: `a is 1 and either b is 2 or c is 3`.
+
+    Raises:
+        UnsayableError: it would be unclear what belongs together.
+    """
+    simple = [clause for clause in clauses if not clause.startswith(_EITHER)]
+    either = [clause for clause in clauses if clause.startswith(_EITHER)]
     said = list(dict.fromkeys(simple + either))
-    if len(said) > 1 and any(" where " in clause for clause in said):
+    if len(said) > 1 and (len(set(either)) > 1 or any(" where " in clause for clause in said)):
         raise UnsayableError(TOO_DEEP)
     return words.listed(said)
 
 
-def _without_implied(arms: list[exp.Expr]) -> list[exp.Expr]:
-    """`x IS NOT NULL AND x > y` → `x > y`: a comparison is never met by null."""
+def without_implied(arms: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """Conditions that are all met, without those that follow from others: `x IS NOT NULL` from `x > y`."""
     compared: set[str] = set()
     for arm in arms:
         condition = arm.this.unnest() if isinstance(arm, exp.Not) else arm
         if isinstance(condition, (exp.In, exp.Between, exp.Like, exp.ILike, *COMPARISONS)):
             compared |= {_core(side).sql() for side in (condition.this, condition.args.get("expression")) if side}
-    return [arm for arm in arms if not (_asks_for_presence(arm) and arm.this.unnest().this.unnest().sql() in compared)]
+    return [arm for arm in arms if (value := present_value(arm)) is None or value.sql() not in compared]
 
 
 def _core(expression: exp.Expr) -> exp.Expr:
@@ -53,9 +63,10 @@ def _core(expression: exp.Expr) -> exp.Expr:
     return expression
 
 
-def _asks_for_presence(condition: exp.Expr) -> bool:
+def present_value(condition: exp.Expr) -> exp.Expr | None:
+    """x where the condition is `x IS NOT NULL`; None for anything else."""
     asked = condition.this.unnest() if isinstance(condition, exp.Not) else None
-    return isinstance(asked, exp.Is) and isinstance(asked.expression, exp.Null)
+    return asked.this.unnest() if isinstance(asked, exp.Is) and isinstance(asked.expression, exp.Null) else None
 
 
 def _or(expression: exp.Expr, teller: Teller) -> str:
@@ -70,8 +81,9 @@ def _or(expression: exp.Expr, teller: Teller) -> str:
         raise UnsayableError("its condition is too long to be read in one sentence")
     said = [f"both {teller.clause(arm)}" if type(arm) is exp.And else teller.clause(arm) for arm in arms]
     if both:
-        return ", or ".join(said)
-    return _or_null(said) or words.listed(list(dict.fromkeys(said)), "or")
+        return _EITHER + ", or ".join(said)
+    said = list(dict.fromkeys(said))
+    return _or_null(said) or (_EITHER + words.listed(said, "or") if len(said) > 1 else said[0])
 
 
 def _or_null(said: list[str]) -> str | None:

@@ -19,7 +19,9 @@ SHORTENED = _words("""
 CLAUSE_STARTS = _words("is has was had can did does are were should will count num contains includes")
 """First words of names that aren't noun phrases."""
 
-CLAUSE_ENDS = _words("at on by to from for in with of and or as than until since flag")
+CLAUSE_ENDS = _words("""
+    at on by to from for in with of and or as than until since flag
+    surgical medical eligible available valid invalid""")
 """Last words of names that aren't noun phrases."""
 
 HEAD_NOUNS = _words("amount count date price quantity sum")

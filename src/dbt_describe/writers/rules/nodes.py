@@ -9,6 +9,7 @@ from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
+from dbt_describe.writers.rules.junctions import together, without_implied
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.speech import teller_of
@@ -142,12 +143,11 @@ def _where(filters: tuple[str, ...], names: Names, dialect: str) -> str | None:
     if not filters:
         return ""
     try:
-        conditions = [parsed(condition, dialect) for condition in filters]
+        conditions = without_implied([parsed(condition, dialect) for condition in filters])
         teller = teller_of(names, dialect)
-        said = list(dict.fromkeys(teller.clause(condition) for condition in conditions))
+        text = together([teller.clause(condition) for condition in conditions])
     except UnsayableError:
         return None
-    text = words.listed(said)
     return f" where {text}" if len(text.split()) <= 24 else None
 
 

@@ -54,6 +54,11 @@ class Phrase(msgspec.Struct, frozen=True):
 TOO_DEEP = "the expression is nested too deep to be read in one sentence"
 
 
+def whether(clause: str) -> Phrase:
+    """The condition as a value: `either a or b` → `whether a or b`."""
+    return Phrase(f"whether {clause.removeprefix('either ')}", definite=False, loose=True)
+
+
 def scoped(phrase: Phrase, per: str) -> str:
     """The phrase as a description's text, with what it is told for each of: `per order`, `over all orders`."""
     text = phrase.text

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import Aggregation, Join
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.junctions import present_value, without_implied
 from dbt_describe.writers.rules.phrases import UnsayableError
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
@@ -58,7 +59,10 @@ def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
         UnsayableError: some condition or key has no words.
     """
     one, several = teller.names.rows(aggregation.driving)
-    conditions = [teller.clause(parsed(condition, teller.dialect)) for condition in aggregation.filters]
+    filters = without_implied([parsed(condition, teller.dialect) for condition in aggregation.filters])
+    keys = {parsed(key, teller.dialect) for key in aggregation.group_by}
+    # That a key isn't null shows in what the rows are told per.
+    conditions = [teller.clause(filter_) for filter_ in filters if present_value(filter_) not in keys]
     conditions += _matched(aggregation, teller)
     return RowSet(
         driving=aggregation.driving,

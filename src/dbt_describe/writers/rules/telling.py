@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbt_describe.lineage.origins import Aggregation
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.options import unaccounted
-from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError, whether
 
 MAX_DEPTH = 14
 """Nested rules; deeper expressions never make a readable sentence."""
@@ -67,7 +67,7 @@ class Teller:
         if isinstance(expression, exp.Anonymous):
             rule = self._vocabulary.functions.get(expression.name.lower())
         if rule is None and self.is_condition(expression):
-            return Phrase(f"whether {self.whether(expression)}", definite=False, loose=True)
+            return whether(self.whether(expression))
         if rule is None:
             raise UnsayableError(f"uses {_construct(expression)}, which the rules writer has no words for")
         self._depth += 1

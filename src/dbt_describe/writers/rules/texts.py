@@ -41,12 +41,12 @@ def _after(suffix: str) -> Callable[[exp.Expr, Teller], Phrase]:
     return say
 
 
-def _of(prefix: str) -> Callable[[exp.Expr, Teller], Phrase]:
+def _of(prefix: str, *, plural: bool = False) -> Callable[[exp.Expr, Teller], Phrase]:
     def say(expression: exp.Expr, teller: Teller) -> Phrase:
         inner = teller.operand(expression.this)
         if inner.compound:
             raise UnsayableError(TOO_DEEP)
-        return Phrase(f"{prefix} {inner.inside}")
+        return Phrase(f"{prefix} {inner.inside}", plural=plural)
 
     return say
 
@@ -71,16 +71,16 @@ def _count_of(expression: exp.Expr | None) -> int:
     return int(str(bare.this))
 
 
-def _characters(word: str, count: int) -> str:
-    return f"{word} character of" if count == 1 else f"{word} {count} characters of"
+def _edge(word: str, count: int) -> Callable[[exp.Expr, Teller], Phrase]:
+    return _of(f"{word} character of") if count == 1 else _of(f"{word} {count} characters of", plural=True)
 
 
 def _left(expression: exp.Expr, teller: Teller) -> Phrase:
-    return _of(_characters("first", _count_of(expression.expression)))(expression, teller)
+    return _edge("first", _count_of(expression.expression))(expression, teller)
 
 
 def _right(expression: exp.Expr, teller: Teller) -> Phrase:
-    return _of(_characters("last", _count_of(expression.expression)))(expression, teller)
+    return _edge("last", _count_of(expression.expression))(expression, teller)
 
 
 def _substring(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -93,7 +93,7 @@ def _substring(expression: exp.Expr, teller: Teller) -> Phrase:
         return Phrase(f"{inner.text} from character {start} on", inner.definite, inner.plural)
     count = _count_of(length)
     if start == 1:
-        return Phrase(f"{_characters('first', count)} {inner.inside}")
+        return _edge("first", count)(expression, teller)
     if start < 1 or count < 1:
         raise UnsayableError(TOO_DEEP)
     if count == 1:

@@ -120,8 +120,9 @@ def chain(expression: exp.Expr) -> Iterator[exp.Expr]:
 
 def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     over = strip_casts(expression.expression)
-    guarded = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
-    below = teller.operand(over.this if guarded else over)
+    nullified = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
+    guarded = nullified or isinstance(expression, exp.SafeDivide)
+    below = teller.operand(over.this if nullified else over)
     above = teller.operand(expression.this)
     # (a * b) / c is a * (b / c): a product needs no parentheses.
     product = above.compound and isinstance(strip_casts(expression.this).unnest(), exp.Mul)
@@ -225,8 +226,13 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     # "or 0 where there is none" would promise that no null is left, which an outer join further up can break.
     joint = "," if phrase.loose or phrase.compound else ""
     text = f"{phrase.text}{joint} with {teller.value(default).text} in place of null"
-    counted = isinstance(strip_casts(choices[0]), (exp.Count, exp.CountIf)) and is_number(default, "0")
+    counted = is_number(default, "0") and _counts(strip_casts(choices[0]), phrase)
     return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True, counted=counted)
+
+
+def _counts(expression: exp.Expr, phrase: Phrase) -> bool:
+    counts = isinstance(expression, (exp.Count, exp.CountIf))
+    return counts or (isinstance(expression, (exp.Sum, exp.Filter)) and phrase.text.startswith("number of "))
 
 
 def _first_present(choices: list[exp.Expr], teller: Teller) -> Phrase:
@@ -266,6 +272,7 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.Sub: _operator("minus"),
     exp.Mul: _operator("times"),
     exp.Div: _divided,
+    exp.SafeDivide: _divided,
     exp.Mod: _modulo,
     exp.Neg: _negative,
     exp.Round: _round,

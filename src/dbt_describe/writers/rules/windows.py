@@ -9,6 +9,7 @@ from sqlglot import exp
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.aggregates import several_amounts
 from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.junctions import together, without_implied
 from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
@@ -50,8 +51,9 @@ def _where(teller: Teller) -> str:
     rows = teller.windows[0]
     if any(join.kind not in ("left", "inner") for join in rows.joins):
         raise UnsayableError("it isn't certain which rows the window function sees")
-    conditions = [teller.clause(parsed(condition, teller.dialect)) for condition in rows.filters]
-    return f" where {words.listed(list(dict.fromkeys(conditions)))}" if conditions else ""
+    filters = without_implied([parsed(condition, teller.dialect) for condition in rows.filters])
+    conditions = [teller.clause(condition) for condition in filters]
+    return f" where {together(conditions)}" if conditions else ""
 
 
 def _same(window: exp.Window, teller: Teller) -> str:
@@ -111,6 +113,20 @@ def _rank(gaps: bool) -> Callable[[exp.Window, Teller], Phrase]:
         return Phrase(text, loose=True)
 
     return say
+
+
+def _tile(window: exp.Window, teller: Teller) -> Phrase:
+    count = window.this.this
+    if not isinstance(count, exp.Literal) or not count.name.isdigit():
+        raise UnsayableError(TOO_DEEP)
+    one, several = teller.names.window_rows(teller.windows)
+    same = _same(window, teller)
+    among = f"those {same}" if same else f"all {several}"
+    text = (
+        f"number, from 1 to {count.name}, of the {one}'s group when {among}{_where(teller)}, {_by(window, teller)}, "
+        f"are split into {count.name} groups of about the same size"
+    )
+    return Phrase(text, loose=True)
 
 
 def _neighbour(word: str) -> Callable[[exp.Window, Teller], Phrase]:
@@ -185,6 +201,7 @@ _FUNCTIONS: Mapping[type[exp.Expr], Callable[[exp.Window, Teller], Phrase]] = {
     exp.RowNumber: _position,
     exp.Rank: _rank(gaps=True),
     exp.DenseRank: _rank(gaps=False),
+    exp.Ntile: _tile,
     exp.Lag: _neighbour("previous"),
     exp.Lead: _neighbour("next"),
     exp.FirstValue: _edge("first"),
