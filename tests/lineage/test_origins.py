@@ -56,9 +56,13 @@ def shown_origin(origin: object) -> str:
 
 
 def shown_joins(joins: Sequence[Join]) -> list[str]:
-    return [
-        f"{join.kind} {short(join.unique_id)}{' at most one' if join.matches_at_most_one else ''}" for join in joins
-    ]
+    return [shown_join(join) for join in joins]
+
+
+def shown_join(join: Join) -> str:
+    text = f"{join.kind} {short(join.unique_id)}{' at most one' if join.matches_at_most_one else ''}"
+    text += "".join(f" {flag}" for flag in ("grouped", "opaque") if getattr(join, flag))
+    return text + (f" where {short(' and '.join(join.filters))}" if join.filters else "")
 
 
 def shown_aggregations(aggregations: Sequence[Aggregation]) -> list[dict[str, Any]]:
@@ -81,6 +85,7 @@ def shown_shape(shape: Shape) -> dict[str, Any]:
         "joins": shown_joins(shape.joins),
         "distinct": shape.distinct,
         "union": [short(arm) for arm in shape.union],
+        "union_whole": shape.union_whole,
     }
 
 
@@ -90,6 +95,8 @@ def test_the_origin_of_each_column(case: dict[str, Any], tmp_path: Path) -> None
     assert found.failure == ""
     for column, expected in case.get("origins", {}).items():
         assert shown_origin(found.origins[column]) == expected
+    for column, expected in case.get("null_where", {}).items():
+        assert getattr(found.origins[column], "null_where", "") == expected
     for attribute in ("aggregations", "windows"):
         for column, expected in case.get(attribute, {}).items():
             assert shown_aggregations(getattr(found.origins[column], attribute)) == expected

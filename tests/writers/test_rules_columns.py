@@ -44,6 +44,7 @@ KEYS = {
     "driving",
     "others",
     "joins",
+    "null_where",
 }
 
 
@@ -99,6 +100,7 @@ def rows(written: dict[str, Any] | None) -> tuple[Aggregation, ...]:
             unique_id=unique_id(join["to"]),
             on=upstream(join.get("on", "")),
             matches_at_most_one=join.get("once", True),
+            filters=tuple(upstream(condition) for condition in join.get("where", ())),
         )
         for join in written.get("joins", ())
     )
@@ -122,6 +124,7 @@ def origin(case: dict[str, Any]) -> Origin | None:
         upstream(case["sql"], QUOTES.get(case.get("dialect", ""), '"')),
         aggregations=rows(case.get("of")),
         windows=rows(case.get("over")),
+        null_where=case.get("null_where", ""),
     )
 
 

@@ -33,6 +33,7 @@ def shape_of(written: dict[str, Any]) -> Shape:
         joins=joined.joins,
         distinct=written.get("distinct", False),
         union=tuple(unique_id(name) if name else "" for name in written.get("union", ())),
+        union_whole=written.get("union_whole", False),
         grouped_from=grouped[0],
     )
 

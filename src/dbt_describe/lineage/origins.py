@@ -7,8 +7,11 @@ Expressions are SQL text in the project's dialect in which every column of anoth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
+
+NullWhere = Literal["", "unmatched", "unknown"]
 
 
 class ColumnRef(msgspec.Struct, frozen=True, order=True):
@@ -33,6 +36,24 @@ class Join(msgspec.Struct, frozen=True):
     on: str = ""
     matches_at_most_one: bool = False
     """Proved by a GROUP BY, DISTINCT or unique test on the joined side: the join can't multiply rows."""
+    matched_at_most_once: bool = False
+    """Proved by a unique test on the rows before it: each joined row occurs at most once."""
+    filters: tuple[str, ...] = ()
+    """Conditions that the joined rows meet by themselves (WHERE in a joined CTE or subquery), in upstream terms."""
+    grouped: bool = False
+    """The joined rows are groups, or distinct ones, of the node's rows."""
+    opaque: bool = False
+    """More than filters and groups decides which of the node's rows are joined, and how often."""
+
+    @property
+    def keeps_rows_apart(self) -> bool:
+        """Whether each of the rows before it still occurs at most once."""
+        return self.kind in ("semi", "anti") or (self.kind in ("inner", "left") and self.matches_at_most_one)
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether other than all rows of the node are joined."""
+        return bool(self.filters) or self.grouped or self.opaque
 
 
 class Aggregation(msgspec.Struct, frozen=True):
@@ -55,6 +76,9 @@ class Derived(msgspec.Struct, frozen=True):
     aggregations: tuple[Aggregation, ...] = ()
     windows: tuple[Aggregation, ...] = ()
     """The rows that its window functions run over, outermost level first; `group_by` stays empty."""
+    null_where: NullWhere = ""
+    """Where it is null though the expression wouldn't be: `unmatched`, on rows without a match in an outer join below
+    which it is computed, or `unknown`, on some rows."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -74,12 +98,14 @@ class Shape(msgspec.Struct, frozen=True):
     driving: str = ""
     """The node whose rows these are (one row per row of it, or a subset), or empty."""
     group_by: tuple[str, ...] = ()
-    """Output columns that a GROUP BY makes the key of the node."""
+    """Output columns that a GROUP BY or DISTINCT makes the key of the node."""
     filters: tuple[str, ...] = ()
     joins: tuple[Join, ...] = ()
     distinct: bool = False
     union: tuple[str, ...] = ()
     """The driving node of each arm of a UNION."""
+    union_whole: bool = False
+    """The rows are just those of the nodes in `union`."""
     grouped_from: Aggregation | None = None
     """The rows that a GROUP BY, or an aggregate over everything, made these rows of."""
 

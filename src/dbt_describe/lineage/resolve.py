@@ -8,8 +8,12 @@ import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.rows import Rows, aggregates, arms_of, key_columns, rows_of
+from dbt_describe.lineage.grouping import aggregates
+from dbt_describe.lineage.joins import may_lack_match
+from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
+from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.rows import Rows, arms_of, key_columns
+from dbt_describe.lineage.selects import rows_of
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -26,6 +30,7 @@ class Resolved(msgspec.Struct, frozen=True, gc=False):
     aggregations: tuple[Aggregation, ...] = ()
     windows: tuple[Aggregation, ...] = ()
     size: int = 1
+    null_where: NullWhere = ""
 
 
 class Query:
@@ -65,7 +70,9 @@ class Query:
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
         inputs = dict.fromkeys(_ref(found) for found in expression.find_all(exp.Column))
-        return Derived(self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows)
+        return Derived(
+            self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
+        )
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
@@ -82,6 +89,7 @@ class Query:
             joins=rows.joins,
             distinct=rows.distinct,
             union=rows.union,
+            union_whole=rows.union_whole,
             grouped_from=rows.grouped_from,
         )
 
@@ -173,7 +181,7 @@ class Query:
             aggregations = (msgspec.structs.replace(rows.before_grouping(), group_by=rows.keys), *aggregations)
         if expression.find(exp.Window):
             windows = (self.rows(scope).before_grouping(), *windows)
-        return Resolved(resolved.expression, aggregations, windows, resolved.size)
+        return msgspec.structs.replace(resolved, aggregations=aggregations, windows=windows)
 
     def _substitute(self, scope: Scope, expression: exp.Expr) -> Resolved:
         """The expression with each of its columns replaced by what that is in upstream terms."""
@@ -183,8 +191,10 @@ class Query:
             raise UnresolvedColumnError("it is computed by a subquery")
         copy = expression.copy()
         found: list[Resolved] = []
+        null_where: list[NullWhere] = []
         for column in list(copy.find_all(exp.Column)):
             found.append(self._resolve_column(scope, column))
+            null_where.append(null_where_around(column, found[-1].null_where, copy))
             column.replace(_in_place_of(column, found[-1].expression.copy()))
         size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
         if size > MAX_EXPRESSION_NODES:
@@ -194,6 +204,7 @@ class Query:
             _in_order(resolved.aggregations for resolved in found),
             _in_order(resolved.windows for resolved in found),
             size,
+            worst(null_where),
         )
 
     def _resolve(self, scope: Scope, column: str) -> Resolved:
@@ -226,6 +237,7 @@ class Query:
         if position is None:
             raise UnresolvedColumnError("the arms of the UNION are not known column by column")
         arms: list[Resolved] = []
+        null_where: NullWhere = ""
         for arm in arms_of(scope):
             names = _names(arm)
             if position >= len(names) or "*" in names:
@@ -233,25 +245,26 @@ class Query:
             resolved = self.resolve(arm, names[position])
             if not isinstance(_bare(resolved.expression), exp.Null):
                 arms.append(resolved)
+            else:
+                null_where = "unknown"
         if not arms:
             return Resolved(exp.null())
         if any(arm != arms[0] for arm in arms[1:]):
             raise UnresolvedColumnError("the arms of the UNION differ")
-        return arms[0]
+        return _null_too(arms[0], null_where)
 
     def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
         table = column.table or (next(iter(sources)) if len(sources) == 1 else "")
-        found = sources.get(table)
-        if found is None:
+        source = sources[table][1] if table in sources else scope.sources.get(table)
+        if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
-        _, source = found
         if isinstance(source, Scope):
             resolved = self.resolve(source, column.name)
             self._refuse_second_reading(scope, table, resolved.expression)
-            return resolved
+            return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
@@ -273,6 +286,13 @@ class Query:
             if expression.table in reads:
                 node_name = expression.table.rpartition(".")[2]
                 raise UnresolvedColumnError(f"`{node_name}` is joined to itself")
+
+
+def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:
+    """The expression, also null where given: a mark it needs only where it says something else of its own."""
+    if not null_where or is_null_on_nulls(resolved.expression):
+        return resolved
+    return msgspec.structs.replace(resolved, null_where=worst((resolved.null_where, null_where)))
 
 
 def upstream_column(unique_id: str, column: str) -> exp.Column:

@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.cases import branches_of, flag_condition
+from dbt_describe.writers.rules.conjunction import Condition, told
 from dbt_describe.writers.rules.dates import is_dated
-from dbt_describe.writers.rules.junctions import together
 from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
@@ -23,7 +23,7 @@ class _Aggregated(msgspec.Struct, frozen=True):
 
     value: exp.Expr | None
     rows: RowSet
-    conditions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     distinct: bool = False
 
 
@@ -44,32 +44,32 @@ def _aggregated(function: exp.Expr, teller: Teller, *, zero_counts: bool) -> _Ag
         value = value.expressions[0]
     if value.find(exp.AggFunc, exp.Window):
         raise UnsayableError("an aggregate of aggregates is hard to tell truthfully")
-    conditions = (*_filter(function, teller), *rows.conditions)
+    conditions = (*_filter(function), *rows.conditions)
     branches = branches_of(value)
     if branches is not None and len(branches.pairs) == 1:
         condition, result = branches.pairs[0]
         neutral = is_null(branches.default) or (zero_counts and is_number(branches.default, "0", "0.0"))
         if neutral:
-            return _Aggregated(result, rows, (teller.clause(condition), *conditions), distinct)
+            return _Aggregated(result, rows, (condition, *conditions), distinct)
     if value.find(exp.Case, exp.If):
         raise UnsayableError("an aggregate of a CASE with several results is hard to tell truthfully")
     return _Aggregated(value, rows, conditions, distinct)
 
 
-def _filter(function: exp.Expr, teller: Teller) -> tuple[str, ...]:
+def _filter(function: exp.Expr) -> tuple[exp.Expr, ...]:
     """The condition of `FILTER (WHERE …)`."""
     parent = function.parent
     while isinstance(parent, (exp.IgnoreNulls, exp.RespectNulls)):
         parent = parent.parent
-    return (teller.clause(parent.expression.this),) if isinstance(parent, exp.Filter) else ()
+    return (parent.expression.this,) if isinstance(parent, exp.Filter) else ()
 
 
 def _said(text: str, found: _Aggregated, teller: Teller) -> Phrase:
-    conditions = list(dict.fromkeys(found.conditions))
+    conditions = told(found.conditions, teller)
     per = f" {found.rows.per}" if teller.per_inline else ""
     if conditions and per:
         raise UnsayableError(TOO_DEEP)
-    where = f" where {together(conditions)}" if conditions else ""
+    where = f" where {conditions}" if conditions else ""
     return Phrase(f"{text}{where}{per}", loose=bool(conditions or per))
 
 
@@ -100,8 +100,8 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
         return _said(f"number of {found.rows.several}", found, teller)
     truth = strip_casts(value)
     if teller.is_condition(truth) or _is_boolean(truth, teller):
-        clause = (teller.clause(truth), *found.conditions)
-        return _said(f"number of {found.rows.several}", msgspec.structs.replace(found, conditions=clause), teller)
+        counted = msgspec.structs.replace(found, conditions=(truth, *found.conditions))
+        return _said(f"number of {found.rows.several}", counted, teller)
     phrase = teller.operand(value)
     what = _several_values(phrase, "distinct ") if found.distinct else several_amounts(value, phrase)
     return _said(f"sum of {what}{_over(found, phrase)}", found, teller)
@@ -162,19 +162,26 @@ def _count(function: exp.Expr, teller: Teller) -> Phrase:
     if value is None or isinstance(value, (exp.Star, exp.Literal)):
         return _said(f"number of {found.rows.several}", found, teller)
     if isinstance(value, exp.Column):
-        return _said(f"number of {found.rows.several}{_present(value, found.rows, teller)}", found, teller)
+        suffix, condition = _present(value, found.rows, teller)
+        counted = msgspec.structs.replace(found, conditions=(*condition, *found.conditions))
+        return _said(f"number of {found.rows.several}{suffix}", counted, teller)
     raise UnsayableError(TOO_DEEP)
 
 
-def _present(column: exp.Column, rows: RowSet, teller: Teller) -> str:
-    """` with a coupon code`: COUNT(x) counts only rows that have an x."""
-    if column.table == rows.driving and teller.names.grain.is_present(column.table, column.name.lower()):
-        return ""
+def _present(column: exp.Column, rows: RowSet, teller: Teller) -> tuple[str, tuple[Condition, ...]]:
+    """` with a coupon code`, or a condition: COUNT(x) counts only rows that have an x."""
+    name = column.name.lower()
+    always = (column.table, name) in rows.matching or teller.names.grain.is_present(column.table, name)
+    if always and column.table != rows.driving:
+        node = teller.names.node_name(column.table)
+        return "", (f"there is a match in {node}",)
+    if always:
+        return "", ()
     phrase = teller.names.column(column)
-    bare = words.words_of(column.name.lower())
-    if bare is None or words.is_plural(bare) or " from " in phrase.text:
-        return f" where {phrase.inside} {phrase.verb} not null"
-    return f" with {words.with_article(bare)}"
+    bare = words.words_of(name)
+    if column.table != rows.driving or bare is None or words.is_plural(bare) or " from " in phrase.text:
+        return "", (exp.Not(this=exp.Is(this=column.copy(), expression=exp.null())),)
+    return f" with {words.with_article(bare)}", ()
 
 
 def _distinct(value: exp.Expr, teller: Teller) -> str:
@@ -194,7 +201,7 @@ def _distinct(value: exp.Expr, teller: Teller) -> str:
 
 def _count_if(function: exp.Expr, teller: Teller) -> Phrase:
     rows = aggregated_rows(function, teller)
-    conditions = (teller.clause(function.this), *_filter(function, teller), *rows.conditions)
+    conditions = (function.this, *_filter(function), *rows.conditions)
     found = _Aggregated(None, rows, conditions)
     _must_count_once(found, teller)
     return _said(f"number of {rows.several}", found, teller)
@@ -242,9 +249,11 @@ def _any_or_all(
     rows = aggregated_rows(function, teller)
     if teller.per_inline or condition.find(exp.AggFunc, exp.Window):
         raise UnsayableError(TOO_DEEP)
-    which = (*_filter(function, teller), *rows.conditions)
+    if rows.scattered or (rows.unmatched and (every or condition.find(exp.Is, exp.Coalesce))):
+        raise UnsayableError("it isn't certain of which rows the condition is true")
+    which = told((*_filter(function), *rows.conditions), teller)
     scope = f"every {rows.one}" if every else f"at least one {rows.one}"
-    where = f" where {together(which)}" if which else ""
+    where = f" where {which}" if which else ""
     said = teller.whether(condition) if every and not null_is_zero else teller.clause(condition)
     clause = f"{said} for {scope}{where}"
     if results is None:

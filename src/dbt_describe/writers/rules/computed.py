@@ -11,10 +11,11 @@ from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, Node
 from dbt_describe.project.nodes import Node
 from dbt_describe.writers.rules.conditions import COMPARED
 from dbt_describe.writers.rules.dates import is_now
-from dbt_describe.writers.rules.grain import changes_rows, may_lack_rows
+from dbt_describe.writers.rules.grain import changes_rows
+from dbt_describe.writers.rules.joined import behind, conditions_of, has_conditions, tables_of
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, scoped, sentence
-from dbt_describe.writers.rules.rowsets import beyond_equalities, row_set
+from dbt_describe.writers.rules.rowsets import aggregated_rows
 from dbt_describe.writers.rules.speech import teller_of
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
@@ -30,13 +31,20 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
         UnsayableError: no certain, readable words can be found for it.
     """
     expression = parsed(derived.expression, lineage.dialect)
+    if is_constant(expression):
+        return _constant_sentence(node, expression, derived.null_where, names, lineage)
+    if derived.null_where == "unknown":
+        raise UnsayableError("a join or UNION may leave it empty on some rows")
+    text = _told_phrase(node, expression, derived, names, lineage)
+    return sentence(f"{text}, null where there is no match" if derived.null_where else text)
+
+
+def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Names, lineage: Lineage) -> str:
     traced = lineage.nodes.get(node.unique_id)
     shape = traced.shape if traced else None
-    if is_constant(expression):
-        return _constant_sentence(node, expression, names, lineage)
     if is_now(expression):
         kind = "Date on which" if isinstance(strip_casts(expression), exp.CurrentDate) else "Time at which"
-        return f"{kind} the row was computed."
+        return f"{kind} the row was computed"
     if not expression.find(exp.Column, *_WITHOUT_COLUMNS):
         # A column that the source lacked when the SQL was compiled leaves a null behind.
         raise UnsayableError("no column goes into it")
@@ -53,10 +61,10 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
     if isinstance(expression, exp.Cast) and _cuts_the_time_of_day(expression, names):
-        return sentence(f"date part of {teller.operand(expression.this).inside}")
+        return f"date part of {teller.operand(expression.this).inside}"
     _refuse_bare_cast(expression)
     phrase = teller.value(expression)
-    return sentence(scoped(phrase, per))
+    return scoped(phrase, per)
 
 
 def _foreign(
@@ -100,10 +108,10 @@ def _holds(origin: Origin, ref: ColumnRef, dialect: str) -> bool:
     return isinstance(strip_casts(parsed(origin.expression, dialect)), exp.Column)
 
 
-def _constant_sentence(node: Node, expression: exp.Expr, names: Names, lineage: Lineage) -> str:
+def _constant_sentence(node: Node, expression: exp.Expr, null_where: str, names: Names, lineage: Lineage) -> str:
     if is_null(expression):
         raise UnsayableError("the SQL gives it no value")
-    if may_lack_rows(node) or changes_rows(node):
+    if null_where or changes_rows(node):
         raise UnsayableError("it is a constant, but a join or UNION may leave it empty on some rows")
     literal = strip_casts(expression)
     # What a macro or variable put into the SQL may be another value in the next run.
@@ -186,8 +194,9 @@ def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[e
     found = list(expression.find_all(exp.Column))
     for text in texts:
         found += parsed(text, dialect).find_all(exp.Column)
-    for join in (join for rows in derived.aggregations for join in rows.joins if join.kind == "inner"):
-        for condition in beyond_equalities(join, dialect):
+    tables = tables_of([expression])
+    for join in (join for rows in derived.aggregations for join in behind(rows, tables, dialect)):
+        for condition in conditions_of(join, dialect) if has_conditions(join, dialect) else ():
             found += condition.find_all(exp.Column)
     return [column for column in found if not isinstance(column.this, exp.Star)]
 
@@ -207,7 +216,7 @@ def _per(expression: exp.Expr, aggregates: list[exp.Expr], teller: Teller) -> st
     if outside:
         teller.per_inline = True
         return ""
-    pers = {row_set(rows, teller).per for rows in teller.aggregations if rows.driving}
+    pers = {aggregated_rows(function, teller).per for function in aggregates}
     if len(pers) != 1:
-        raise UnsayableError(TOO_DEEP if pers else "it isn't certain whose rows are aggregated")
+        raise UnsayableError(TOO_DEEP)
     return pers.pop()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import re
 
-from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Same
+from sqlglot import exp
+
+from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage, Origin, Same
 from dbt_describe.planning import is_tested_unique
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.sql import parsed
 
 MAX_HOPS = 20
 
@@ -21,7 +24,6 @@ _ROW_CHANGING = re.compile(
     r"tablesample|sample\s*\(|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube)",
     re.IGNORECASE,
 )
-_OUTER = re.compile(r"\b(?:left|right|full)\s+(?:outer\s+)?join\b|\bunion\b|\bouter\s+apply\b", re.IGNORECASE)
 _DISTINCT = re.compile(r"\bselect\s+distinct\b|\bunion\s+(?!all\b)", re.IGNORECASE)
 _GROUPING = re.compile(r"\bgroup\s+by\b|\bselect\s+distinct\b", re.IGNORECASE)
 
@@ -45,8 +47,8 @@ class Grain:
         shape = traced.shape if traced else None
         if traced is None or shape is None:
             return False
-        if shape.group_by:
-            return tuple(name.lower() for name in shape.group_by) == (column.lower(),)
+        if tuple(name.lower() for name in shape.group_by) == (column.lower(),):
+            return True
         origin = traced.origins.get(column.lower())
         return (
             isinstance(origin, Same)
@@ -93,15 +95,50 @@ class Grain:
         tested = [column.name for column in node.columns if is_tested_unique(column)]
         if tested:
             return (min(tested, key=lambda name: (not _names_entity(node, name), words.identified(name) is None)),)
+        proved = (column.name for column in node.columns if self.is_unique(node.unique_id, column.name))
+        best = next((name for name in proved if name.lower() == "id" or words.identified(name)), None)
         combination = next((test.combination for test in node.tests if test.combination and not test.conditional), ())
         if combination:
             return combination
         traced = self._lineage.nodes.get(node.unique_id)
-        if traced and traced.shape and traced.shape.group_by:
-            return traced.shape.group_by
-        proved = (column.name for column in node.columns if self.is_unique(node.unique_id, column.name))
-        best = next((name for name in proved if name.lower() == "id" or words.identified(name)), None)
-        return (best,) if best else ()
+        if best or traced is None or traced.shape is None:
+            return (best,) if best else ()
+        return self._without_determined(traced, traced.shape.group_by)
+
+    def _without_determined(self, traced: NodeLineage, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys but those that the others determine; none where that isn't certain.
+
+        An expression of other keys, an aggregate below that was grouped by other keys, and a column beside the unique
+        key of its node tell no rows apart.
+        """
+        origins = {key: traced.origins.get(key.lower()) for key in keys}
+        if any(isinstance(origin, Derived) and (origin.windows or origin.aggregations) for origin in origins.values()):
+            return ()
+        passed = {key: origin.ref for key, origin in origins.items() if isinstance(origin, Same)}
+        return tuple(
+            key
+            for key, origin in origins.items()
+            if not self._is_determined(origin, {ref for other, ref in passed.items() if other != key})
+        )
+
+    def _is_determined(self, origin: Origin | None, keys: set[ColumnRef]) -> bool:
+        if isinstance(origin, Derived):
+            constant = not origin.inputs and _is_constant(origin.expression, self._lineage.dialect)
+            return constant or (bool(origin.inputs) and keys.issuperset(origin.inputs))
+        if not isinstance(origin, Same) or self.is_unique(origin.ref.unique_id, origin.ref.column):
+            return False
+        return any(key.unique_id == origin.ref.unique_id and self.is_unique(key.unique_id, key.column) for key in keys)
+
+    def renamed_from(self, node: Node, column: str) -> str | None:
+        """What a column called `id` identifies going by the name it had upstream: `job` for a `job_id`."""
+        origin = self._lineage.origin(ColumnRef(node.unique_id, column))
+        for _ in range(MAX_HOPS):
+            if not isinstance(origin, Same):
+                return None
+            if origin.ref.column != "id":
+                return words.identified(origin.ref.column)
+            origin = self._lineage.origin(origin.ref)
+        return None
 
     def hashed_keys(self, node: Node, column: str) -> tuple[str, ...]:
         """The node's own columns whose hash a surrogate key is; empty where the column isn't a hash of those alone."""
@@ -125,6 +162,11 @@ class Grain:
         return entity if any(self.is_unique(unique_id, name) for name in names) else None
 
 
+def _is_constant(sql: str, dialect: str) -> bool:
+    parts = (exp.Cast, exp.TryCast, exp.DataType, exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Paren)
+    return all(isinstance(part, parts) for part in parsed(sql, dialect).walk())
+
+
 def changes_rows(node: Node) -> bool:
     """Whether the SQL holds something that drops or multiplies rows in a way that lineage doesn't tell of."""
     return _says(_ROW_CHANGING, node.compiled_code or node.raw_code)
@@ -133,11 +175,6 @@ def changes_rows(node: Node) -> bool:
 def drops_duplicates(node: Node) -> bool:
     """Whether the SQL drops equal rows somewhere, which counts and sums would notice."""
     return _says(_DISTINCT, node.compiled_code or node.raw_code)
-
-
-def may_lack_rows(node: Node) -> bool:
-    """Whether the SQL has an outer join or a UNION, so that a column may be null where its expression never is."""
-    return _says(_OUTER, node.compiled_code or node.raw_code)
 
 
 def groups_rows(node: Node) -> bool:

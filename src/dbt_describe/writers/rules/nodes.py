@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
-from dbt_describe.lineage.origins import ColumnRef, Join, Lineage, Shape
+from dbt_describe.lineage.origins import ColumnRef, Lineage, Shape
 from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
-from dbt_describe.writers.rules.junctions import together, without_implied
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
-from dbt_describe.writers.rules.speech import teller_of
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.provenance import Origin, origin_of
 
 WRITER = "rules"
-MAX_SOURCES = 5
 MAX_KEY_COLUMNS = 4
 
 
@@ -58,14 +56,15 @@ def _described(node: Node, shape: Shape | None, grain: Grain, names: Names, dial
     per = _per(node, grain)
     if node.same_table_as:
         shape = None
-    origin = _origin(node, shape, names, dialect) if shape is not None else ""
-    if per and origin:
-        return sentence(f"one row per {per}, from {origin}"), "keys and SQL"
+    origin = origin_of(node, shape, names, dialect) if shape is not None else Origin()
+    if per and origin.text:
+        with contextlib.suppress(UnsayableError):  # too long: the key alone says something too
+            return sentence(f"one row per {per}, from {origin.text}"), "keys and SQL"
     if per:
         return sentence(f"one row per {per}"), "keys"
     if shape is None:
         raise UnsayableError("no test proves what one row is")
-    return _rows_sentence(node, shape, names, origin), "SQL"
+    return _rows_sentence(node, shape, origin), "SQL"
 
 
 def _per(node: Node, grain: Grain) -> str:
@@ -74,9 +73,9 @@ def _per(node: Node, grain: Grain) -> str:
     if not keys or len(keys) > MAX_KEY_COLUMNS:
         return ""
     shown = words.listed([words.code(key) for key in keys])
-    said = [_key(node, key) for key in keys]
+    said = [_key(node, key, grain, alone=len(keys) == 1) for key in keys]
     hashed = grain.hashed_keys(node, keys[0]) if len(keys) == 1 else ()
-    said_hashed = [_key(node, key) for key in hashed]
+    said_hashed = [_key(node, key, grain, alone=len(hashed) == 1) for key in hashed]
     if hashed and len(hashed) <= MAX_KEY_COLUMNS and all(said_hashed):
         return f"{words.listed([key for key in said_hashed if key])} ({shown})"
     if len(keys) == 1 and words.identified(keys[0]) is None and re.search(r"(?:key|uuid|hash|sk|pk)$", keys[0].lower()):
@@ -88,84 +87,32 @@ def _per(node: Node, grain: Grain) -> str:
     return plain if is_spelled_out else f"{plain} ({shown})"
 
 
-def _key(node: Node, column: str) -> str | None:
+def _key(node: Node, column: str, grain: Grain, *, alone: bool) -> str | None:
+    """What the key column identifies, or its words; an `id` that isn't the whole key identifies something else."""
     name = column.lower()
     if name == "id":
-        return words.entity(node)
+        return words.entity(node) if alone else grain.renamed_from(node, name)
     return words.identified(name) or words.words_of(name)
 
 
-def _origin(node: Node, shape: Shape, names: Names, dialect: str) -> str:
-    """`` `a` where …, joined with `b` ``; empty where the rows can't be told of."""
-    if shape.union:
-        return _union(shape, names)
-    source = shape.grouped_from
-    driving = source.driving if source is not None else shape.driving
-    joins = source.joins if source is not None else shape.joins
-    if not driving:
-        return words.listed([names.node_name(read) for read in _few(shape.reads)])
-    joined = _joined(driving, joins, names)
-    filters = tuple(dict.fromkeys((*(source.filters if source else ()), *shape.filters)))
-    where = _where(filters, names, dialect)
-    if where is None:
-        return f"some of the rows of {names.node_name(driving)}{joined}"
-    return f"{names.node_name(driving)}{joined}{where}"
-
-
-def _few(reads: tuple[str, ...]) -> tuple[str, ...]:
-    return reads if len(reads) <= MAX_SOURCES else ()
-
-
-def _union(shape: Shape, names: Names) -> str:
-    if not all(shape.union) or len(set(shape.union)) > MAX_SOURCES:
-        return words.listed([names.node_name(read) for read in _few(shape.reads)])
-    arms = list(dict.fromkeys(shape.union))
-    if len(arms) < 2:
-        return names.node_name(arms[0])
-    return f"the union of {words.listed([names.node_name(arm) for arm in arms])}"
-
-
-def _joined(driving: str, joins: tuple[Join, ...], names: Names) -> str:
-    if not joins:
-        return ""
-    others = list(dict.fromkeys(join.unique_id for join in joins if join.kind not in ("semi", "anti")))
-    if not all(others) or not others:
-        return " joined with other relations"
-    if len(others) > MAX_SOURCES:
-        return f" joined with {len(others)} other relations"
-    itself = "itself" if driving in others else ""
-    said = [names.node_name(other) for other in others if other != driving]
-    return f" joined with {words.listed([*said, itself] if itself else said)}"
-
-
-def _where(filters: tuple[str, ...], names: Names, dialect: str) -> str | None:
-    """` where …`, None where the conditions have no words."""
-    if not filters:
-        return ""
-    try:
-        conditions = without_implied([parsed(condition, dialect) for condition in filters])
-        teller = teller_of(names, dialect)
-        text = together([teller.clause(condition) for condition in conditions])
-    except UnsayableError:
-        return None
-    return f" where {text}" if len(text.split()) <= 24 else None
-
-
-def _rows_sentence(node: Node, shape: Shape, names: Names, origin: str) -> str:
+def _rows_sentence(node: Node, shape: Shape, origin: Origin) -> str:
     """A sentence for rows whose key isn't proved."""
-    if not origin:
+    text = origin.text
+    if not text:
         raise UnsayableError("no test proves what one row is, and it reads too many relations to name them")
-    if shape.union and all(shape.union) and len(set(shape.union)) > 1:
-        return sentence(origin.removeprefix("the "))
+    if origin.is_union:
+        return sentence(text.removeprefix("the "))
     if not shape.driving or shape.grouped_from or shape.distinct or changes_rows(node) or drops_duplicates(node):
-        return _unsure_rows_sentence(shape, origin)
-    if origin.startswith("some of"):
+        return _unsure_rows_sentence(shape, text)
+    if text.startswith("some of"):
         raise UnsayableError("its rows are some of another node's, but which can't be said in a sentence")
+    if origin.combined:
+        return sentence(f"combinations of rows of {origin.combined}")
     if not shape.joins and not shape.filters:
-        return sentence(f"all rows of {origin}")
+        return sentence(f"all rows of {text}")
     if not shape.joins:
-        return sentence(f"the rows of {origin}")
-    return sentence(f"rows of {origin}")
+        return sentence(f"the rows of {text}")
+    return sentence(f"rows of {text}")
 
 
 def _unsure_rows_sentence(shape: Shape, origin: str) -> str:

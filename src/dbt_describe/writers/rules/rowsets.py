@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from sqlglot import exp
 
 from dbt_describe.lineage.origins import Aggregation, Join
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.junctions import present_value, without_implied
+from dbt_describe.writers.rules.conjunction import Condition
+from dbt_describe.writers.rules.joined import (
+    asked_by,
+    behind,
+    conditions_of,
+    equated_columns,
+    filters_of,
+    has_conditions,
+    match,
+    tables_of,
+)
+from dbt_describe.writers.rules.junctions import present_value
 from dbt_describe.writers.rules.phrases import UnsayableError
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import is_constant, strip_casts
+from dbt_describe.writers.rules.values import filled_with_zero, is_constant, strip_casts
 
 MAX_KEYS = 4
-_HARMLESS_KINDS = ("semi", "anti")
 
 
 class RowSet(msgspec.Struct, frozen=True):
@@ -25,21 +37,27 @@ class RowSet(msgspec.Struct, frozen=True):
     several: str
     entity: bool
     """The rows have a name of their own; else they are `rows of` the node."""
-    nodes: frozenset[str]
-    conditions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     multiplied: bool
     """A join may show one row several times."""
     per: str
     """`per order`, or `over all orders` where the rows are one group."""
+    scattered: bool
+    """What is aggregated isn't one value for each of these rows, since a join adds several or is taken from several."""
+    unmatched: bool
+    """What is aggregated is null where a left join finds no match."""
+    matching: frozenset[tuple[str, str]]
+    """(unique_id, column) of the columns that are null only where a join finds no match."""
 
 
-def aggregated_rows(expression: exp.Expr, teller: Teller) -> RowSet:
+def aggregated_rows(function: exp.Expr, teller: Teller) -> RowSet:
     """The rows that an aggregate function of the column runs over.
 
     Raises:
         UnsayableError: it isn't certain which, or they can't be told.
     """
-    tables = {column.table for column in expression.find_all(exp.Column)}
+    filtering = _filter_of(function)
+    tables = tables_of([function, *filtering])
     fitting = [
         aggregation
         for aggregation in teller.aggregations
@@ -49,81 +67,127 @@ def aggregated_rows(expression: exp.Expr, teller: Teller) -> RowSet:
         if not any(aggregation.driving for aggregation in teller.aggregations):
             raise UnsayableError("it isn't certain whose rows are aggregated")
         raise UnsayableError("rows are aggregated more than once")
-    return row_set(fitting[0], teller)
-
-
-def row_set(aggregation: Aggregation, teller: Teller) -> RowSet:
-    """The rows of one query level in words.
-
-    Raises:
-        UnsayableError: some condition or key has no words.
-    """
-    one, several = teller.names.rows(aggregation.driving)
-    filters = without_implied([parsed(condition, teller.dialect) for condition in aggregation.filters])
-    keys = {parsed(key, teller.dialect) for key in aggregation.group_by}
-    # That a key isn't null shows in what the rows are told per.
-    conditions = [teller.clause(filter_) for filter_ in filters if present_value(filter_) not in keys]
-    conditions += _matched(aggregation, teller)
+    (rows,) = fitting
+    own = _own_rows(rows, tables)
+    deciding = behind(rows, tables, teller.dialect)
+    left = [join for join in deciding if join.kind == "left"]
+    one, several = teller.names.rows(own.unique_id if own else rows.driving)
     return RowSet(
-        driving=aggregation.driving,
+        driving=own.unique_id if own else rows.driving,
         one=one,
         several=several,
         entity=not several.startswith("rows of "),
-        nodes=frozenset((aggregation.driving, *(join.unique_id for join in aggregation.joins))),
-        conditions=tuple(dict.fromkeys(conditions)),
-        multiplied=any(not join.matches_at_most_one for join in aggregation.joins if join.kind not in _HARMLESS_KINDS),
-        per=_per(aggregation, several, teller),
+        conditions=(
+            *_beside_keys(rows, filters_of(rows, teller), teller),
+            *_asked(rows, own, teller),
+            *_brought_along(left, [function, *filtering], teller),
+        ),
+        multiplied=_is_multiplied(rows, own),
+        per=_per(rows, several, left, teller),
+        scattered=own is None and bool(tables - {rows.driving}) and not all(join.keeps_rows_apart for join in deciding),
+        unmatched=bool(left),
+        matching=frozenset(
+            (join.unique_id, column) for join in deciding for column in equated_columns(join, teller.dialect)
+        ),
     )
 
 
-def _matched(aggregation: Aggregation, teller: Teller) -> list[str]:
-    """What inner, semi and anti joins ask of the rows."""
-    found: dict[str, list[str]] = {"a": [], "no": []}
-    more: list[str] = []
-    for join in aggregation.joins:
-        if join.kind != "left":
-            more += _join_conditions(join, aggregation.driving, teller)
-            found["no" if join.kind == "anti" else "a"].append(teller.names.node_name(join.unique_id))
-    return [
-        f"there is {article} match in {words.listed(list(dict.fromkeys(names)), 'and' if article == 'a' else 'or')}"
-        for article, names in found.items()
-        if names
-    ] + more
+def _beside_keys(rows: Aggregation, filters: Iterable[Condition], teller: Teller) -> list[Condition]:
+    """The filters but those that a key isn't null, which shows in what the rows are told per."""
+    keys = {parsed(key, teller.dialect) for key in rows.group_by}
+    return [found for found in filters if isinstance(found, str) or present_value(found) not in keys]
 
 
-def _join_conditions(join: Join, driving: str, teller: Teller) -> list[str]:
-    """What an inner join asks beside the equality of columns, which `there is a match` tells."""
-    if join.kind not in ("inner", "semi", "anti") or join.unique_id in ("", driving):
-        raise UnsayableError("a join decides which rows are aggregated")
-    others = beyond_equalities(join, teller.dialect)
-    if others and join.kind != "inner":
-        raise UnsayableError("the condition of a join decides which rows are aggregated")
-    return [teller.clause(other) for other in others]
+def _filter_of(function: exp.Expr) -> list[exp.Expr]:
+    parent = function.parent
+    while isinstance(parent, (exp.IgnoreNulls, exp.RespectNulls)):
+        parent = parent.parent
+    return [parent.expression] if isinstance(parent, exp.Filter) else []
 
 
-def beyond_equalities(join: Join, dialect: str) -> list[exp.Expr]:
-    """Conditions of a join other than that columns are equal.
+def _own_rows(rows: Aggregation, tables: set[str]) -> Join | None:
+    """The join of the only node that is aggregated where that brings several rows for one: its rows are meant."""
+    found = [join for join in rows.joins if tables == {join.unique_id}]
+    if len(found) != 1 or found[0].unique_id == rows.driving:
+        return None
+    (join,) = found
+    brings_several = join.kind in ("left", "inner") and not join.matches_at_most_one
+    return join if brings_several and not join.grouped and not join.opaque else None
+
+
+def _is_multiplied(rows: Aggregation, own: Join | None) -> bool:
+    others = [join for join in rows.joins if join != own]
+    if own is not None and not own.matched_at_most_once:
+        return True
+    return any(not join.matches_at_most_one for join in others if join.kind not in ("semi", "anti"))
+
+
+def _asked(rows: Aggregation, own: Join | None, teller: Teller) -> list[Condition]:
+    """What inner, semi and anti joins ask of the rows; of a joined relation's own rows, that they have been joined."""
+    found: list[Condition] = []
+    for join in rows.joins:
+        if join == own:
+            found += conditions_of(join, teller.dialect) if join.kind == "inner" else []
+        elif join.kind != "left":
+            found += asked_by(join, rows, teller)
+    keys = tables_of(parsed(key, teller.dialect) for key in rows.group_by)
+    if own is not None and (not keys or own.unique_id in keys):
+        found.append(match(Join("left", rows.driving), teller.names, there_is=True))
+    return found
+
+
+def _brought_along(left: Iterable[Join], parts: Iterable[exp.Expr], teller: Teller) -> list[Condition]:
+    """What left joins ask of the rows whose columns are aggregated: the others are null there, and left out."""
+    found: list[Condition] = []
+    for join in left:
+        if join.opaque or join.grouped:
+            raise UnsayableError("a joined relation's rows are chosen in a way that isn't told")
+        if has_conditions(join, teller.dialect):
+            found += conditions_of(join, teller.dialect)
+    if found and any(_counts_nulls(part) for part in parts):
+        raise UnsayableError("it isn't certain which rows without a match are aggregated")
+    return found
+
+
+def _counts_nulls(part: exp.Expr) -> bool:
+    """Whether the part may have a value where its columns are null."""
+    filled = filled_with_zero(part.this) if isinstance(part, exp.Sum) else None
+    return (filled or part).find(exp.Is, exp.Coalesce) is not None or _is_counter(part)
+
+
+def _is_counter(part: exp.Expr) -> bool:
+    """Whether it aggregates rows rather than columns, for some of which a column is but the condition."""
+    return len(tables_of([part])) > 1
+
+
+def window_conditions(window: exp.Expr, teller: Teller) -> list[Condition]:
+    """The conditions that the rows of a window function meet.
 
     Raises:
-        UnsayableError: no columns are equated.
+        UnsayableError: it isn't certain which rows it sees.
     """
-    if not join.on:
-        raise UnsayableError("a join decides which rows are aggregated")
-    condition = parsed(join.on, dialect)
-    conjuncts: list[exp.Expr] = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
-    others = [conjunct for conjunct in conjuncts if not _equates_columns(conjunct)]
-    if len(others) == len(conjuncts):
-        raise UnsayableError("the condition of a join decides which rows are aggregated")
-    return others
+    if len(teller.windows) != 1:
+        raise UnsayableError("it isn't certain which rows the window function sees")
+    (rows,) = teller.windows
+    if any(join.kind not in ("left", "inner") for join in rows.joins):
+        raise UnsayableError("it isn't certain which rows the window function sees")
+    found = filters_of(rows, teller)
+    is_named = teller.names.window_rows(teller.windows)[0] != "row"
+    for join in behind(rows, tables_of([window]), teller.dialect):
+        conditions = asked_by(join, rows, teller) if join.kind == "inner" else []
+        if join.kind == "left" and (join.opaque or has_conditions(join, teller.dialect)):
+            raise UnsayableError("a join with some of a relation's rows decides which rows the window function sees")
+        # Rows without a name are those that the joins make, so that a match goes without saying.
+        found += [condition for condition in conditions if is_named or not isinstance(condition, str)]
+    return found
 
 
-def _equates_columns(condition: exp.Expr) -> bool:
-    sides = (condition.this, condition.expression) if isinstance(condition, exp.EQ) else ()
-    return bool(sides) and all(isinstance(strip_casts(side), exp.Column) for side in sides)
-
-
-def _per(aggregation: Aggregation, several: str, teller: Teller) -> str:
-    keys = list(dict.fromkeys(group_key(parsed(key, teller.dialect), teller) for key in aggregation.group_by))
+def _per(rows: Aggregation, several: str, told: list[Join], teller: Teller) -> str:
+    expressions = [parsed(key, teller.dialect) for key in rows.group_by]
+    for join in behind(rows, tables_of(expressions), teller.dialect):
+        if join.kind == "left" and join not in told and (join.opaque or has_conditions(join, teller.dialect)):
+            raise UnsayableError("a join with some of a relation's rows decides by what rows are grouped")
+    keys = list(dict.fromkeys(group_key(expression, teller) for expression in expressions))
     if not keys:
         return f"over all {several}"
     if len(keys) > MAX_KEYS:

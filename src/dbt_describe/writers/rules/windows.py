@@ -8,13 +8,12 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.aggregates import several_amounts
+from dbt_describe.writers.rules.conjunction import told
 from dbt_describe.writers.rules.dates import is_dated
-from dbt_describe.writers.rules.junctions import together, without_implied
 from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
-from dbt_describe.writers.rules.rowsets import group_key
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.rowsets import group_key, window_conditions
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import is_number, strip_casts
 
@@ -44,16 +43,10 @@ def _ordered(window: exp.Window) -> list[exp.Expr]:
     return list(order.expressions) if order is not None else []
 
 
-def _where(teller: Teller) -> str:
+def _where(window: exp.Window, teller: Teller) -> str:
     """` where …`: the conditions that the rows meet."""
-    if len(teller.windows) != 1:
-        raise UnsayableError("it isn't certain which rows the window function sees")
-    rows = teller.windows[0]
-    if any(join.kind not in ("left", "inner") for join in rows.joins):
-        raise UnsayableError("it isn't certain which rows the window function sees")
-    filters = without_implied([parsed(condition, teller.dialect) for condition in rows.filters])
-    conditions = [teller.clause(condition) for condition in filters]
-    return f" where {together(conditions)}" if conditions else ""
+    conditions = told(window_conditions(window, teller), teller)
+    return f" where {conditions}" if conditions else ""
 
 
 def _same(window: exp.Window, teller: Teller) -> str:
@@ -99,7 +92,7 @@ def _position(window: exp.Window, teller: Teller) -> Phrase:
     same = _same(window, teller)
     one, several = teller.names.window_rows(teller.windows)
     among = f"among those {same}" if same else f"among all {several}"
-    text = f"position of the {one} {among}{_where(teller)}, {_by(window, teller)}, starting at 1"
+    text = f"position of the {one} {among}{_where(window, teller)}, {_by(window, teller)}, starting at 1"
     return Phrase(text, loose=True)
 
 
@@ -109,7 +102,7 @@ def _rank(gaps: bool) -> Callable[[exp.Window, Teller], Phrase]:
         one, several = teller.names.window_rows(teller.windows)
         among = f"among those {same}" if same else f"among all {several}"
         ties = "equal ones sharing a rank" + ("" if gaps else " and no rank left out")
-        text = f"rank of the {one} {among}{_where(teller)}, {_by(window, teller)}, {ties}"
+        text = f"rank of the {one} {among}{_where(window, teller)}, {_by(window, teller)}, {ties}"
         return Phrase(text, loose=True)
 
     return say
@@ -122,8 +115,9 @@ def _tile(window: exp.Window, teller: Teller) -> Phrase:
     one, several = teller.names.window_rows(teller.windows)
     same = _same(window, teller)
     among = f"those {same}" if same else f"all {several}"
+    ordered = f"{among}{_where(window, teller)}, {_by(window, teller)}"
     text = (
-        f"number, from 1 to {count.name}, of the {one}'s group when {among}{_where(teller)}, {_by(window, teller)}, "
+        f"number, from 1 to {count.name}, of the {one}'s group when {ordered}, "
         f"are split into {count.name} groups of about the same size"
     )
     return Phrase(text, loose=True)
@@ -138,7 +132,8 @@ def _neighbour(word: str) -> Callable[[exp.Window, Teller], Phrase]:
         value = teller.operand(function.this)
         one, _ = teller.names.window_rows(teller.windows)
         same = _same(window, teller)
-        text = f"{value.text} of the {word} {one}{' ' + same if same else ''}{_where(teller)}, {_by(window, teller)}"
+        rows = f"{one}{' ' + same if same else ''}{_where(window, teller)}"
+        text = f"{value.text} of the {word} {rows}, {_by(window, teller)}"
         return Phrase(text, value.definite, value.plural, loose=True)
 
     return say
@@ -152,7 +147,8 @@ def _edge(word: str) -> Callable[[exp.Window, Teller], Phrase]:
         value = teller.operand(window.this.this)
         one, _ = teller.names.window_rows(teller.windows)
         same = _same(window, teller)
-        text = f"{value.text} of the {word} {one}{' ' + same if same else ''}{_where(teller)}, {_by(window, teller)}"
+        rows = f"{one}{' ' + same if same else ''}{_where(window, teller)}"
+        text = f"{value.text} of the {word} {rows}, {_by(window, teller)}"
         return Phrase(text, value.definite, value.plural, loose=True)
 
     return say
@@ -183,7 +179,7 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
             text = f"{_measured(name, what, teller)} over {'' if running else 'all '}{several}"
         if isinstance(function, exp.Avg) and cuts_average(what, teller):
             raise UnsayableError("the engine cuts the decimals off the average")
-        same, where = _same(window, teller), _where(teller)
+        same, where = _same(window, teller), _where(window, teller)
         text = f"{text}{' ' + same if same else ''}{where}"
         if running:
             spec = window.args.get("spec")
