@@ -12,6 +12,7 @@ from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import may_lack_match
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
 from dbt_describe.lineage.rows import Rows, arms_of, key_columns
 from dbt_describe.lineage.selects import rows_of
 
@@ -58,7 +59,7 @@ class Query:
 
     def output_columns(self) -> tuple[str, ...]:
         """Names of the columns that the query is sure to return, in order."""
-        return tuple(name for name in _names(self.root) if name and name != "*")
+        return tuple(name for name in names_of(self.root) if name and name != "*")
 
     def origin(self, column: str) -> Origin:
         """Where the values of an output column come from."""
@@ -104,7 +105,7 @@ class Query:
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
         try:
-            return self.sql(self._substitute(scope, _bare(expression)).expression)
+            return self.sql(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
             return self.sql(expression)
 
@@ -118,7 +119,7 @@ class Query:
 
     def output_names(self, scope: Scope) -> tuple[str, ...]:
         """Names of the scope's output columns."""
-        return tuple(_names(scope))
+        return tuple(names_of(scope))
 
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
@@ -195,7 +196,7 @@ class Query:
         for column in list(copy.find_all(exp.Column)):
             found.append(self._resolve_column(scope, column))
             null_where.append(null_where_around(column, found[-1].null_where, copy))
-            column.replace(_in_place_of(column, found[-1].expression.copy()))
+            column.replace(in_place_of(column, found[-1].expression.copy()))
         size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
         if size > MAX_EXPRESSION_NODES:
             raise UnresolvedColumnError("the expression is too long to follow")
@@ -215,14 +216,14 @@ class Query:
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
         for projection in expression.selects:
             if projection.alias_or_name == column and not isinstance(projection, exp.Star):
-                return self.resolve_expression(scope, _bare(projection))
+                return self.resolve_expression(scope, bare_of(projection))
         return self._resolve_through_star(scope, column)
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
         starred = [
             (projection.table if isinstance(projection, exp.Column) else "")
-            for projection in _selects(scope)
+            for projection in selects_of(scope)
             if projection.is_star
         ]
         if not starred:
@@ -233,17 +234,17 @@ class Query:
         return self._resolve_column(scope, exp.column(column, table=names[0]))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
-        position = _names(scope).index(column) if column in _names(scope) else None
+        position = names_of(scope).index(column) if column in names_of(scope) else None
         if position is None:
             raise UnresolvedColumnError("the arms of the UNION are not known column by column")
         arms: list[Resolved] = []
         null_where: NullWhere = ""
         for arm in arms_of(scope):
-            names = _names(arm)
+            names = names_of(arm)
             if position >= len(names) or "*" in names:
                 raise UnresolvedColumnError("the arms of the UNION are not known column by column")
             resolved = self.resolve(arm, names[position])
-            if not isinstance(_bare(resolved.expression), exp.Null):
+            if not isinstance(bare_of(resolved.expression), exp.Null):
                 arms.append(resolved)
             else:
                 null_where = "unknown"
@@ -295,40 +296,8 @@ def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:
     return msgspec.structs.replace(resolved, null_where=worst((resolved.null_where, null_where)))
 
 
-def upstream_column(unique_id: str, column: str) -> exp.Column:
-    """`"<unique_id>"."<column>"`."""
-    return exp.column(exp.to_identifier(column, quoted=True), table=exp.to_identifier(unique_id, quoted=True))
-
-
 def _ref(column: exp.Column) -> ColumnRef:
     return ColumnRef(column.table, column.name.lower())
-
-
-def _names(scope: Scope) -> list[str]:
-    return ["*" if projection.is_star else projection.alias_or_name for projection in _selects(scope)]
-
-
-def _selects(scope: Scope) -> list[exp.Expr]:
-    """The projections of a scope; those of the first arm where it is a set operation."""
-    expression = scope.expression
-    while isinstance(expression, exp.SetOperation | exp.Subquery):
-        expression = expression.this
-    return list(expression.selects) if isinstance(expression, exp.Select) else []
-
-
-def _bare(expression: exp.Expr) -> exp.Expr:
-    while isinstance(expression, (exp.Alias, exp.Paren)):
-        expression = expression.this
-    return expression
-
-
-def _in_place_of(column: exp.Column, expression: exp.Expr) -> exp.Expr:
-    """The expression, in parentheses where operators around the column could bind into it."""
-    if isinstance(expression, (exp.Binary, exp.Connector, exp.Not, exp.Between, exp.In)) and isinstance(
-        column.parent, (exp.Binary, exp.Unary, exp.Between, exp.In, exp.Cast)
-    ):
-        return exp.paren(expression, copy=False)
-    return expression
 
 
 def _in_order(groups: Iterable[tuple[Aggregation, ...]]) -> tuple[Aggregation, ...]:

@@ -27,7 +27,8 @@ def rows_of(resolver: ColumnResolver, scope: Scope) -> Rows:
     if is_grouped(select):
         return _grouped_rows(resolver, scope, select, base, joins, here)
     distinct = select.args.get("distinct")
-    keys = base.keys if all(join.keeps_rows_apart for join in joins) else ()
+    apart = all(join.keeps_rows_apart for join in joins) and not _unnests(select)
+    keys = base.keys if apart else ()
     if distinct is not None:
         # DISTINCT ON leaves one row per key of its own, which needn't be among the columns.
         keys = () if distinct.args.get("on") else _output_keys(resolver, scope)
@@ -73,6 +74,11 @@ def _grouped_rows(
         keys=tuple(resolver.upstream_sql(scope, key) for key in keys or ()),
         grouped_from=source,
     )
+
+
+def _unnests(select: exp.Select) -> bool:
+    """Whether it makes several rows of one."""
+    return bool(select.args.get("laterals")) or any(found.find(exp.Explode, exp.Unnest) for found in select.selects)
 
 
 def _output_keys(resolver: ColumnResolver, scope: Scope) -> tuple[str, ...]:

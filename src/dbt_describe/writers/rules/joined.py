@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
@@ -10,9 +11,12 @@ from dbt_describe.lineage.origins import Aggregation, Join
 from dbt_describe.writers.rules.conjunction import Condition
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.sql import parsed as freshly_parsed
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import strip_casts
+
+parsed = functools.lru_cache(maxsize=512)(freshly_parsed)
+"""Joins are looked at once for each column of a node; nothing here changes what it is given."""
 
 
 def tables_of(expressions: Iterable[exp.Expr]) -> set[str]:

@@ -152,12 +152,7 @@ def _brought_along(left: Iterable[Join], parts: Iterable[exp.Expr], teller: Tell
 def _counts_nulls(part: exp.Expr) -> bool:
     """Whether the part may have a value where its columns are null."""
     filled = filled_with_zero(part.this) if isinstance(part, exp.Sum) else None
-    return (filled or part).find(exp.Is, exp.Coalesce) is not None or _is_counter(part)
-
-
-def _is_counter(part: exp.Expr) -> bool:
-    """Whether it aggregates rows rather than columns, for some of which a column is but the condition."""
-    return len(tables_of([part])) > 1
+    return (filled or part).find(exp.Is, exp.Coalesce) is not None or len(tables_of([part])) > 1
 
 
 def window_conditions(window: exp.Expr, teller: Teller) -> list[Condition]:
@@ -172,13 +167,13 @@ def window_conditions(window: exp.Expr, teller: Teller) -> list[Condition]:
     if any(join.kind not in ("left", "inner") for join in rows.joins):
         raise UnsayableError("it isn't certain which rows the window function sees")
     found = filters_of(rows, teller)
+    # Rows without a name are those that inner joins make, so that a match goes without saying.
     is_named = teller.names.window_rows(teller.windows)[0] != "row"
     for join in behind(rows, tables_of([window]), teller.dialect):
-        conditions = asked_by(join, rows, teller) if join.kind == "inner" else []
-        if join.kind == "left" and (join.opaque or has_conditions(join, teller.dialect)):
+        if join.kind == "inner" and is_named:
+            found += asked_by(join, rows, teller)
+        elif join.kind == "left" and (join.opaque or has_conditions(join, teller.dialect)):
             raise UnsayableError("a join with some of a relation's rows decides which rows the window function sees")
-        # Rows without a name are those that the joins make, so that a match goes without saying.
-        found += [condition for condition in conditions if is_named or not isinstance(condition, str)]
     return found
 
 
