@@ -79,11 +79,10 @@ def _defaulted(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Te
     met = _is_met(kind, strip_casts(bare.expressions[0]), strip_casts(right))
     if met is None:
         return None
+    plain = kind(this=bare.this.copy(), expression=right.copy())
     if not met or _existence(kind, bare.this, right, teller):
-        return _compared(kind, bare.this, right, teller)
-    if kind is exp.NEQ:
-        return teller.whether(exp.NEQ(this=bare.this.copy(), expression=right.copy()))
-    return f"{_compared(kind, bare.this, right, teller)} or null"
+        return teller.met(plain)
+    return teller.whether(plain) if kind is exp.NEQ else f"{teller.clause(plain)} or null"
 
 
 def _is_met(kind: type[exp.Expr], default: exp.Expr, other: exp.Expr) -> bool | None:
@@ -145,7 +144,7 @@ def _truth(expression: exp.Expr, is_true: bool, teller: Teller) -> str:
     bare = strip_casts(expression)
     if isinstance(bare, exp.Coalesce) and _null_is_false(bare):
         if is_true:
-            return teller.clause(bare.this)
+            return teller.met(bare.this)
         subject = teller.flag(bare.this)
         return f"{subject.inside} {subject.verb} not true"
     if teller.is_condition(bare):
@@ -239,7 +238,7 @@ def _wrapped(expression: exp.Expr, teller: Teller) -> str:
 def _coalesced(expression: exp.Expr, teller: Teller) -> str:
     """As a condition, null counts as false, so that saying so for null changes nothing."""
     if _null_is_false(expression):
-        return teller.clause(expression.this)
+        return teller.met(expression.this)
     raise UnsayableError(TOO_DEEP)
 
 

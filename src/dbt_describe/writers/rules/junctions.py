@@ -26,10 +26,13 @@ def _arms(expression: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
 
 
 def _and(expression: exp.Expr, teller: Teller) -> str:
-    arms = without_implied(list(_arms(expression, exp.And)))
+    given = list(_arms(expression, exp.And))
+    arms = without_implied(given)
     if len(arms) > MAX_ARMS or any(arm.find(exp.And) for arm in arms if type(arm) is exp.Or):
         raise UnsayableError("its condition is too long to be read in one sentence")
-    return together([teller.clause(arm) for arm in arms])
+    # Where it is asked for a value, its absence makes the whole false, not null.
+    tell = teller.clause if len(arms) == len(given) else teller.met
+    return together([tell(arm) for arm in arms])
 
 
 def together(clauses: Sequence[str]) -> str:

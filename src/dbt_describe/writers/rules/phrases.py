@@ -62,7 +62,7 @@ def whether(clause: str) -> Phrase:
 def scoped(phrase: Phrase, per: str) -> str:
     """The phrase as a description's text, with what it is told for each of: `per order`, `over all orders`."""
     text = phrase.text
-    filler = _FILLER.search(text)
+    filler = _FILLER.search(text) if phrase.compound else None
     if filler:
         where = "there are none" if phrase.counted else "that is null"
         text = f"{text[: filler.start()]}, or {filler[1]} where {where}"

@@ -71,12 +71,14 @@ class Teller:
         if rule is None:
             raise UnsayableError(f"uses {_construct(expression)}, which the rules writer has no words for")
         self._depth += 1
+        drops_null, self.drops_null = self.drops_null, True
         try:
             if self._depth > MAX_DEPTH:
                 raise UnsayableError(TOO_DEEP)
             return rule(expression, self)
         finally:
             self._depth -= 1
+            self.drops_null = drops_null
 
     def operand(self, expression: exp.Expr) -> Phrase:
         """A value that words follow.
@@ -109,11 +111,22 @@ class Teller:
         Raises:
             UnsayableError: there are no certain words for it.
         """
-        drops_null, self.drops_null = self.drops_null, False
+        return self._clause(expression, drops_null=False)
+
+    def met(self, expression: exp.Expr) -> str:
+        """The expression as a condition that null makes false, whatever it is part of.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        return self._clause(expression, drops_null=True)
+
+    def _clause(self, expression: exp.Expr, *, drops_null: bool) -> str:
+        before, self.drops_null = self.drops_null, drops_null
         try:
             return self.clause(expression)
         finally:
-            self.drops_null = drops_null
+            self.drops_null = before
 
     def flag(self, expression: exp.Expr) -> Phrase:
         """A value that is compared with true, false, 1 or 0, or is one of these.

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.kinds import kind_of, scale_of
-from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError, whether
 from dbt_describe.writers.rules.telling import Teller
 
 # Engines that divide whole numbers into a whole number, but DECIMALs into as many decimals as it takes.
@@ -212,7 +212,7 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     if len(choices) == 2 and teller.is_condition(strip_casts(choices[0])):
         replacement = strip_casts(choices[1])
         if isinstance(replacement, exp.Boolean) and not replacement.this:
-            return teller.value(choices[0])
+            return whether(teller.met(choices[0]))
     if len(choices) == 1:
         return teller.value(choices[0])
     if not choices or len(choices) > 5:
