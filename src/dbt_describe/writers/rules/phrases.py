@@ -64,8 +64,7 @@ def scoped(phrase: Phrase, per: str) -> str:
     text = phrase.text
     filler = _FILLER.search(text) if phrase.compound else None
     if filler:
-        where = "there are none" if phrase.counted else "that is null"
-        text = f"{text[: filler.start()]}, or {filler[1]} where {where}"
+        text = _with_default(text[: filler.start()], filler[1], phrase) or text
     if per.startswith("over "):
         return text if phrase.loose else f"{text} {per}"
     existence = _EXISTENCE.match(text)
@@ -75,6 +74,15 @@ def scoped(phrase: Phrase, per: str) -> str:
     if per and not phrase.definite and not text.startswith("whether"):
         return f"for each {group}, {text}"
     return f"{text}{', ' if per else ''}{per}"
+
+
+def _with_default(text: str, default: str, phrase: Phrase) -> str | None:
+    """`the order tax, or 0 where that is null`; None where it wouldn't be clear what is null."""
+    if phrase.loose and text.endswith(" null") and not phrase.counted:
+        return None
+    # After a condition, `or` would seem to go on with it.
+    joint = "," if phrase.loose else ", or"
+    return f"{text}{joint} {default} where {'there are none' if phrase.counted else 'that is null'}"
 
 
 def _opened(text: str) -> str:
