@@ -46,11 +46,28 @@ def test_tests_are_attached_to_their_columns(tmp_path: Path) -> None:
     assert (customer.tests[0].to, customer.tests[0].field) == ("model.shop.customers", "id")
 
 
-@pytest.mark.parametrize("config", [{"where": "x > 1", "severity": "ERROR"}, {"severity": "warn"}])
-def test_a_test_that_doesnt_hold_for_all_rows_is_conditional(config: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"where": "x > 1", "severity": "ERROR"},
+        {"severity": "warn"},
+        {"error_if": ">100"},
+        {"limit": 5},
+        {"fail_calc": "count(*) - 3"},
+        {"enabled": False},
+    ],
+)
+def test_a_test_that_doesnt_hold_for_all_rows_is_conditional(config: dict[str, Any], tmp_path: Path) -> None:
     unique = generic_test("unique", "model.shop.orders", "id", config=config)
     project = make_project(tmp_path, model("orders", columns={"id": ""}), unique)
     assert project.nodes["model.shop.orders"].columns[0].tests[0].conditional
+
+
+def test_a_test_with_dbts_own_defaults_spelled_out_holds_for_all_rows(tmp_path: Path) -> None:
+    config = {"enabled": True, "error_if": "!= 0", "warn_if": "!= 0", "fail_calc": "count(*)", "limit": None}
+    unique = generic_test("unique", "model.shop.orders", "id", config=config)
+    project = make_project(tmp_path, model("orders", columns={"id": ""}), unique)
+    assert not project.nodes["model.shop.orders"].columns[0].tests[0].conditional
 
 
 def test_a_test_without_attached_node_belongs_to_the_source_it_names(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from dbt_describe.writers.rules.columns import describe_column
 DATA = Path(__file__).parent / "data"
 SHOP: dict[str, Any] = yaml.safe_load((DATA / "rules_shop.yml").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = yaml.safe_load((DATA / "rules_columns.yml").read_text(encoding="utf-8"))
-QUOTES = {"bigquery": "`", "spark": "`"}
+QUOTES = {"bigquery": "`", "spark": "`", "mysql": "`"}
 KEYS = {
     "sql",
     "same",

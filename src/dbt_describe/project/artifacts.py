@@ -285,7 +285,6 @@ def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
 
 def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTest:
     kwargs = {**(metadata.kwargs.get("arguments") or {}), **metadata.kwargs}
-    config = raw.config or {}
     depends_on = (raw.depends_on and raw.depends_on.nodes) or []
     combination = kwargs.get("combination_of_columns")
     return DataTest(
@@ -295,7 +294,19 @@ def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTes
         to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
         field=str(kwargs.get("field") or "").strip('"`'),
         combination=_names(combination),
-        conditional=bool(config.get("where")) or str(config.get("severity") or "error").lower() != "error",
+        conditional=_is_conditional(raw.config or {}),
+    )
+
+
+def _is_conditional(config: Mapping[str, Any]) -> bool:
+    """Whether the test can pass although some rows fail it: it is off, a warning, or looks at some failures only."""
+    error_if = re.sub(r"\s", "", str(config.get("error_if") or "!=0"))
+    return (
+        config.get("enabled") is False
+        or bool(config.get("where") or config.get("limit"))
+        or str(config.get("severity") or "error").lower() != "error"
+        or error_if not in ("!=0", ">0", "<>0", ">=1")
+        or re.sub(r"\s", "", str(config.get("fail_calc") or "count(*)")).lower() != "count(*)"
     )
 
 

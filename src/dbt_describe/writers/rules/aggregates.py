@@ -11,6 +11,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.cases import branches_of, flag_condition
 from dbt_describe.writers.rules.conjunction import Condition, told
 from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import RowSet, aggregated_rows
 from dbt_describe.writers.rules.telling import Teller
@@ -102,28 +103,44 @@ def _sum(function: exp.Expr, teller: Teller) -> Phrase:
         counted = msgspec.structs.replace(found, conditions=(truth, *found.conditions))
         return _said(f"number of {found.rows.several}", counted, teller)
     phrase = teller.operand(value)
-    what = _several_values(phrase) if found.distinct else phrase.enclosed
+    what = _several_values(phrase, "distinct ") if found.distinct else several_amounts(value, phrase)
     return _said(f"sum of {what}{_over(found, phrase)}", found, teller)
 
 
 def _is_boolean(value: exp.Expr, teller: Teller) -> bool:
-    return isinstance(value, exp.Column) and teller.names.data_type(value) in ("boolean", "bool")
+    return isinstance(value, exp.Column) and teller.names.is_boolean(value)
 
 
-def _several_values(phrase: Phrase) -> str:
+def _several_values(phrase: Phrase, which: str = "") -> str:
     if phrase.text.startswith("value of "):
-        return f"the distinct values of {phrase.text.removeprefix('value of ')}"
-    if not phrase.definite or phrase.plural or len(phrase.text.split()) > 3:
-        return f"the distinct values of {phrase.inside}"
-    return f"the distinct {words.plural(phrase.text)}"
+        return f"the {which}values of {phrase.text.removeprefix('value of ')}"
+    if not phrase.definite or phrase.plural or phrase.compound or len(phrase.text.split()) > 3:
+        return f"the {which}values of {phrase.inside}"
+    return f"the {which}{words.plural(phrase.text)}"
+
+
+def several_amounts(value: exp.Expr, phrase: Phrase) -> str:
+    """`the order totals` where the value is a column of that name, else the value as it is."""
+    bare = strip_casts(value)
+    said = words.plural_amounts(phrase.text, bare.name.lower()) if isinstance(bare, exp.Column) else None
+    return f"the {said}" if said else phrase.enclosed
 
 
 def _average(function: exp.Expr, teller: Teller) -> Phrase:
-    return _measure("average", function, teller)
+    phrase = _measure("average", function, teller)
+    if cuts_average(function.this, teller):
+        return Phrase(f"{phrase.text}, rounded towards zero", loose=phrase.loose)
+    return phrase
 
 
 def _named_measure(name: str) -> Callable[[exp.Expr, Teller], Phrase]:
     return lambda function, teller: _measure(name, function, teller)
+
+
+def _sample_deviation(function: exp.Expr, teller: Teller) -> Phrase:
+    if teller.dialect == "mysql":
+        raise UnsayableError("MySQL's STDDEV is that of a population")
+    return _measure("sample standard deviation", function, teller)
 
 
 def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
@@ -132,7 +149,8 @@ def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
     if found.distinct or found.value is None:
         raise UnsayableError(TOO_DEEP)
     phrase = teller.operand(found.value)
-    return _said(f"{name} of {phrase.enclosed}{_over(found, phrase)}", found, teller)
+    what = phrase.enclosed if name.startswith("any one") else several_amounts(found.value, phrase)
+    return _said(f"{name} of {what}{_over(found, phrase)}", found, teller)
 
 
 def _count(function: exp.Expr, teller: Teller) -> Phrase:
@@ -195,7 +213,7 @@ def _extreme(least: bool) -> Callable[[exp.Expr, Teller], Phrase]:
             raise UnsayableError(TOO_DEEP)
         flag = flag_condition(function.this)
         if flag is not None:
-            return _any_or_all(flag, function, teller, every=least, results=("1", "0"))
+            return _any_or_all(flag, function, teller, every=least, results=("1", "0"), null_is_zero=True)
         bare = strip_casts(function.this)
         if teller.is_condition(bare) or _is_boolean(bare, teller):
             results = None if isinstance(bare, type(function.this)) else ("1", "0")
@@ -219,9 +237,15 @@ def _truth(every: bool) -> Callable[[exp.Expr, Teller], Phrase]:
 
 
 def _any_or_all(
-    condition: exp.Expr, function: exp.Expr, teller: Teller, *, every: bool, results: tuple[str, str] | None
+    condition: exp.Expr,
+    function: exp.Expr,
+    teller: Teller,
+    *,
+    every: bool,
+    results: tuple[str, str] | None,
+    null_is_zero: bool = False,
 ) -> Phrase:
-    """`whether the status is 'open' for at least one order`."""
+    """`whether the status is 'open' for at least one order`. `null_is_zero`: else rows without a result are skipped."""
     rows = aggregated_rows(function, teller)
     if teller.per_inline or condition.find(exp.AggFunc, exp.Window):
         raise UnsayableError(TOO_DEEP)
@@ -230,7 +254,8 @@ def _any_or_all(
     which = told((*_filter(function), *rows.conditions), teller)
     scope = f"every {rows.one}" if every else f"at least one {rows.one}"
     where = f" where {which}" if which else ""
-    clause = f"{teller.clause(condition)} for {scope}{where}"
+    said = teller.whether(condition) if every and not null_is_zero else teller.clause(condition)
+    clause = f"{said} for {scope}{where}"
     if results is None:
         return Phrase(f"whether {clause}", definite=False, loose=True)
     return Phrase(f"{results[0]} if {clause}, else {results[1]}", definite=False, loose=True)
@@ -252,9 +277,7 @@ def _list(function: exp.Expr, teller: Teller) -> Phrase:
     phrase = teller.operand(found.value)
     separator = literal_text(function.args["separator"]) if function.args.get("separator") else ""
     how = f", joined by {words.quoted(separator)}" if separator else ""
-    values = (
-        _several_values(phrase) if found.distinct else f"the values of {phrase.inside.removeprefix('the value of ')}"
-    )
+    values = _several_values(phrase, "distinct " if found.distinct else "")
     said = _said(f"list of {values}{_over(found, phrase)}", found, teller)
     return Phrase(f"{said.text}{how}", loose=said.loose or bool(how))
 
@@ -273,6 +296,7 @@ AGGREGATES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.LogicalOr: _truth(every=False),
     exp.LogicalAnd: _truth(every=True),
     exp.Median: _named_measure("median"),
+    exp.Stddev: _sample_deviation,
     exp.StddevSamp: _named_measure("sample standard deviation"),
     exp.ArrayAgg: _list,
     exp.GroupConcat: _list,

@@ -120,6 +120,9 @@ def _unique(node: Node, column: Column, grain: Grain, head: str | None) -> str |
     identified = words.identified(name) or (words.entity(node) if name in ("id", "uuid") else None)
     if identified:
         return f"unique identifier of the {identified}"
+    if head and re.search(r"\bunique (?:key|id)$", head):
+        key = head.replace("unique ", "")
+        return f"{key} that is unique to each row" if " " not in key else f"{key}, unique to each row"
     return f"{head}, unique to each row" if head else "unique to each row"
 
 

@@ -9,16 +9,19 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Origin, Same, Shape
 from dbt_describe.project.nodes import Node
+from dbt_describe.writers.rules.conditions import COMPARED
 from dbt_describe.writers.rules.dates import is_now
 from dbt_describe.writers.rules.grain import changes_rows
 from dbt_describe.writers.rules.joined import behind, conditions_of, has_conditions, tables_of
 from dbt_describe.writers.rules.names import Names
-from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, sentence
+from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, scoped, sentence
 from dbt_describe.writers.rules.rowsets import aggregated_rows
 from dbt_describe.writers.rules.speech import teller_of
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import is_constant, is_null, literal_text, strip_casts
+
+_WITHOUT_COLUMNS = (exp.AggFunc, exp.CountIf, exp.Window, exp.CurrentDate, exp.CurrentTimestamp)
 
 
 def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Lineage) -> str:
@@ -42,6 +45,9 @@ def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Name
     if is_now(expression):
         kind = "Date on which" if isinstance(strip_casts(expression), exp.CurrentDate) else "Time at which"
         return f"{kind} the row was computed"
+    if not expression.find(exp.Column, *_WITHOUT_COLUMNS):
+        # A column that the source lacked when the SQL was compiled leaves a null behind.
+        raise UnsayableError("no column goes into it")
     aggregates = list(_aggregates(expression))
     _check_rows(node, expression, derived, shape, aggregated=bool(aggregates))
     _refuse_baked_in_dates(expression, node)
@@ -50,6 +56,7 @@ def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Name
         columns,
         from_target=not aggregates and not expression.find(exp.Window),
         foreign=_foreign(expression, columns, traced, lineage.dialect, aggregated=bool(aggregates)),
+        driving=shape.driving if shape and not aggregates else "",
     )
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
     per = _per(expression, aggregates, teller) if aggregates else ""
@@ -57,11 +64,7 @@ def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Name
         return f"date part of {teller.operand(expression.this).inside}"
     _refuse_bare_cast(expression)
     phrase = teller.value(expression)
-    if per.startswith("over "):
-        return phrase.text if phrase.loose else f"{phrase.text} {per}"
-    if per.startswith("per ") and not phrase.definite and not phrase.text.startswith("whether"):
-        return f"for each {per.removeprefix('per ')}, {phrase.text}"
-    return f"{phrase.text}{', ' if per else ''}{per}"
+    return scoped(phrase, per)
 
 
 def _foreign(
@@ -80,6 +83,21 @@ def _foreign(
     if traced.shape and traced.shape.driving:
         tested = (test.this for test in expression.find_all(exp.Is) if isinstance(test.this, exp.Column))
         found |= {ColumnRef(test.table, test.name.lower()) for test in tested if test.table != traced.shape.driving}
+    driving = traced.shape.driving if traced.shape else ""
+    return found | {ref for ref in _across_nodes(expression) if ref.unique_id != driving}
+
+
+def _across_nodes(expression: exp.Expr) -> set[ColumnRef]:
+    """Columns on the two sides of a difference or a comparison that come from different nodes."""
+    found: set[ColumnRef] = set()
+    for node in expression.find_all(exp.Sub, exp.DateDiff, exp.TimestampDiff, exp.DatetimeDiff, *COMPARED):
+        sides = [
+            {ColumnRef(column.table, column.name.lower()) for column in side.find_all(exp.Column)}
+            for side in (node.this, node.expression)
+        ]
+        left, right = ({ref.unique_id for ref in side} for side in sides)
+        if left and right and left != right:
+            found |= sides[0] | sides[1]
     return found
 
 

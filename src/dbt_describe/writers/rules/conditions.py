@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from sqlglot import exp
 
-from dbt_describe.writers.rules import patterns, words
+from dbt_describe.writers.rules import junctions, patterns, words
 from dbt_describe.writers.rules.dates import is_dated
-from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
+from dbt_describe.writers.rules.nulls import drops_null
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import is_number, literal_text, strip_casts
+from dbt_describe.writers.rules.values import is_constant, is_number, literal_text, strip_casts
 
 MAX_LISTED = 8
 
-_COMPARED: Mapping[type[exp.Expr], tuple[str, str]] = {
+COMPARED: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.GT: ("greater than", "after"),
     exp.GTE: ("at least", "on or after"),
     exp.LT: ("less than", "before"),
@@ -49,20 +51,66 @@ def _compared(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Tel
     if isinstance(truth, exp.Boolean) and kind in (exp.EQ, exp.NEQ):
         return _truth(left, bool(truth.this) == (kind is exp.EQ), teller)
     special = _existence(kind, left, right, teller) or _emptiness(kind, left, right, teller)
+    special = special or _defaulted(kind, left, right, teller)
     if special:
         return special
-    subject, other = teller.operand(left), teller.value(right)
+    is_flag = kind in (exp.EQ, exp.NEQ) and is_number(right, "0", "1")
+    subject, other = teller.flag(left) if is_flag else teller.operand(left), teller.value(right)
     if other.loose or subject.text == other.text:
         raise UnsayableError(TOO_DEEP)
-    plain, dated = _COMPARED[kind]
+    plain, dated = COMPARED[kind]
     word = dated if is_dated(left, teller) or is_dated(right, teller) else plain
     if not word and literal_text(right) == "":
         return f"{subject.inside} {subject.verb} empty"
     if word == "not" and literal_text(right) == "":
-        return f"{subject.inside} {subject.verb} not empty"
+        return f"{subject.inside} {subject.verb} {'neither null nor' if drops_null(left, teller) else 'not'} empty"
+    if word == "not" and is_constant(right) and drops_null(left, teller):
+        return f"{subject.inside} {subject.verb} neither {other.inside} nor null"
     if word in ("", "not") and isinstance(strip_casts(right), exp.Column):
         word = "the same as" if not word else "different from"
     return " ".join(part for part in (subject.inside, subject.verb, word, other.inside) if part)
+
+
+def _defaulted(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Teller) -> str | None:
+    """`COALESCE(x, 0) > 1` → `x is greater than 1`, with `or null` where the default meets it; None for others."""
+    bare = strip_casts(left)
+    if not isinstance(bare, exp.Coalesce) or len(bare.expressions) != 1:
+        return None
+    met = _is_met(kind, strip_casts(bare.expressions[0]), strip_casts(right))
+    if met is None:
+        return None
+    plain = kind(this=bare.this.copy(), expression=right.copy())
+    if not met or _existence(kind, bare.this, right, teller):
+        return teller.met(plain)
+    return teller.whether(plain) if kind is exp.NEQ else f"{teller.clause(plain)} or null"
+
+
+def _is_met(kind: type[exp.Expr], default: exp.Expr, other: exp.Expr) -> bool | None:
+    """How two literals compare; None where that isn't certain."""
+    if not isinstance(default, exp.Literal) or not isinstance(other, exp.Literal):
+        return None
+    if default.is_string or other.is_string:
+        equal = default.is_string and other.is_string and default.name == other.name
+        known = default.is_string and other.is_string and kind in (exp.EQ, exp.NEQ)
+        return equal == (kind is exp.EQ) if known else None
+    one, two = Decimal(default.name), Decimal(other.name)
+    results: Mapping[type[exp.Expr], bool] = {
+        exp.EQ: one == two,
+        exp.NEQ: one != two,
+        exp.GT: one > two,
+        exp.GTE: one >= two,
+        exp.LT: one < two,
+        exp.LTE: one <= two,
+    }
+    return results[kind]
+
+
+def _null_safe(expression: exp.Expr, teller: Teller) -> str:
+    subject, other = teller.operand(expression.this), teller.operand(expression.expression)
+    if subject.text == other.text:
+        raise UnsayableError(TOO_DEEP)
+    word = "the same as" if isinstance(expression, exp.NullSafeEQ) else "different from"
+    return f"{subject.inside} {subject.verb} {word} {other.inside}, null being a value of its own"
 
 
 def _existence(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, teller: Teller) -> str | None:
@@ -96,12 +144,12 @@ def _truth(expression: exp.Expr, is_true: bool, teller: Teller) -> str:
     bare = strip_casts(expression)
     if isinstance(bare, exp.Coalesce) and _null_is_false(bare):
         if is_true:
-            return teller.clause(bare.this)
-        subject = teller.operand(bare.this)
+            return teller.met(bare.this)
+        subject = teller.flag(bare.this)
         return f"{subject.inside} {subject.verb} not true"
     if teller.is_condition(bare):
         return teller.clause(bare) if is_true else _denied(bare, teller)
-    subject = teller.operand(expression)
+    subject = teller.flag(expression)
     return f"{subject.inside} {subject.verb} {'true' if is_true else 'false'}"
 
 
@@ -110,10 +158,12 @@ def _is(expression: exp.Expr, teller: Teller) -> str:
 
 
 def _is_or_not(expression: exp.Expr, teller: Teller, negation: str) -> str:
-    subject = teller.operand(expression.this)
     other = strip_casts(expression.expression)
     if not isinstance(other, (exp.Null, exp.Boolean)):
         raise UnsayableError(TOO_DEEP)
+    bare = expression.this.unnest()
+    is_flag = isinstance(other, exp.Boolean) or (isinstance(bare, exp.Column) and teller.names.is_boolean(bare))
+    subject = teller.flag(bare) if is_flag else teller.operand(bare)
     said = "null" if isinstance(other, exp.Null) else teller.value(other).text
     return f"{subject.inside} {subject.verb} {negation}{said}"
 
@@ -126,13 +176,24 @@ def _in_or_not(expression: exp.Expr, teller: Teller, *, negated: bool) -> str:
     values = expression.expressions
     if expression.args.get("query") or expression.args.get("unnest") or not values:
         raise UnsayableError("its condition holds a subquery")
-    if len(values) > MAX_LISTED:
-        raise UnsayableError("its condition lists more values than a sentence can hold")
     subject = teller.operand(expression.this)
+    if len(values) > MAX_LISTED:
+        return _in_many(subject, values, negated=negated)
     said = list(dict.fromkeys(teller.operand(value).inside for value in values))
+    if negated and drops_null(expression.this, teller):
+        return f"{subject.inside} {subject.verb} neither {words.listed([*said, 'null'], 'nor')}"
     if negated and len(said) > 1:
         return f"{subject.inside} {subject.verb} none of {words.listed(said)}"
     return f"{subject.inside} {subject.verb} {'not ' if negated else ''}{words.listed(said, 'or')}"
+
+
+def _in_many(subject: Phrase, values: list[exp.Expr], *, negated: bool) -> str:
+    """`the diagnosis code is one of 26 codes`."""
+    if negated or not all(is_constant(value) for value in values):
+        raise UnsayableError("its condition lists more values than a sentence can hold")
+    last = subject.text.rsplit(" ", 1)[-1]
+    noun = words.plural(last) if last in ("code", "type", "status", "category") else "values"
+    return f"{subject.inside} {subject.verb} one of {len({value.sql() for value in values})} {noun}"
 
 
 def _between(expression: exp.Expr, teller: Teller) -> str:
@@ -142,11 +203,12 @@ def _between(expression: exp.Expr, teller: Teller) -> str:
 def _between_or_not(expression: exp.Expr, teller: Teller, negation: str) -> str:
     subject = teller.operand(expression.this)
     low, high = teller.operand(expression.args["low"]), teller.operand(expression.args["high"])
-    return f"{subject.inside} {subject.verb} {negation}between {low.inside} and {high.inside}"
+    clause = f"{subject.inside} {subject.verb} {negation}between {low.inside} and {high.inside}"
+    return f"{clause} (nor null)" if negation and drops_null(expression.this, teller) else clause
 
 
 def _not(expression: exp.Expr, teller: Teller) -> str:
-    return _denied(_unwrapped(expression.this), teller)
+    return _denied(expression.this.unnest(), teller)
 
 
 def _denied(inner: exp.Expr, teller: Teller) -> str:
@@ -155,72 +217,18 @@ def _denied(inner: exp.Expr, teller: Teller) -> str:
     if opposite is not None:
         return _compared(opposite, inner.this, inner.expression, teller)
     if isinstance(inner, exp.Not):
-        return teller.clause(_unwrapped(inner.this))
+        return teller.clause(inner.this.unnest())
     if isinstance(inner, exp.Is):
         return _is_or_not(inner, teller, "not ")
     if isinstance(inner, exp.In):
         return _in_or_not(inner, teller, negated=True)
     if isinstance(inner, exp.Between):
         return _between_or_not(inner, teller, "not ")
-    if isinstance(inner, (exp.Like, exp.ILike)):
+    if type(inner) in patterns.CLAUSES:
         return patterns.not_like(inner, teller)
     if teller.is_condition(inner):
         raise UnsayableError(TOO_DEEP)
     return _truth(inner, False, teller)
-
-
-def _unwrapped(expression: exp.Expr) -> exp.Expr:
-    while isinstance(expression, exp.Paren):
-        expression = expression.this
-    return expression
-
-
-def _arms(expression: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
-    bare = _unwrapped(expression)
-    if type(bare) is kind:
-        yield from _arms(bare.this, kind)
-        yield from _arms(bare.expression, kind)
-    else:
-        yield bare
-
-
-def _and(expression: exp.Expr, teller: Teller) -> str:
-    arms = list(_arms(expression, exp.And))
-    simple = [teller.clause(arm) for arm in arms if type(arm) is not exp.Or]
-    either = [f"either {teller.clause(arm)}" for arm in arms if type(arm) is exp.Or]
-    if len(arms) > 4 or len(either) > 1 or any(arm.find(exp.And) for arm in arms if type(arm) is exp.Or):
-        raise UnsayableError("its condition is too long to be read in one sentence")
-    said = list(dict.fromkeys(simple + either))
-    if len(said) > 1 and any(" where " in clause for clause in said):
-        raise UnsayableError(TOO_DEEP)
-    return words.listed(said)
-
-
-def _or(expression: exp.Expr, teller: Teller) -> str:
-    arms = list(_arms(expression, exp.Or))
-    shared = _one_of(arms, teller)
-    if shared:
-        return shared
-    if len(arms) > 4 or any(arm.find(exp.Or) for arm in arms):
-        raise UnsayableError("its condition is too long to be read in one sentence")
-    both = [arm for arm in arms if type(arm) is exp.And]
-    if any(sum(1 for _ in _arms(arm, exp.And)) > 2 for arm in both) or (both and len(arms) > 2):
-        raise UnsayableError("its condition is too long to be read in one sentence")
-    said = [f"both {teller.clause(arm)}" if type(arm) is exp.And else teller.clause(arm) for arm in arms]
-    if both:
-        return ", or ".join(said)
-    return words.listed(list(dict.fromkeys(said)), "or")
-
-
-def _one_of(arms: list[exp.Expr], teller: Teller) -> str | None:
-    """`a = 1 or a = 2` → `a is 1 or 2`."""
-    if not all(type(arm) is exp.EQ and isinstance(arm.expression, exp.Literal) for arm in arms):
-        return None
-    if len({arm.this.sql() for arm in arms}) > 1 or len(arms) > MAX_LISTED:
-        return None
-    subject = teller.operand(arms[0].this)
-    said = [teller.operand(arm.expression).text for arm in arms]
-    return f"{subject.inside} {subject.verb} {words.listed(list(dict.fromkeys(said)), 'or')}"
 
 
 def _wrapped(expression: exp.Expr, teller: Teller) -> str:
@@ -230,7 +238,7 @@ def _wrapped(expression: exp.Expr, teller: Teller) -> str:
 def _coalesced(expression: exp.Expr, teller: Teller) -> str:
     """As a condition, null counts as false, so that saying so for null changes nothing."""
     if _null_is_false(expression):
-        return teller.clause(expression.this)
+        return teller.met(expression.this)
     raise UnsayableError(TOO_DEEP)
 
 
@@ -244,14 +252,15 @@ def _constant(_: exp.Expr, __: Teller) -> str:
 
 
 CLAUSES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], str]] = {
-    **dict.fromkeys(_COMPARED, _comparison),
+    **dict.fromkeys(COMPARED, _comparison),
     exp.Is: _is,
     exp.In: _in,
     exp.Between: _between,
     **patterns.CLAUSES,
     exp.Not: _not,
-    exp.And: _and,
-    exp.Or: _or,
+    **junctions.CLAUSES,
+    exp.NullSafeEQ: _null_safe,
+    exp.NullSafeNEQ: _null_safe,
 }
 # These are conditions only where a condition is looked for; elsewhere they are values.
 CLAUSES_OF_VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], str]] = {

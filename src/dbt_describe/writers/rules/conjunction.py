@@ -32,11 +32,6 @@ def told(conditions: Iterable[Condition], teller: Teller) -> str:
     clause = teller.clause(exp.and_(*parts.values()))
     if not texts:
         return clause
-    (first, *more) = parts.values()
-    if not more and isinstance(first, exp.Or):
-        if first.find(exp.And):
-            raise UnsayableError("its condition is too long to be read in one sentence")
-        clause = f"either {clause}"
     if " where " in clause:
         raise UnsayableError(TOO_DEEP)
     return words.listed([*texts, clause])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.casts import cast_value
+from dbt_describe.writers.rules.kinds import kind_of
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import cast_value, literal_text, strip_casts
+from dbt_describe.writers.rules.values import literal_text, strip_casts
 
 UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
 
@@ -32,6 +35,11 @@ _PARTS = {
 _BOUNDARY_DIALECTS = frozenset({"duckdb", "snowflake", "redshift", "bigquery", "tsql", "fabric"})
 
 
+_TRUNCATED = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc)
+_MOMENTS = (*_TRUNCATED, exp.StrToDate, exp.StrToTime, exp.LastDay)
+_MOMENTS_SHIFTED = (exp.DateAdd, exp.TsOrDsAdd, exp.TimestampAdd, exp.DateSub, exp.TimestampSub)
+
+
 def _unit(expression: exp.Expr | None) -> str:
     name = (expression.name if expression is not None else "day").lower()
     singular = name.removesuffix("s")
@@ -49,7 +57,19 @@ def _truncated(expression: exp.Expr, teller: Teller) -> Phrase:
 def _part_of(unit: str, dated: exp.Expr, teller: Teller) -> Phrase:
     if unit not in _PARTS:
         raise UnsayableError(f"takes the part {words.code(unit)} of a date, which the rules writer has no words for")
+    if not _is_moment(dated, teller):
+        raise UnsayableError("takes a part of something that may be a span of time, not a date")
     return Phrase(f"{_PARTS[unit]} {teller.operand(dated).inside}")
+
+
+def _is_moment(expression: exp.Expr, teller: Teller) -> bool:
+    """Whether the expression is a date or a time rather than the span between two: engines take the parts of both."""
+    bare = strip_casts(strip_to_date(strip_casts(expression)))
+    if isinstance(bare, exp.Column):
+        return kind_of(bare, teller) != "interval"
+    if isinstance(bare, (exp.Min, exp.Max, exp.Coalesce, exp.AtTimeZone)):
+        return _is_moment(bare.this, teller)
+    return is_now(bare) or isinstance(bare, (*_MOMENTS, *_MOMENTS_SHIFTED))
 
 
 def _extract(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -82,7 +102,8 @@ def _difference(expression: exp.Expr, teller: Teller) -> Phrase:
     start = teller.operand(_without_date_cast(expression.expression))
     if start.compound or end.compound:
         raise UnsayableError(TOO_DEEP)
-    text = f"number of {unit}s from {start.inside} to {end.inside}"
+    sides = (side.inside.replace(" from `", " of `") for side in (start, end))
+    text = f"number of {unit}s from {' to '.join(sides)}"
     if unit != "day" and isinstance(expression, exp.DateDiff):
         if teller.dialect not in _BOUNDARY_DIALECTS:
             raise UnsayableError("it isn't known how the engine counts the difference between dates")
@@ -140,10 +161,19 @@ def _interval(expression: exp.Expr, teller: Teller) -> Phrase:
 
 def _formatted(expression: exp.Expr, teller: Teller) -> Phrase:
     pattern = literal_text(expression.args["format"]) if expression.args.get("format") else None
-    inner = teller.operand(expression.this)
+    inner = teller.operand(strip_to_date(expression.this))
+    if pattern and isinstance(expression, exp.TimeToStr):
+        pattern = _format_of(expression, teller.dialect)
     if not pattern or inner.compound:
         raise UnsayableError(TOO_DEEP)
     return Phrase(f"{inner.text} as text in the format {words.quoted(pattern)}", inner.definite)
+
+
+def _format_of(formatted: exp.Expr, dialect: str) -> str | None:
+    """The format as the project's own engine writes it: sqlglot keeps it as Python's strftime would."""
+    plain = exp.TimeToStr(this=exp.column("x"), format=formatted.args["format"].copy())
+    found = re.findall(r"'([^']*)'", plain.sql(dialect or None))
+    return found[0] if len(found) == 1 else None
 
 
 def _read_as(kind: str) -> Callable[[exp.Expr, Teller], Phrase]:
@@ -176,9 +206,19 @@ def _now(text: str) -> Callable[[exp.Expr, Teller], Phrase]:
 
 
 def _cast(expression: exp.Expr, teller: Teller) -> Phrase:
-    if expression.args["to"].sql().lower() == "date" and is_now(expression):
+    if _is_cast_to_date(expression) and is_now(expression):
         return Phrase("current date")
+    truncated = strip_casts(expression.this)
+    unit = _unit(truncated.args.get("unit"))
+    if isinstance(truncated, _TRUNCATED) and unit in ("year", "quarter", "month") and _is_cast_to_date(expression):
+        inner = teller.operand(truncated.this)
+        if not inner.compound:
+            return Phrase(f"first day of the {unit} of {inner.inside}")
     return cast_value(expression, teller)
+
+
+def _is_cast_to_date(cast: exp.Expr) -> bool:
+    return str(cast.args["to"].sql()).lower() == "date"
 
 
 def is_dated(expression: exp.Expr, teller: Teller) -> bool:

@@ -8,18 +8,20 @@ def _words(text: str) -> frozenset[str]:
 
 
 SHORTENED = _words("""
-    acct addr agg alt amt apr approx attr aug auth avg calc cat cust dec def del desc dest dev diff dim dir dob doc dod
-    elig enc eng est exp ext fac feb fiscalyr freq gen hist idx inc ind info init ins int inv jan jul jun lang lat len
-    loc lon lvl mar max med mgr min misc mod mon msg neg num obs occ oct org orig param pat perc phys pos pred pref prev
-    prim proc prod prop prov qty rec ref reg rel rep req res rev rx sec sep seq spec src std sub sup sys temp tot tran
-    trans txn typ uid upd usd util val var ver vol wt yr
+    acct addr agg alt amt approx apr attr aug auth avg bene calc cat cust dec def del desc dest dev diff dim dir dob
+    doc dod elig enc eng est exp ext fac feb fiscalyr freq gen hist idx inc ind info init ins int inv jan jul jun
+    lang lat len loc lon lvl mar max med mgr min misc mod mon msg neg num obs occ oct orec org orig param pat perc
+    phys pos pred pref pres prev prim proc prod prop prov ptotst qty rec ref reg rel rep req res rev rx sec sep seq
+    spec src std sub sup sys temp tot tran trans txn typ uid upd usd util val var ver vol wt yr
 """)
 """Shortened words: expanding them would be a guess, and in a sentence they read as typing errors."""
 
 CLAUSE_STARTS = _words("is has was had can did does are were should will count num contains includes")
 """First words of names that aren't noun phrases."""
 
-CLAUSE_ENDS = _words("at on by to from for in with of and or as than until since flag")
+CLAUSE_ENDS = _words("""
+    at on by to from for in with of and or as than until since flag
+    surgical medical eligible available valid invalid""")
 """Last words of names that aren't noun phrases."""
 
 HEAD_NOUNS = _words("amount count date price quantity sum")
@@ -41,10 +43,25 @@ THREE_LETTERS = _words("""
 """)
 """Words of three letters; others of that length are taken for abbreviations."""
 
+NUMBERED = _words("""
+    age amount average balance category charge class code cost count coverage days discount factor fee group hours
+    id index length level limit minutes month number payment percent percentage position price quantity rank rate
+    ratio reason revenue score size status supply tax total type unit units value version weight year
+""")
+"""Last words of names that 1 or 0 is a value of like any other; other columns that are 1 or 0 are flags."""
+
+COUNTABLE = _words("amount charge cost discount fee payment price quantity total subtotal balance refund")
+"""Last words of names that several values have a plural for: `sum of the prices`, but not of the taxes."""
+
+VAGUE = _words("code description normalized status type value")
+"""First words of names that many nodes have columns of."""
+
 SMALL = _words("id at on by to in of or as is no")
 
 UNITS = _words("cents seconds milliseconds microseconds bytes")
 """Last words of names that can only be the unit of what stands before them: `price_cents`."""
+
+TIME_UNITS = _words("day week month quarter year")
 
 MADE_BY = _words("""
     pivoted unpivoted joined enriched filtered unioned cleaned cleansed deduped deduplicated renamed final snapshot prep

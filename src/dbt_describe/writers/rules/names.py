@@ -12,12 +12,13 @@ from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.grain import Grain, drops_duplicates, groups_rows
-from dbt_describe.writers.rules.lexicon import NOT_IN_NOUN_PHRASES, OPENERS
+from dbt_describe.writers.rules.lexicon import COUNTABLE, NOT_IN_NOUN_PHRASES, NUMBERED, OPENERS, VAGUE
 from dbt_describe.writers.rules.phrases import Phrase, UnsayableError
 
 MAX_REUSED_WORDS = 12
 
 _DATE_TYPE = re.compile(r"date|time", re.IGNORECASE)
+_AMOUNT_TYPE = re.compile(r"dec|num|float|double|real|money")
 _NOT_PROSE = re.compile(r"[:;\n`*_{}()\[\]<>\"“”'|/\\!?=%$€£]|https?|\.\s|\b[ei]\.[ge]\b")
 
 
@@ -37,9 +38,15 @@ class Names:
         self._known = known
         self._target = target
         self._origins: set[ColumnRef] = set()
+        self._namesakes: set[str] = set()
 
     def tell_apart(
-        self, columns: Iterable[exp.Column], *, from_target: bool, foreign: Collection[ColumnRef] = ()
+        self,
+        columns: Iterable[exp.Column],
+        *,
+        from_target: bool,
+        foreign: Collection[ColumnRef] = (),
+        driving: str = "",
     ) -> None:
         """Find out which of the columns must be said with the node they come from.
 
@@ -47,20 +54,28 @@ class Names:
             columns: all that will be named.
             from_target: whether an input with the described column's own name must be told apart from it.
             foreign: columns that a reader would take for another one of the described node.
+            driving: the node whose rows the described one has; a column of another is told with it where its own
+                words are too general.
         """
         self._origins |= set(foreign)
         by_text: dict[str, set[ColumnRef]] = {}
         for column in columns:
             ref = self.ref(column)
             by_text.setdefault(self._plain(ref).text, set()).add(ref)
-        for refs in by_text.values():
-            if len(refs) > 1:
-                self._origins |= refs
+        for same in by_text.values():
+            if len(same) > 1:
+                self._origins |= same
+        refs = {ref for same in by_text.values() for ref in same}
+        self._namesakes = {ref.column for ref in refs if sum(other.column == ref.column for other in refs) > 1}
+        if driving:
+            self._origins |= {
+                ref for text, same in by_text.items() for ref in same if ref.unique_id != driving and _is_vague(text)
+            }
         if from_target:
             target = self._target.column
             said = words.words_of(target)
             self._origins |= {
-                ref for text, refs in by_text.items() for ref in refs if ref.column == target or text == said
+                ref for text, same in by_text.items() for ref in same if ref.column == target or text == said
             }
 
     def column(self, column: exp.Column) -> Phrase:
@@ -70,7 +85,27 @@ class Names:
             UnsayableError: it isn't a column of a known node.
         """
         ref = self.ref(column)
-        phrase = self._plain(ref)
+        return self._with_origin(ref, self._plain(ref))
+
+    def flag(self, column: exp.Column) -> Phrase:
+        """The column where it is compared with true or false, 1 or 0: by its own name, which needn't be a noun.
+
+        Raises:
+            UnsayableError: it isn't a column of a known node.
+        """
+        ref = self.ref(column)
+        named = ref.column.rsplit("_", 1)[-1] in NUMBERED | COUNTABLE or _AMOUNT_TYPE.match(self.data_type(column))
+        if self._reused(ref) is not None or (named and not self.is_boolean(column)):
+            return self.column(column)
+        if ref.column in self._namesakes:
+            self._origins.add(ref)
+        return self._with_origin(ref, Phrase(words.code(self._spelled(ref)), definite=False))
+
+    def _spelled(self, ref: ColumnRef) -> str:
+        column = self.node(ref.unique_id).column(ref.column)
+        return column.name if column else ref.column
+
+    def _with_origin(self, ref: ColumnRef, phrase: Phrase) -> Phrase:
         if ref not in self._origins:
             return phrase
         text = f"{phrase.text} from {self.node_name(ref.unique_id)}"
@@ -105,6 +140,10 @@ class Names:
         """Whether the column is known to hold dates or times."""
         return bool(_DATE_TYPE.search(self.data_type(column)))
 
+    def is_boolean(self, column: exp.Column) -> bool:
+        """Whether the column is known to hold true and false."""
+        return self.data_type(column) in ("bool", "boolean")
+
     def data_type(self, column: exp.Column) -> str:
         """The column's data type in lower case, empty where it isn't known."""
         node = self._project.nodes.get(column.table)
@@ -138,8 +177,7 @@ class Names:
         reused = self._reused(ref)
         if reused is not None:
             return reused
-        spelled = node.column(ref.column)
-        name = spelled.name if spelled else ref.column
+        name = self._spelled(ref)
         said = words.words_of(name.lower())
         if said is None:
             return Phrase(words.code(name), definite=False)
@@ -157,6 +195,11 @@ class Names:
         if ref not in self.reused:
             self.reused.append(ref)
         return Phrase(text, plural=words.is_plural(re.split(r" (?:of|in|for|from|at|on|by|to) ", text)[0]))
+
+
+def _is_vague(text: str) -> bool:
+    """Whether the words could be those of many nodes' columns."""
+    return " " not in text or text.split(maxsplit=1)[0] in VAGUE
 
 
 def noun_phrase(description: str) -> str | None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.nulls import drops_null
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import literal_text
 
 
 def not_like(expression: exp.Expr, teller: Teller) -> str:
-    """The opposite of a LIKE or of a NOT LIKE.
+    """The opposite of a comparison with a pattern.
 
     Raises:
         UnsayableError: there are no certain words for it.
@@ -31,23 +32,26 @@ def _alike(expression: exp.Expr, teller: Teller) -> str:
     if not pattern or subject.plural:
         raise UnsayableError(TOO_DEEP)
     inner = pattern.strip("%")
-    case = ", in any case," if isinstance(expression, exp.ILike) else ""
+    case = ", ignoring case," if isinstance(expression, exp.ILike) else ""
     if not inner or any(sign in inner for sign in "%_\\"):
         return f"{subject.inside} matches{case} the pattern {words.quoted(pattern)}"
     starts, ends = not pattern.startswith("%"), not pattern.endswith("%")
     verb = {(True, True): "is", (True, False): "starts with", (False, True): "ends with"}.get(
         (starts, ends), "contains"
     )
-    suffix = ", in any case" if case else ""
+    suffix = ", ignoring case" if case else ""
     return f"{subject.inside} {verb} {words.quoted(inner)}{suffix}"
 
 
-def _starts_with(expression: exp.Expr, teller: Teller) -> str:
-    start = literal_text(expression.expression)
-    subject = teller.operand(expression.this)
-    if not start or subject.plural:
-        raise UnsayableError(TOO_DEEP)
-    return f"{subject.inside} starts with {words.quoted(start)}"
+def _verb(verb: str) -> Callable[[exp.Expr, Teller], str]:
+    def say(expression: exp.Expr, teller: Teller) -> str:
+        text = literal_text(expression.expression)
+        subject = teller.operand(expression.this)
+        if not text or subject.plural:
+            raise UnsayableError(TOO_DEEP)
+        return f"{subject.inside} {verb} {words.quoted(text)}"
+
+    return say
 
 
 def _matches(expression: exp.Expr, teller: Teller) -> str:
@@ -59,22 +63,28 @@ def _matches(expression: exp.Expr, teller: Teller) -> str:
 
 
 def _unlike(expression: exp.Expr, teller: Teller) -> str:
-    clause = _alike(expression, teller)
+    clause = (_alike if isinstance(expression, (exp.Like, exp.ILike)) else CLAUSES[type(expression)])(
+        expression, teller
+    )
     for verb, negated in (
         (" starts with '", " does not start with '"),
         (" ends with '", " does not end with '"),
         (" contains '", " does not contain '"),
         (" matches the pattern '", " does not match the pattern '"),
+        (" matches the regular expression '", " does not match the regular expression '"),
         (" is '", " is not '"),
     ):
         if clause.count(verb) == 1:
-            return clause.replace(verb, negated)
+            said = clause.replace(verb, negated)
+            return f"{said} (nor is it null)" if drops_null(expression.this, teller) else said
     raise UnsayableError(TOO_DEEP)
 
 
 CLAUSES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], str]] = {
     exp.Like: _like,
     exp.ILike: _like,
-    exp.StartsWith: _starts_with,
+    exp.StartsWith: _verb("starts with"),
+    exp.EndsWith: _verb("ends with"),
+    exp.Contains: _verb("contains"),
     exp.RegexpLike: _matches,
 }

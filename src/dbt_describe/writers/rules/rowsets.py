@@ -20,6 +20,7 @@ from dbt_describe.writers.rules.joined import (
     match,
     tables_of,
 )
+from dbt_describe.writers.rules.junctions import present_value
 from dbt_describe.writers.rules.phrases import UnsayableError
 from dbt_describe.writers.rules.sql import parsed
 from dbt_describe.writers.rules.telling import Teller
@@ -77,7 +78,7 @@ def aggregated_rows(function: exp.Expr, teller: Teller) -> RowSet:
         several=several,
         entity=not several.startswith("rows of "),
         conditions=(
-            *filters_of(rows, teller),
+            *_beside_keys(rows, filters_of(rows, teller), teller),
             *_asked(rows, own, teller),
             *_brought_along(left, [function, *filtering], teller),
         ),
@@ -89,6 +90,12 @@ def aggregated_rows(function: exp.Expr, teller: Teller) -> RowSet:
             (join.unique_id, column) for join in deciding for column in equated_columns(join, teller.dialect)
         ),
     )
+
+
+def _beside_keys(rows: Aggregation, filters: Iterable[Condition], teller: Teller) -> list[Condition]:
+    """The filters but those that a key isn't null, which shows in what the rows are told per."""
+    keys = {parsed(key, teller.dialect) for key in rows.group_by}
+    return [found for found in filters if isinstance(found, str) or present_value(found) not in keys]
 
 
 def _filter_of(function: exp.Expr) -> list[exp.Expr]:

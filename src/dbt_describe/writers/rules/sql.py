@@ -15,6 +15,15 @@ _DOT = "\N{ONE DOT LEADER}"
 _QUOTED_ID = re.compile(r"`[^`]*\.[^`]*`(?=\.`)")
 
 
+def _plain(node: exp.Expr) -> exp.Expr:
+    """The node, other ways to write a cast as one."""
+    if isinstance(node, exp.Convert) and not node.args.get("style"):
+        return exp.Cast(this=node.expression, to=node.this)
+    if isinstance(node, exp.Date) and not any(value for name, value in node.args.items() if name != "this"):
+        return exp.cast(node.this, "date")
+    return node
+
+
 def parsed(sql: str, dialect: str) -> exp.Expr:
     """The expression.
 
@@ -26,6 +35,7 @@ def parsed(sql: str, dialect: str) -> exp.Expr:
         expression = sqlglot.parse_one(whole, dialect=dialect or None)
     except (SqlglotError, RecursionError, ValueError) as error:
         raise UnsayableError("its expression can't be parsed") from error
+    expression = expression.transform(_plain)
     for identifier in expression.find_all(exp.Identifier):
         identifier.set("this", identifier.name.replace(_DOT, "."))
     if expression.find(exp.Query):

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbt_describe.lineage.origins import Aggregation
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.options import unaccounted
-from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError, whether
 
 MAX_DEPTH = 14
 """Nested rules; deeper expressions never make a readable sentence."""
@@ -51,6 +51,8 @@ class Teller:
         self.dialect = dialect
         self.per_inline = False
         """Aggregates stand beside columns of single rows, so each must say what it is per."""
+        self.drops_null = True
+        """A condition that null makes unknown isn't met; only a column of conditions is null there."""
         self._vocabulary = vocabulary
         self._depth = 0
 
@@ -65,16 +67,18 @@ class Teller:
         if isinstance(expression, exp.Anonymous):
             rule = self._vocabulary.functions.get(expression.name.lower())
         if rule is None and self.is_condition(expression):
-            return Phrase(f"whether {self.clause(expression)}", definite=False, loose=True)
+            return whether(self.whether(expression))
         if rule is None:
             raise UnsayableError(f"uses {_construct(expression)}, which the rules writer has no words for")
         self._depth += 1
+        drops_null, self.drops_null = self.drops_null, True
         try:
             if self._depth > MAX_DEPTH:
                 raise UnsayableError(TOO_DEEP)
             return rule(expression, self)
         finally:
             self._depth -= 1
+            self.drops_null = drops_null
 
     def operand(self, expression: exp.Expr) -> Phrase:
         """A value that words follow.
@@ -98,8 +102,40 @@ class Teller:
         rule = self._vocabulary.clauses.get(kind) or self._vocabulary.clauses_of_values.get(kind)
         if rule is not None:
             return rule(expression, self)
-        phrase = self.operand(expression)
+        phrase = self.flag(expression)
         return f"{phrase.inside} {phrase.verb} true"
+
+    def whether(self, expression: exp.Expr) -> str:
+        """The expression as a condition whose result is null where null leaves it unknown.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        return self._clause(expression, drops_null=False)
+
+    def met(self, expression: exp.Expr) -> str:
+        """The expression as a condition that null makes false, whatever it is part of.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        return self._clause(expression, drops_null=True)
+
+    def _clause(self, expression: exp.Expr, *, drops_null: bool) -> str:
+        before, self.drops_null = self.drops_null, drops_null
+        try:
+            return self.clause(expression)
+        finally:
+            self.drops_null = before
+
+    def flag(self, expression: exp.Expr) -> Phrase:
+        """A value that is compared with true, false, 1 or 0, or is one of these.
+
+        Raises:
+            UnsayableError: there are no certain words for it.
+        """
+        bare = expression.unnest()
+        return self.names.flag(bare) if isinstance(bare, exp.Column) else self.operand(expression)
 
     def is_condition(self, expression: exp.Expr) -> bool:
         """Whether the expression is one that only a condition can be."""

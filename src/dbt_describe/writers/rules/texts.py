@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.grain import SURROGATE_KEY_NULL
+from dbt_describe.writers.rules.kinds import NUMBERS, kind_of
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
-from dbt_describe.writers.rules.values import is_null, literal_text, strip_casts
+from dbt_describe.writers.rules.values import chain, is_null, literal_text, plus, strip_casts
 
 _SEPARATORS = {
     " ": "a space",
@@ -25,6 +26,8 @@ _SEPARATORS = {
     ":": "a colon",
     ";": "a semicolon",
 }
+_PLUS_JOINS = frozenset({"tsql", "fabric", "redshift"})
+"""Dialects in which `+` joins texts."""
 _ORDINALS = {"1": "first", "2": "second", "3": "third", "4": "fourth", "5": "fifth", "-1": "last"}
 
 
@@ -38,12 +41,12 @@ def _after(suffix: str) -> Callable[[exp.Expr, Teller], Phrase]:
     return say
 
 
-def _of(prefix: str) -> Callable[[exp.Expr, Teller], Phrase]:
+def _of(prefix: str, *, plural: bool = False) -> Callable[[exp.Expr, Teller], Phrase]:
     def say(expression: exp.Expr, teller: Teller) -> Phrase:
         inner = teller.operand(expression.this)
         if inner.compound:
             raise UnsayableError(TOO_DEEP)
-        return Phrase(f"{prefix} {inner.inside}")
+        return Phrase(f"{prefix} {inner.inside}", plural=plural)
 
     return say
 
@@ -68,16 +71,16 @@ def _count_of(expression: exp.Expr | None) -> int:
     return int(str(bare.this))
 
 
-def _characters(word: str, count: int) -> str:
-    return f"{word} character of" if count == 1 else f"{word} {count} characters of"
+def _edge(word: str, count: int) -> Callable[[exp.Expr, Teller], Phrase]:
+    return _of(f"{word} character of") if count == 1 else _of(f"{word} {count} characters of", plural=True)
 
 
 def _left(expression: exp.Expr, teller: Teller) -> Phrase:
-    return _of(_characters("first", _count_of(expression.expression)))(expression, teller)
+    return _edge("first", _count_of(expression.expression))(expression, teller)
 
 
 def _right(expression: exp.Expr, teller: Teller) -> Phrase:
-    return _of(_characters("last", _count_of(expression.expression)))(expression, teller)
+    return _edge("last", _count_of(expression.expression))(expression, teller)
 
 
 def _substring(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -90,7 +93,7 @@ def _substring(expression: exp.Expr, teller: Teller) -> Phrase:
         return Phrase(f"{inner.text} from character {start} on", inner.definite, inner.plural)
     count = _count_of(length)
     if start == 1:
-        return Phrase(f"{_characters('first', count)} {inner.inside}")
+        return _edge("first", count)(expression, teller)
     if start < 1 or count < 1:
         raise UnsayableError(TOO_DEEP)
     if count == 1:
@@ -149,6 +152,20 @@ def _concat(expression: exp.Expr, teller: Teller) -> Phrase:
         raise UnsayableError(TOO_DEEP)
     said = [teller.operand(piece).inside for piece in pieces]
     return Phrase(" followed by ".join(said), definite=False, compound=True)
+
+
+def _added(expression: exp.Expr, teller: Teller) -> Phrase:
+    """`a + b`, which some engines take for a concatenation where these are texts."""
+    if teller.dialect not in _PLUS_JOINS:
+        return plus(expression, teller)
+    operands = list(chain(expression))
+    kinds = {kind_of(operand, teller) for operand in operands}
+    added = kinds & {*NUMBERS, "date", "interval"}
+    if ("text" in kinds) == bool(added):
+        raise UnsayableError("it isn't known whether `+` adds numbers or joins texts")
+    if added:
+        return plus(expression, teller)
+    return _concat(exp.Concat(expressions=[operand.copy() for operand in operands]), teller)
 
 
 def _concat_ws(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -217,6 +234,7 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.Substring: _substring,
     exp.SplitPart: _split_part,
     exp.Replace: _replace,
+    exp.Add: _added,
     exp.DPipe: _concat,
     exp.Concat: _concat,
     exp.ConcatWs: _concat_ws,

@@ -7,22 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.lexicon import NUMERIC_TYPES, TEXT_TYPES, WHOLE_TYPES
-from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
+from dbt_describe.writers.rules.kinds import kind_of, scale_of
+from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError, whether
 from dbt_describe.writers.rules.telling import Teller
 
-_TIMES = {
-    "date": "as a date",
-    "date32": "as a date",
-    "timestamp": "as a timestamp",
-    "timestamptz": "as a timestamp",
-    "timestampntz": "as a timestamp",
-    "timestampltz": "as a timestamp",
-    "datetime": "as a timestamp",
-    "time": "as a time of day",
-    "boolean": "as a boolean",
-    "bool": "as a boolean",
-}
+# Engines that divide whole numbers into a whole number, but DECIMALs into as many decimals as it takes.
+_DECIMAL_DIVIDERS = frozenset({"postgres", "redshift", "tsql", "fabric"})
 
 
 def strip_casts(expression: exp.Expr) -> exp.Expr:
@@ -81,74 +71,34 @@ def _paren(expression: exp.Expr, teller: Teller) -> Phrase:
     return teller.value(expression.this)
 
 
-def cast_value(expression: exp.Expr, teller: Teller) -> Phrase:
-    """Casts between ways to write down the same number or text are silent; those that change the value are said.
+def plus(expression: exp.Expr, teller: Teller) -> Phrase:
+    """A sum of numbers, or a date and an interval.
 
     Raises:
         UnsayableError: there are no certain words for it.
     """
-    inner = expression.this
-    kind = str(getattr(expression.args["to"].this, "value", "")).lower()
-    literal = literal_text(inner)
-    if literal is not None and kind in _TIMES:
-        return Phrase(words.quoted(literal).strip("'"), definite=False)
-    if kind in TEXT_TYPES or kind in NUMERIC_TYPES or isinstance(inner, exp.Null):
-        return teller.value(inner)
-    if kind in WHOLE_TYPES:
-        # As a whole number a value may be rounded or cut, depending on the engine.
-        return teller.value(inner) if _is_whole(inner, teller) else _suffixed(inner, "as a whole number", teller)
-    if kind not in _TIMES:
-        raise UnsayableError(f"casts to `{kind}`, which the rules writer has no words for")
-    if kind == "boolean" and teller.is_condition(strip_casts(inner)):
-        return teller.value(inner)
-    if _has_type(inner, kind, teller):
-        return teller.value(inner)
-    return _suffixed(inner, _TIMES[kind], teller)
-
-
-def _is_whole(expression: exp.Expr, teller: Teller) -> bool:
-    bare = strip_casts(expression)
-    if isinstance(bare, exp.Column):
-        return "int" in teller.names.data_type(bare)
-    whole = (exp.Count, exp.CountIf, exp.RowNumber, exp.DateDiff, exp.Extract, exp.Case, exp.Length, exp.Window)
-    return isinstance(bare, whole) or is_constant(bare) or teller.is_condition(bare)
-
-
-def _has_type(expression: exp.Expr, kind: str, teller: Teller) -> bool:
-    bare = expression.this if isinstance(expression, exp.Paren) else expression
-    if isinstance(bare, exp.Column):
-        return teller.names.data_type(bare).split("(")[0].strip() == kind
-    if isinstance(bare, (exp.TsOrDsToDate, exp.StrToDate, exp.CurrentDate)):
-        return kind == "date"
-    return kind.startswith("timestamp") and isinstance(bare, (exp.CurrentTimestamp, exp.StrToTime))
-
-
-def _suffixed(expression: exp.Expr, suffix: str, teller: Teller) -> Phrase:
-    inner = teller.value(expression)
-    # A column's type shows in the catalog: leaving it out of a long sentence hides nothing.
-    if inner.loose or f" {suffix}" in inner.text or (suffix == "as a date" and inner.text.endswith("to the day")):
-        return inner
-    return Phrase(f"{inner.text} {suffix}", inner.definite, inner.plural, compound=inner.compound)
+    return _operated(expression, "plus", teller)
 
 
 def _operator(word: str) -> Callable[[exp.Expr, Teller], Phrase]:
-    def say(expression: exp.Expr, teller: Teller) -> Phrase:
-        chain = list(_chain(expression, type(expression)))
-        if len(chain) > 4:
-            raise UnsayableError(TOO_DEEP)
-        filled = [filled_with_zero(operand) for operand in chain]
-        if all(filled) and word in ("plus", "minus"):
-            said = [teller.operand(operand) for operand in filled if operand is not None]
-            if not any(phrase.compound for phrase in said):
-                terms = f" {word} ".join((said[0].text, *(phrase.inside for phrase in said[1:])))
-                return Phrase(f"{terms}, each with 0 in place of null", said[0].definite, loose=True)
-        first, *rest = (teller.operand(operand) for operand in chain)
-        texts = [phrase.enclosed for phrase in rest]
-        opening = first.enclosed if first.compound else first.text
-        definite = first.definite and not first.compound
-        return Phrase(f" {word} ".join((opening, *texts)), definite, compound=True)
+    return lambda expression, teller: _operated(expression, word, teller)
 
-    return say
+
+def _operated(expression: exp.Expr, word: str, teller: Teller) -> Phrase:
+    operands = list(chain(expression))
+    if len(operands) > 4:
+        raise UnsayableError(TOO_DEEP)
+    filled = [filled_with_zero(operand) for operand in operands]
+    if all(filled) and word in ("plus", "minus"):
+        said = [teller.operand(operand) for operand in filled if operand is not None]
+        if not any(phrase.compound for phrase in said):
+            terms = f" {word} ".join((said[0].text, *(phrase.inside for phrase in said[1:])))
+            return Phrase(f"{terms}, each with 0 in place of null", said[0].definite, loose=True)
+    first, *rest = (teller.operand(operand) for operand in operands)
+    texts = [phrase.enclosed for phrase in rest]
+    opening = first.enclosed if first.compound else first.text
+    definite = first.definite and not first.compound
+    return Phrase(f" {word} ".join((opening, *texts)), definite, compound=True)
 
 
 def filled_with_zero(expression: exp.Expr) -> exp.Expr | None:
@@ -159,27 +109,46 @@ def filled_with_zero(expression: exp.Expr) -> exp.Expr | None:
     return None
 
 
-def _chain(expression: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
+def chain(expression: exp.Expr) -> Iterator[exp.Expr]:
     """`a + b + c` → a, b, c."""
-    if type(expression) is kind:
-        yield from _chain(expression.this, kind)
-        yield expression.expression
+    if type(expression.this) is type(expression):
+        yield from chain(expression.this)
     else:
-        yield expression
+        yield expression.this
+    yield expression.expression
 
 
 def _divided(expression: exp.Expr, teller: Teller) -> Phrase:
     over = strip_casts(expression.expression)
-    guarded = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
-    below = teller.operand(over.this if guarded else over)
+    nullified = isinstance(over, exp.Nullif) and is_number(over.expression, "0", "0.0")
+    guarded = nullified or isinstance(expression, exp.SafeDivide)
+    below = teller.operand(over.this if nullified else over)
     above = teller.operand(expression.this)
     # (a * b) / c is a * (b / c): a product needs no parentheses.
     product = above.compound and isinstance(strip_casts(expression.this).unnest(), exp.Mul)
     left = above.enclosed if above.compound and not product else above.text
     left += "," if not above.compound and (" of " in left or " in " in left) else ""
     text = f"{left} divided by {below.enclosed}"
+    if _cuts_decimals(expression, teller):
+        text += ", rounded towards zero"
     definite = above.definite and (product or not above.compound)
     return Phrase(f"{text} (null where that is 0)" if guarded else text, definite, compound=True)
+
+
+def _cuts_decimals(division: exp.Expr, teller: Teller) -> bool:
+    """Whether the engine divides whole numbers into a whole number, and both of these are.
+
+    Raises:
+        UnsayableError: it isn't known whether both are.
+    """
+    if not division.args.get("typed"):
+        return False
+    kinds = {kind_of(division.this, teller), kind_of(division.expression, teller)}
+    if "float" in kinds or ("decimal" in kinds and teller.dialect in _DECIMAL_DIVIDERS):
+        return False
+    if kinds != {"whole"}:
+        raise UnsayableError("it isn't known whether the engine cuts the decimals off what it divides")
+    return True
 
 
 def _modulo(expression: exp.Expr, teller: Teller) -> Phrase:
@@ -200,7 +169,11 @@ def _negative(expression: exp.Expr, teller: Teller) -> Phrase:
 
 
 def _round(expression: exp.Expr, teller: Teller) -> Phrase:
-    inner = teller.operand(expression.this)
+    rounded = expression.this
+    if isinstance(rounded, exp.Cast) and (scale_of(rounded, teller) or 0) > (scale_of(expression, teller) or 0):
+        # What the cast rounds is rounded more coarsely here.
+        rounded = rounded.this
+    inner = teller.operand(rounded)
     decimals = expression.args.get("decimals")
     if decimals is None or is_number(decimals, "0"):
         suffix = "rounded to a whole number"
@@ -210,8 +183,14 @@ def _round(expression: exp.Expr, teller: Teller) -> Phrase:
         suffix = f"rounded to {decimals} decimals"
     else:
         raise UnsayableError(TOO_DEEP)
-    joint = "," if inner.compound else ""
-    return Phrase(f"{inner.text}{joint} {suffix}", inner.definite, inner.plural, loose=inner.compound)
+    return rounded_phrase(expression.this, inner, suffix)
+
+
+def rounded_phrase(expression: exp.Expr, phrase: Phrase, suffix: str) -> Phrase:
+    """The phrase of the expression with what is done to its value; of an aggregate, not to what is aggregated."""
+    apart = phrase.compound or phrase.loose
+    joint = "," if apart or isinstance(strip_casts(expression), exp.AggFunc) else ""
+    return Phrase(f"{phrase.text}{joint} {suffix}", phrase.definite, phrase.plural, loose=apart)
 
 
 def _around(before: str = "", after: str = "") -> Callable[[exp.Expr, Teller], Phrase]:
@@ -233,7 +212,7 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     if len(choices) == 2 and teller.is_condition(strip_casts(choices[0])):
         replacement = strip_casts(choices[1])
         if isinstance(replacement, exp.Boolean) and not replacement.this:
-            return teller.value(choices[0])
+            return whether(teller.met(choices[0]))
     if len(choices) == 1:
         return teller.value(choices[0])
     if not choices or len(choices) > 5:
@@ -247,7 +226,13 @@ def _coalesce(expression: exp.Expr, teller: Teller) -> Phrase:
     # "or 0 where there is none" would promise that no null is left, which an outer join further up can break.
     joint = "," if phrase.loose or phrase.compound else ""
     text = f"{phrase.text}{joint} with {teller.value(default).text} in place of null"
-    return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True)
+    counted = is_number(default, "0") and _counts(strip_casts(choices[0]), phrase)
+    return Phrase(text, phrase.definite, phrase.plural, phrase.loose, compound=True, counted=counted)
+
+
+def _counts(expression: exp.Expr, phrase: Phrase) -> bool:
+    counts = isinstance(expression, (exp.Count, exp.CountIf))
+    return counts or (isinstance(expression, (exp.Sum, exp.Filter)) and phrase.text.startswith("number of "))
 
 
 def _first_present(choices: list[exp.Expr], teller: Teller) -> Phrase:
@@ -284,10 +269,10 @@ VALUES: Mapping[type[exp.Expr], Callable[[exp.Expr, Teller], Phrase]] = {
     exp.Null: _null,
     exp.Column: _column,
     exp.Paren: _paren,
-    exp.Add: _operator("plus"),
     exp.Sub: _operator("minus"),
     exp.Mul: _operator("times"),
     exp.Div: _divided,
+    exp.SafeDivide: _divided,
     exp.Mod: _modulo,
     exp.Neg: _negative,
     exp.Round: _round,

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.aggregates import several_amounts
 from dbt_describe.writers.rules.conjunction import told
+from dbt_describe.writers.rules.dates import is_dated
+from dbt_describe.writers.rules.kinds import cuts_average
 from dbt_describe.writers.rules.options import unaccounted
 from dbt_describe.writers.rules.phrases import TOO_DEEP, Phrase, UnsayableError
 from dbt_describe.writers.rules.rowsets import group_key, window_conditions
@@ -105,6 +108,21 @@ def _rank(gaps: bool) -> Callable[[exp.Window, Teller], Phrase]:
     return say
 
 
+def _tile(window: exp.Window, teller: Teller) -> Phrase:
+    count = window.this.this
+    if not isinstance(count, exp.Literal) or not count.name.isdigit():
+        raise UnsayableError(TOO_DEEP)
+    one, several = teller.names.window_rows(teller.windows)
+    same = _same(window, teller)
+    among = f"those {same}" if same else f"all {several}"
+    ordered = f"{among}{_where(window, teller)}, {_by(window, teller)}"
+    text = (
+        f"number, from 1 to {count.name}, of the {one}'s group when {ordered}, "
+        f"are split into {count.name} groups of about the same size"
+    )
+    return Phrase(text, loose=True)
+
+
 def _neighbour(word: str) -> Callable[[exp.Window, Teller], Phrase]:
     def say(window: exp.Window, teller: Teller) -> Phrase:
         function = window.this
@@ -136,10 +154,20 @@ def _edge(word: str) -> Callable[[exp.Window, Teller], Phrase]:
     return say
 
 
+def _measured(name: str, what: exp.Expr, teller: Teller) -> str:
+    phrase = teller.operand(what)
+    if name in ("sum", "average"):
+        return f"{name} of {several_amounts(what, phrase)}"
+    if is_dated(what, teller) and not phrase.compound:
+        return f"{'earliest' if name == 'minimum' else 'latest'} {phrase.text}"
+    return f"{name} of {phrase.enclosed}"
+
+
 def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
     def say(window: exp.Window, teller: Teller) -> Phrase:
         function = window.this
         what = function.this
+        running = _frame(window) == "running"
         _, several = teller.names.window_rows(teller.windows)
         if isinstance(function, exp.Count):
             if not isinstance(what, (exp.Star, exp.Literal)):
@@ -148,10 +176,12 @@ def _total(name: str) -> Callable[[exp.Window, Teller], Phrase]:
         elif isinstance(function, exp.Sum) and is_number(what, "1"):
             text = f"number of {several}"
         else:
-            text = f"{name} of {teller.operand(what).enclosed} over all {several}"
+            text = f"{_measured(name, what, teller)} over {'' if running else 'all '}{several}"
+        if isinstance(function, exp.Avg) and cuts_average(what, teller):
+            raise UnsayableError("the engine cuts the decimals off the average")
         same, where = _same(window, teller), _where(window, teller)
         text = f"{text}{' ' + same if same else ''}{where}"
-        if _frame(window) == "running":
+        if running:
             spec = window.args.get("spec")
             if spec is None or str(spec.args.get("kind")).upper() != "ROWS":
                 text += f", {_by(window, teller)}, up to and including the rows that sort equal to this one"
@@ -167,6 +197,7 @@ _FUNCTIONS: Mapping[type[exp.Expr], Callable[[exp.Window, Teller], Phrase]] = {
     exp.RowNumber: _position,
     exp.Rank: _rank(gaps=True),
     exp.DenseRank: _rank(gaps=False),
+    exp.Ntile: _tile,
     exp.Lag: _neighbour("previous"),
     exp.Lead: _neighbour("next"),
     exp.FirstValue: _edge("first"),

@@ -10,6 +10,7 @@ from dbt_describe.writers.rules.lexicon import (
     AFTER_HEAD_NOUNS,
     CLAUSE_ENDS,
     CLAUSE_STARTS,
+    COUNTABLE,
     HEAD_NOUNS,
     IRREGULAR,
     MADE_BY,
@@ -17,6 +18,7 @@ from dbt_describe.writers.rules.lexicon import (
     SHORTENED,
     SMALL,
     THREE_LETTERS,
+    TIME_UNITS,
     UNITS,
     WHICH,
 )
@@ -56,6 +58,15 @@ def plural(words: str) -> str:
     if re.search(r"[^aeiou]y$", last):
         return words[:-1] + "ies"
     return words + ("es" if re.search(r"(?:s|x|z|ch|sh)$", last) else "s")
+
+
+def plural_amounts(said: str, name: str) -> str | None:
+    """`order price in cents` → `order prices in cents`, for words that are a column's name; None where unsure."""
+    amount, joint, unit = said.partition(" in ")
+    own = words_of(name)
+    if own is None or not said.endswith(own) or amount.rsplit(" ", 1)[-1] not in COUNTABLE:
+        return None
+    return f"{plural(amount)}{joint}{unit}"
 
 
 def is_plural(words: str) -> bool:
@@ -106,7 +117,7 @@ def words_of(name: str) -> str | None:
         return None
     if len(tokens) > 1 and tokens[0] in HEAD_NOUNS and not (tokens[1] in AFTER_HEAD_NOUNS or tokens[1].endswith("ed")):
         return None
-    if len(tokens) > 1 and tokens[0] in CLAUSE_STARTS:
+    if len(tokens) > 1 and (tokens[0] in CLAUSE_STARTS or (tokens[-2] == "of" and tokens[-1] in TIME_UNITS)):
         return None
     if len(tokens) > 1 and tokens[-1] in UNITS and tokens[-2] not in SMALL:
         return f"{' '.join(tokens[:-1])} in {tokens[-1]}"
