@@ -66,11 +66,29 @@ def null_where_around(column: exp.Expr, null_where: NullWhere, top: exp.Expr) ->
         parent = found.parent
         if isinstance(parent, exp.Coalesce) and parent.this is found:
             return ""
+        if isinstance(parent, (exp.GT, exp.GTE)) and _chooses_else(parent, found):
+            return ""
         arithmetic = isinstance(parent, exp.Binary) and not isinstance(parent, (exp.Connector, exp.DPipe, exp.Is))
         if not arithmetic and not isinstance(parent, _PASSING_NULL_ON):
             return "unknown"
         found = parent
     return null_where
+
+
+def _chooses_else(comparison: exp.Binary, compared: exp.Expr) -> bool:
+    """Whether a CASE takes its ELSE where the compared value is null, as anyone expects: `WHEN n > 1 … ELSE`.
+
+    Of `n < 5` it isn't: a reader takes a missing number for a small one.
+    """
+    literal = comparison.expression
+    branch = comparison.parent
+    if comparison.this is not compared or not isinstance(literal, exp.Literal) or literal.is_string:
+        return False
+    if not isinstance(branch, exp.If) or branch.this is not comparison:
+        return False
+    case = branch.parent if isinstance(branch.parent, exp.Case) else branch
+    default = case.args.get("default" if isinstance(case, exp.Case) else "false")
+    return default is not None and not isinstance(default, exp.Null)
 
 
 def worst(found: Iterable[NullWhere]) -> NullWhere:

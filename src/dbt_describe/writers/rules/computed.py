@@ -36,7 +36,10 @@ def computed_sentence(node: Node, derived: Derived, names: Names, lineage: Linea
     if derived.null_where == "unknown":
         raise UnsayableError("a join or UNION may leave it empty on some rows")
     text = _told_phrase(node, expression, derived, names, lineage)
-    return sentence(f"{text}, null where there is no match" if derived.null_where else text)
+    if not derived.null_where:
+        return sentence(text)
+    counted = isinstance(strip_casts(expression), (exp.Count, exp.CountIf))
+    return sentence(f"{text}, null where {'there are none' if counted else 'there is no match'}")
 
 
 def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Names, lineage: Lineage) -> str:
@@ -77,14 +80,14 @@ def _foreign(
     if traced is None or aggregated:
         return set()
     refs = {ColumnRef(column.table, column.name.lower()) for column in columns}
-    found = {
-        ref for ref in refs if ref.column in traced.origins and not _holds(traced.origins[ref.column], ref, dialect)
-    }
+    namesakes = {ref for ref in refs if ref.column in traced.origins}
+    own = {ref for ref in namesakes if _holds(traced.origins[ref.column], ref, dialect)}
+    found = namesakes - own
     if traced.shape and traced.shape.driving:
         tested = (test.this for test in expression.find_all(exp.Is) if isinstance(test.this, exp.Column))
         found |= {ColumnRef(test.table, test.name.lower()) for test in tested if test.table != traced.shape.driving}
     driving = traced.shape.driving if traced.shape else ""
-    return found | {ref for ref in _across_nodes(expression) if ref.unique_id != driving}
+    return found | {ref for ref in _across_nodes(expression) - own if ref.unique_id != driving}
 
 
 def _across_nodes(expression: exp.Expr) -> set[ColumnRef]:
