@@ -7,6 +7,7 @@ goes to a directory of ours, `target/dbt_describe/`; SQL compiled before is take
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ Say = Callable[[str], None]
 
 OWN_DIRECTORY = "dbt_describe"
 """Inside dbt's target path."""
+PARTIAL_PARSE = "partial_parse.msgpack"
+"""Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
 _PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
 _SOURCE_SUFFIXES = _PROPERTY_SUFFIXES | {".sql", ".py", ".csv"}
 _PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
@@ -171,6 +174,11 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
 
 
 def _parse(invocation: DbtInvocation, target: _Target) -> None:
+    """Parse into our own directory, going on from what dbt has parsed before: only changed files are read again."""
+    parsed_before = target.directory / PARTIAL_PARSE
+    if _mtime(parsed_before) > _mtime(target.own / PARTIAL_PARSE):
+        target.own.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(parsed_before, target.own / PARTIAL_PARSE)
     run_dbt(msgspec.structs.replace(invocation, target_path=target.own), ["parse"])
 
 
