@@ -293,8 +293,9 @@ def test_no_json_value_raises_anything_but_our_error(value: object) -> None:
 
 
 def test_work_on_hopeless_answers_is_bounded() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ('{"a": "' * 100_000, "{" * 900_000, '{"a":[' * 100_000 + "x", "{'a': " * 100_000):
         with pytest.raises(AnswerError):
             extract_object(text, lambda value: isinstance(value, dict) and "columns" in value)
-    assert time.perf_counter() - started < 2.0
+    # A guard against work without bounds (minutes), not a measurement: it takes about a second of CPU.
+    assert time.process_time() - started < 30

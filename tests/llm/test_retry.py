@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
-from dbt_describe.llm.failures import Action, AdaptedError, BlockedError, TransientError, action_of
+from dbt_describe.llm.failures import AdaptedError, BlockedError, TransientError
 from dbt_describe.llm.retry import MOST_ADAPTATIONS, Retry, RetryPolicy
 from tests.llm.fakes import FakeCompleter, RecordedSleep, question, reply
 
@@ -82,19 +82,3 @@ def test_cancelling_is_not_retried() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(retrying(fake, sleep).complete(question()))
     assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "action"),
-    [
-        (TransientError("x"), Action.RETRY),
-        (ContextOverflowError("x"), Action.SHRINK),
-        (AdaptedError("x"), Action.ADAPT),
-        (BlockedError("x"), Action.REROUTE),
-        (QuotaError("x"), Action.REROUTE),
-        (LlmSettingsError("x"), Action.STOP),
-        (LlmError("x"), Action.STOP),
-    ],
-)
-def test_every_failure_has_one_action(error: LlmError, action: Action) -> None:
-    assert action_of(error) is action

@@ -1,9 +1,8 @@
-"""What a failed call means, whatever the provider: retry, shrink, adapt, reroute or stop."""
+"""What a failed call means, whatever the provider: which of our errors it is."""
 
 from __future__ import annotations
 
 import re
-from enum import Enum
 
 import msgspec
 
@@ -47,16 +46,6 @@ _QUOTED_CHARACTERS = 240
 SHORTEST_SECRET = 8
 
 
-class Action(Enum):
-    """What to do about a failed call."""
-
-    RETRY = "retry"
-    SHRINK = "shrink"
-    ADAPT = "adapt"
-    REROUTE = "reroute"
-    STOP = "stop"
-
-
 class TransientError(LlmError):
     """It may work in a moment. `retry_after_s` is what the server asked for, or None."""
 
@@ -86,21 +75,6 @@ class Fault(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
     key_variable: str = ""
     """The environment variable that holds the credentials."""
-
-
-def action_of(error: LlmError) -> Action:
-    """What to do about an error of this package."""
-    match error:
-        case TransientError():
-            return Action.RETRY
-        case ContextOverflowError():
-            return Action.SHRINK
-        case AdaptedError():
-            return Action.ADAPT
-        case BlockedError() | QuotaError():
-            return Action.REROUTE
-        case _:
-            return Action.STOP
 
 
 def error_of(fault: Fault) -> LlmError:

@@ -18,7 +18,7 @@ from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
 from dbt_describe.llm.cache import AnswerCache, Cache
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
 from dbt_describe.llm.flight import SingleFlight
-from dbt_describe.llm.ledger import Ledger, Recorder, Totals
+from dbt_describe.llm.ledger import Ledger, Recorder
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
 from dbt_describe.llm.models import parse_model
@@ -96,11 +96,6 @@ class Gateway:
             Cache(flights, memory.answers, memory.endpoint, reads=memory.reads_answers) if memory.answers else None
         )
         self._outermost: Completer = self._cache or flights
-
-    @property
-    def totals(self) -> Totals:
-        """What this gateway's attempts have used so far."""
-        return self._ledger.totals
 
     async def complete(self, request: Request) -> Reply:
         """The answer.

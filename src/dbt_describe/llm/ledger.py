@@ -28,20 +28,8 @@ class Recorder(Protocol):
         """No more rows come."""
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """Sums over attempts. `cost_usd` covers the priced replies only; `unpriced` counts the others."""
-
-    attempts: int = 0
-    failed_attempts: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    unpriced: int = 0
-
-
 class Ledger:
-    """The layer that counts, puts the price on each reply, and writes the rows.
+    """The layer that puts the price on each reply, and writes the rows.
 
     Args:
         endpoint: host, port and path, without credentials.
@@ -65,7 +53,6 @@ class Ledger:
         self._run = run
         self._clock = clock
         self._warn = warn
-        self.totals = Totals()
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer with its cost."""
@@ -73,32 +60,15 @@ class Ledger:
         try:
             reply = await self._inner.complete(request)
         except LlmError as error:
-            before = self.totals
-            self.totals = msgspec.structs.replace(
-                before, attempts=before.attempts + 1, failed_attempts=before.failed_attempts + 1
-            )
             self._record(request, Reply("", latency_s=self._clock() - started), "failed", type(error).__name__)
             raise
         reply = msgspec.structs.replace(reply, cost_usd=self._price(reply.usage, request.model))
-        self._count(reply)
         self._record(request, reply, "answered")
         return reply
 
     def record_cached(self, request: Request, reply: Reply) -> None:
         """Write a row for an answer that nothing was sent for."""
         self._record(request, reply, "cached")
-
-    def _count(self, reply: Reply) -> None:
-        before = self.totals
-        self.totals = Totals(
-            before.attempts + 1,
-            before.failed_attempts,
-            before.input_tokens + reply.usage.input_tokens,
-            before.output_tokens + reply.usage.output_tokens,
-            before.cached_input_tokens + reply.usage.cached_input_tokens,
-            before.cost_usd + (reply.cost_usd or Decimal(0)),
-            before.unpriced + int(reply.cost_usd is None),
-        )
 
     def _record(self, request: Request, reply: Reply, status: Status, error: str = "") -> None:
         if self._recorder is None:
