@@ -229,7 +229,7 @@ UNSURE = {"name": "status", "evidence": "y", "description": "How far the payment
 
 
 @given(st.sets(st.integers(0, 250), min_size=1, max_size=6), st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_broken_json_gives_no_text_that_was_not_said_of_its_column(gone: set[int], unsure_first: bool) -> None:
     whole = json.dumps({"columns": [UNSURE, SURE] if unsure_first else [SURE, UNSURE]})
     broken = "".join(
@@ -262,7 +262,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=40).map("".join)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_answer_raises_anything_but_our_error(text: str) -> None:
     try:
         reading = read(text)
@@ -285,7 +285,7 @@ def test_no_answer_raises_anything_but_our_error(text: str) -> None:
         max_leaves=12,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_json_value_raises_anything_but_our_error(value: object) -> None:
     text = json.dumps(value)
     with contextlib.suppress(AnswerError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbt_describe.errors import PromptTooLargeError
@@ -230,7 +230,6 @@ def test_fragments_go_by_priority_and_shrink_before_they_are_dropped() -> None:
     st.lists(st.tuples(st.integers(0, 5), st.text("ab \n", max_size=200), st.booleans()), max_size=6),
     st.integers(0, 300),
 )
-@settings(deadline=None)
 def test_what_fits_is_never_over_the_budget(parts: list[tuple[int, str, bool]], budget: int) -> None:
     fragments = tuple(
         Fragment(str(i), text, priority, shrink_lines if can else None) for i, (priority, text, can) in enumerate(parts)

@@ -24,7 +24,7 @@ def load(text: str) -> Any:
     return yaml.load(text if text.endswith(("\n", "\r")) else text + "\n", yaml.CSafeLoader)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(text=schema_texts(), wanted=wanted_texts())
 def test_only_the_gaps_are_filled(text: str, wanted: dict[str, str]) -> None:
     before = load(text)

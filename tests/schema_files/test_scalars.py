@@ -54,7 +54,7 @@ def test_an_odd_text_as_a_block_reads_back_or_is_refused_the_block(text: str) ->
         assert read_everywhere(f"d: {block.head}\n{body}e: 1\n") == [text] * 4
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(text=TEXTS, quote=st.sampled_from(["", "'", '"']), width=st.integers(20, 120))
 def test_any_text_reads_back(text: str, quote: str, width: int) -> None:
     assert read_everywhere(f"d: {write_line(text, quote)}\ne: 1\n") == [text] * 4
