@@ -63,6 +63,40 @@ def may_lack_match(scope: Scope, name: str) -> bool:
     return any(_kind(join) in ("right", "full") for join in joins[position + 1 :])
 
 
+def brings_own_groups(resolver: ColumnResolver, scope: Scope, name: str, source: Scope) -> bool:
+    """Whether a row of the scope gets, from a relation of aggregated rows, what was aggregated for itself.
+
+    That is so where the relation is read by FROM, or where it is joined by its group keys alone, to columns of the same
+    name or to a key, and all of its groups are there: of another customer, or of groups that HAVING left out, no word
+    on "the customer" would be true.
+    """
+    joins = scope.expression.args.get("joins") or ()
+    join = next((found for found in joins if found.this.alias_or_name == name), None)
+    if join is None:
+        return not may_lack_match(scope, name)
+    on, rows, keys = join.args.get("on"), resolver.rows(source), key_columns(resolver, source)
+    if _kind(join) not in ("left", "inner") or on is None or rows.grouped_from is None or not keys:
+        return False
+    if rows.joins or rows.filters != rows.grouped_from.filters:
+        return False
+    equated = list(_equated_columns(name, on))
+    if len(equated) != len(list(conjuncts(on))) or {own.name for own, _ in equated} != set(keys):
+        return False
+    return all(_is_same_key(resolver, scope, own, other) for own, other in equated)
+
+
+def _is_same_key(resolver: ColumnResolver, scope: Scope, own: exp.Column, other: exp.Expr) -> bool:
+    if not isinstance(other, exp.Column) or may_lack_match(scope, other.table):
+        return False
+    if own.name == other.name:
+        return True
+    source = scope.sources.get(other.table)
+    ref = resolver.upstream_ref(source, other.name) if isinstance(source, Scope) else None
+    if source is not None and not isinstance(source, Scope):
+        ref = (resolver.node_of(source), other.name)
+    return ref is not None and resolver.is_unique(ref[0], frozenset((ref[1],)))
+
+
 def _joined_rows(resolver: ColumnResolver, source: exp.Expr | Scope | None) -> Rows:
     if source is None:
         return Rows()

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from dbt_describe.lineage.grouping import aggregates
-from dbt_describe.lineage.joins import may_lack_match
+from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
@@ -240,6 +240,8 @@ class Query:
             raise UnresolvedColumnError("the arms of the UNION are not known column by column")
         arms: list[Resolved] = []
         null_where: NullWhere = ""
+        if any(found.args.get("by_name") for found in scope.expression.find_all(exp.SetOperation)):
+            raise UnresolvedColumnError("the arms of the UNION are matched by name")
         for arm in arms_of(scope):
             names = names_of(arm)
             if position >= len(names) or "*" in names:
@@ -266,6 +268,8 @@ class Query:
         if isinstance(source, Scope):
             resolved = self.resolve(source, column.name)
             self._refuse_second_reading(scope, table, resolved.expression)
+            if resolved.aggregations and len(sources) > 1 and not brings_own_groups(self, scope, table, source):
+                raise UnresolvedColumnError("it isn't certain which group a join brings")
             return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")

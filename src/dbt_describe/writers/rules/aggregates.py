@@ -155,7 +155,7 @@ def _measure(name: str, function: exp.Expr, teller: Teller) -> Phrase:
 
 def _count(function: exp.Expr, teller: Teller) -> Phrase:
     found = _aggregated(function, teller, zero_counts=False)
-    value = strip_casts(found.value) if found.value is not None else None
+    value = found.value if found.value is None or _changes_count(found.value, teller) else strip_casts(found.value)
     if found.distinct and value is not None:
         return _said(f"number of {_distinct(value, teller)}", found, teller)
     _must_count_once(found, teller)
@@ -166,6 +166,14 @@ def _count(function: exp.Expr, teller: Teller) -> Phrase:
         counted = msgspec.structs.replace(found, conditions=(*condition, *found.conditions))
         return _said(f"number of {found.rows.several}{suffix}", counted, teller)
     raise UnsayableError(TOO_DEEP)
+
+
+def _changes_count(value: exp.Expr, teller: Teller) -> bool:
+    """Whether a cast makes other values, or nulls, of those that are counted."""
+    if value.find(exp.TryCast):
+        return True
+    bare = strip_casts(value)
+    return bare is not value and teller.operand(value).text != teller.operand(bare).text
 
 
 def _present(column: exp.Column, rows: RowSet, teller: Teller) -> tuple[str, tuple[Condition, ...]]:
@@ -236,6 +244,11 @@ def _truth(every: bool) -> Callable[[exp.Expr, Teller], Phrase]:
     return lambda function, teller: _any_or_all(function.this, function, teller, every=every, results=None)
 
 
+def _may_be_null(condition: exp.Expr, teller: Teller) -> bool:
+    refs = [teller.names.ref(column) for column in condition.find_all(exp.Column)]
+    return not all(teller.names.grain.is_present(ref.unique_id, ref.column) for ref in refs)
+
+
 def _any_or_all(
     condition: exp.Expr,
     function: exp.Expr,
@@ -251,6 +264,8 @@ def _any_or_all(
         raise UnsayableError(TOO_DEEP)
     if rows.scattered or (rows.unmatched and (every or condition.find(exp.Is, exp.Coalesce))):
         raise UnsayableError("it isn't certain of which rows the condition is true")
+    if every and not null_is_zero and _may_be_null(condition, teller):
+        raise UnsayableError("rows where the condition is null are skipped")
     which = told((*_filter(function), *rows.conditions), teller)
     scope = f"every {rows.one}" if every else f"at least one {rows.one}"
     where = f" where {which}" if which else ""

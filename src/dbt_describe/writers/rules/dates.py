@@ -98,6 +98,9 @@ def _difference(expression: exp.Expr, teller: Teller) -> Phrase:
     unit = _unit(expression.args.get("unit"))
     if unit not in UNITS:
         raise UnsayableError(TOO_DEEP)
+    shorter_than_days = unit in ("hour", "minute", "second", "millisecond", "microsecond")
+    if shorter_than_days and any(_is_date_cast(side) for side in (expression.this, expression.expression)):
+        raise UnsayableError("counts shorter units between dates that have no time of day")
     end = teller.operand(_without_date_cast(expression.this))
     start = teller.operand(_without_date_cast(expression.expression))
     if start.compound or end.compound:
@@ -109,6 +112,11 @@ def _difference(expression: exp.Expr, teller: Teller) -> Phrase:
             raise UnsayableError("it isn't known how the engine counts the difference between dates")
         return Phrase(f"{text}, counted each time a new {unit} begins", plural=False, loose=True)
     return Phrase(text)
+
+
+def _is_date_cast(expression: exp.Expr) -> bool:
+    bare = strip_to_date(expression)
+    return isinstance(bare, exp.Cast) and bare.to.is_type(exp.DataType.Type.DATE)
 
 
 def _without_date_cast(expression: exp.Expr) -> exp.Expr:

@@ -21,7 +21,9 @@ SURROGATE_KEY_NULL = "_dbt_utils_surrogate_key_null_"
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _ROW_CHANGING = re.compile(
     r"\b(?:select\s+top|limit\s+\d|fetch\s+first|lateral|unnest|explode|flatten|generate_series|"
-    r"tablesample|sample\s*\(|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube)",
+    r"tablesample|using\s+sample|sample\s*\(|sample\s+\d|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube|"
+    r"distinct\s+on\b|connect\s+by|posexplode|inline\s*\(|stack\s*\(|jsonb?_(?:array_elements|each|object_keys)|"
+    r"json_each|regexp_split_to_table|string_to_table|generate_subscripts)",
     re.IGNORECASE,
 )
 _DISTINCT = re.compile(r"\bselect\s+distinct\b|\bunion\s+(?!all\b)", re.IGNORECASE)
@@ -45,7 +47,7 @@ class Grain:
             return True
         traced = self._lineage.nodes.get(unique_id)
         shape = traced.shape if traced else None
-        if traced is None or shape is None:
+        if traced is None or shape is None or repeats_rows(node):
             return False
         if tuple(name.lower() for name in shape.group_by) == (column.lower(),):
             return True
@@ -101,7 +103,7 @@ class Grain:
         if combination:
             return combination
         traced = self._lineage.nodes.get(node.unique_id)
-        if best or traced is None or traced.shape is None:
+        if best or traced is None or traced.shape is None or repeats_rows(node):
             return (best,) if best else ()
         return self._without_determined(traced, traced.shape.group_by)
 
@@ -165,6 +167,13 @@ class Grain:
 def _is_constant(sql: str, dialect: str) -> bool:
     parts = (exp.Cast, exp.TryCast, exp.DataType, exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Paren)
     return all(isinstance(part, parts) for part in parsed(sql, dialect).walk())
+
+
+def repeats_rows(node: Node) -> bool:
+    """Whether the table holds more than the rows that its SQL returns: versions of them, or those of earlier runs."""
+    if node.resource_type == "snapshot":
+        return True
+    return node.materialized in ("incremental", "microbatch") and not node.unique_key
 
 
 def changes_rows(node: Node) -> bool:

@@ -79,6 +79,9 @@ def _or(expression: exp.Expr, teller: Teller) -> str:
         return shared
     if len(arms) > MAX_ARMS or any(arm.find(exp.Or) for arm in arms):
         raise UnsayableError("its condition is too long to be read in one sentence")
+    asks_null = any(isinstance(arm, exp.Is) and isinstance(arm.expression, exp.Null) for arm in arms)
+    if asks_null and any(isinstance(arm, (exp.Not, exp.NEQ)) for arm in arms):
+        raise UnsayableError("`not` beside `or null` has no words that can't be misread")
     both = [arm for arm in arms if type(arm) is exp.And]
     if any(sum(1 for _ in _arms(arm, exp.And)) > 2 for arm in both) or (both and len(arms) > 2):
         raise UnsayableError("its condition is too long to be read in one sentence")

@@ -190,15 +190,26 @@ def _per(rows: Aggregation, several: str, told: list[Join], teller: Teller) -> s
     return f"per {words.listed(keys)}"
 
 
+def _key_of_cast(cast: exp.Expr, column: exp.Column, teller: Teller) -> str:
+    """A key that is a column in another type: it says so unless the values stay as they are."""
+    names = teller.names
+    to_date = not isinstance(cast, exp.Cast) or cast.to.is_type(exp.DataType.Type.DATE)
+    if to_date:
+        is_date = names.data_type(column) == "date"
+        return names.group(column) if is_date else f"day of {teller.operand(column).inside}"
+    told = teller.operand(cast).text
+    return names.group(column) if told == teller.operand(column).text else told
+
+
 def group_key(expression: exp.Expr, teller: Teller) -> str:
     """What rows with the same value of the expression share: `customer` for `customer_id`.
 
     Raises:
         UnsayableError: there are no short words for it.
     """
-    bare = expression
-    while isinstance(bare, (exp.Paren, exp.Cast)) and isinstance(bare.this, exp.Column):
-        bare = bare.this
+    bare = expression.unnest()
+    if isinstance(bare, (exp.Cast, exp.Date, exp.TsOrDsToDate)) and isinstance(bare.this, exp.Column):
+        return _key_of_cast(bare, bare.this, teller)
     if isinstance(bare, exp.Column):
         return teller.names.group(bare)
     if isinstance(bare, exp.Coalesce) and len(bare.expressions) == 1 and is_constant(bare.expressions[0]):

@@ -123,8 +123,17 @@ def _replace(expression: exp.Expr, teller: Teller) -> Phrase:
     return Phrase(text, inner.definite, inner.plural, loose=True)
 
 
+def _without_text_casts(expression: exp.Expr) -> exp.Expr:
+    """The expression without casts to text; others make another text of the value."""
+    while isinstance(expression, exp.Paren) or (
+        isinstance(expression, exp.Cast) and expression.to.is_type(*exp.DataType.TEXT_TYPES)
+    ):
+        expression = expression.this
+    return expression
+
+
 def _pieces(expression: exp.Expr) -> Iterator[exp.Expr]:
-    bare = strip_casts(expression)
+    bare = _without_text_casts(expression)
     if isinstance(bare, exp.DPipe):
         yield from _pieces(bare.this)
         yield from _pieces(bare.expression)
