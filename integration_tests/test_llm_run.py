@@ -155,6 +155,20 @@ def test_ctrl_c_writes_what_was_answered(number: signal.Signals, demo: Path) -> 
     assert described >= 3
 
 
+def test_a_second_ctrl_c_abandons_the_requests_without_a_traceback(demo: Path) -> None:
+    with OpenAIServer(latency_s=1.0) as server:
+        process = start_document(demo, server)
+        while len(server.requests) < 2:
+            time.sleep(0.02)
+        time.sleep(0.3)  # the next ones are under way
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in stdout + stderr
+
+
 def start_document(demo: Path, server: OpenAIServer) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],

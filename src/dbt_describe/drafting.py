@@ -42,6 +42,7 @@ class Drafting:
         self.stopped_by = ""
         """Why nothing more was asked: settings or an account that no request can succeed with."""
         self._ended: set[str] = set()
+        self._failed: set[str] = set()
         self._stop = asyncio.Event()
 
     @property
@@ -56,14 +57,15 @@ class Drafting:
         depends_on = waits_for(topological_order(nodes), parents, self.nodes)
         self.progress.begin(len(self.nodes))
         work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))
-        try:
-            with _on_interrupt(lambda: self._interrupt(work)), contextlib.suppress(asyncio.CancelledError):
-                await work
-        finally:
-            await self.writer.aclose()
-            self.progress.end()
-            self._inherit_the_rest()
-            self.filing.finish()
+        with _on_interrupt(lambda: self._interrupt(work)):
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await work
+            finally:
+                await self.writer.aclose()
+                self.progress.end()
+                self._inherit_the_rest()
+                self.filing.finish()
 
     def _interrupt(self, work: asyncio.Future[None]) -> None:
         if self.interrupted:
@@ -86,6 +88,7 @@ class Drafting:
             self.stopped_by = self.stopped_by or result.stopped_by
             self._stop_asking()
         self.failures += [Failure(unique_id, message) for message in result.failures]
+        self._failed |= {unique_id} if result.failures else set()
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
@@ -153,7 +156,7 @@ class Drafting:
                 drafts.append(draft)
             elif claimed or self.writer.is_free:
                 asked.add(name)
-            else:
+            elif origin.unique_id not in self._failed:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
         columns = tuple(column.name for column in node.columns if column.name in asked)
         return drafts, msgspec.structs.replace(task, columns=columns), refused

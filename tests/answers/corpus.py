@@ -24,6 +24,10 @@ OK = answer()
 ENTRY = json.loads(OK)["columns"][0]
 NAMELESS = {key: value for key, value in ENTRY.items() if key != "name"}
 CASES: dict[str, tuple[str, str | None]] = {
+    "a guess": (answer("Probably the amount paid for the order."), None),
+    "a pending description": (answer("Description pending."), None),
+    "italics": (answer("The *main* amount paid for the order."), None),
+    "italics by underscores": (answer("The amount of the _paid_ order."), None),
     "plain": (OK, GOOD),
     "pretty": (json.dumps(json.loads(OK), indent=2), GOOD),
     "byte order mark": ("\ufeff" + OK, GOOD),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
 
 from dbt_describe.cli.main import cli
 
@@ -14,20 +15,20 @@ WIDTH = 110
 HEAD = "# Commands\n\nWhat `--help` says; this page is made from it (`python -m tests.cli.reference`).\n"
 
 
-def pages(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
+def pages(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]:
     """A section for the command and each below it."""
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=WIDTH, terminal_width=WIDTH)
-    yield f"\n## `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
+    shown = CliRunner().invoke(
+        cli, [*words, "--help"], prog_name="dbt-describe", terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    yield f"\n## `{' '.join(('dbt-describe', *words))}`\n\n```text\n{shown.output.rstrip()}\n```\n"
     if isinstance(command, click.Group):
-        for child in command.list_commands(context):
-            found = command.get_command(context, child)
-            if found is not None:
-                yield from pages(found, child, context)
+        for name, child in sorted(command.commands.items()):
+            yield from pages(child, (*words, name))
 
 
 def render() -> str:
     """The page."""
-    return HEAD + "".join(pages(cli, "dbt-describe"))
+    return HEAD + "".join(pages(cli))
 
 
 if __name__ == "__main__":

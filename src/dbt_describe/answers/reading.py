@@ -22,6 +22,7 @@ from dbt_describe.answers.validation import (
     admits_ignorance,
     fault_of_claim,
     fault_of_form,
+    fault_of_node_claim,
     says_too_little,
     tidy,
 )
@@ -148,6 +149,8 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     if draft.column and not fault:
         is_unique, is_present = (draft.column.lower() in proved for proved in (subject.unique, subject.present))
         fault = fault_of_claim(text, is_unique=is_unique, is_present=is_present)
+    elif not fault:
+        fault = fault_of_node_claim(text)
     return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
 
 

@@ -23,6 +23,7 @@ _EATEN_BACKSLASH = re.compile(r"\b[A-Za-z]:[\n\r]|\t")
 _HTML = re.compile(r"<(?:/?[a-z][\w:-]*(?=[\s/>])|[!?])", re.IGNORECASE)
 _MARKUP = re.compile(
     r"\][(\[]|^\s*\[[^\]]*\]:|https?://|javascript:|\*\*[^\s*](?:[^*]*[^\s*])?\*\*"
+    r"|(?<![\w*])\*[^\s*](?:[^*\n]*[^\s*])?\*(?![\w*])|(?<!\w)_[^\W_][^_\n]*[^\W_]_(?!\w)"
     r"|^\s{0,3}(?:#{1,6}\s|[-*+]\s|\d{1,3}[.)]\s|\|)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -36,8 +37,18 @@ _IGNORANCE = re.compile(
     r"|\bunable to (?:determine|infer)\b|\b(?:not enough|insufficient|no) (?:information|context|facts|evidence)\b"
     r"|\b(?:meaning|purpose|definition) (?:is|remains) (?:unknown|unclear|not (?:clear|known|given|documented))\b"
     r"|\bis unclear\b|\bnot (?:specified|provided|documented) in the\b|^unknown\b|^lorem ipsum\b"
-    r"|^(?:(?:no|missing|pending) (?:description|documentation)|to be (?:documented|described|determined))\b",
+    r"|^(?:(?:no|missing|pending) (?:description|documentation)|to be (?:documented|described|determined))\b"
+    r"|^(?:description|documentation) (?:is )?(?:pending|missing|to (?:follow|come))\b",
     re.IGNORECASE,
+)
+_GUESS = re.compile(
+    r"\b(?:probably|presumably|perhaps|possibly|supposedly|i(?:'m| am) guessing|i (?:guess|think|assume|believe)"
+    r"|seems to|appears to)\b",
+    re.IGNORECASE,
+)
+# Of a node only its columns can be keys or null.
+_KEY_OF_A_NODE = re.compile(
+    r"\b(?:primary key|surrogate key|uniquely identif|identif(?:y|ies) (?:one|a single|each|every))", re.IGNORECASE
 )
 _NEVER_NULL = re.compile(
     r"\b(?:never|never be|cannot be|can't be|can not be|must not be) (?:null|empty|missing|blank)\b"
@@ -103,6 +114,13 @@ def fault_of_claim(text: str, *, is_unique: bool, is_present: bool) -> str:
     return ""
 
 
+def fault_of_node_claim(text: str) -> str:
+    """What a text claims of a node that only a column can be, as a reason, or an empty string."""
+    if _KEY_OF_A_NODE.search(text) or _NEVER_NULL.search(text):
+        return "it speaks of keys or nulls, which only columns have; say what one row is and where the rows come from"
+    return ""
+
+
 def admits_ignorance(text: str) -> bool:
     """Whether the text says that nothing can be said, or is a placeholder."""
     return bool(text.strip()) and (is_missing(text) or bool(_IGNORANCE.search(text.strip())))
@@ -125,6 +143,8 @@ def _fault_of_markup(text: str) -> str:
 def _fault_of_words(text: str) -> str:
     if _REFUSAL.search(text):
         return "it is a refusal, not a description"
+    if _GUESS.search(text):
+        return "it guesses; say only what the facts show, or leave it empty"
     language = other_language(text)
     return f"it is in {language}; English is wanted" if language else ""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -104,22 +106,25 @@ cli.add_command(cache)
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: run a command and turn errors into one line and an exit code."""
+    with contextlib.suppress(ValueError):  # not in the main thread: whoever runs us there handles signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         arguments = join_lists(sys.argv[1:] if argv is None else argv)
         cli.main(args=arguments, prog_name="dbt-describe", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. Files already written are complete.", err=True)
+        _complain("Stopped. Files already written are complete.")
         sys.exit(EXIT_INTERRUPTED)
     except DbtDescribeError as error:
-        click.echo(f"Error: {error}", err=True)
+        _complain(f"Error: {error}")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours ends in a file, not in a face
-        click.echo(_bug_message(error), err=True)
+        _complain(_bug_message(error))
         sys.exit(EXIT_BUG)
 
 
@@ -148,6 +153,9 @@ def _settings(
 ) -> Settings:
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
+    for flag in ("select", "exclude"):
+        if any(not value.strip() for value in shared[flag]):
+            raise click.UsageError(f"--{flag} needs a value.")
     return make_settings(
         project_dir=shared["project_dir"],
         profiles_dir=shared["profiles_dir"],
@@ -175,6 +183,12 @@ def _show(text: str) -> None:
     except OSError:
         # Else Python would try again, and fail, when it closes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str) -> None:
+    """Print to stderr, if anybody is there to read it: the exit code says the same."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _is_colored() -> bool:

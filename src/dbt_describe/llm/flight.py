@@ -25,6 +25,12 @@ class SingleFlight:
             return msgspec.structs.replace(await asyncio.shield(flight), from_cache=True)
         flight = asyncio.ensure_future(self._inner.complete(request))
         self._under_way[key] = flight
-        flight.add_done_callback(lambda _: self._under_way.pop(key, None))
+        flight.add_done_callback(lambda done: self._land(key, done))
         # Shielded: one that gives up must not take the answer away from the others.
         return await asyncio.shield(flight)
+
+    def _land(self, key: str, done: asyncio.Future[Reply]) -> None:
+        self._under_way.pop(key, None)
+        if not done.cancelled():
+            # Where the run was abandoned nobody waits any more, and asyncio would complain about the error.
+            done.exception()

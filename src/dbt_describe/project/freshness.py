@@ -128,8 +128,9 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     newer = [path for path in _project_files(invocation.project_dir) if _mtime(path) > made]
     if not newer:
         return "", False
-    compiling = next((path for path in newer if path.suffix not in _PROPERTY_SUFFIXES or _is_project_file(path)), None)
-    shown = (compiling or newer[0]).relative_to(invocation.project_dir).as_posix()
+    compiling = next((path for path in newer if _needs_compiling(path)), None)
+    first = compiling or next((path for path in newer if path.suffix), newer[0])
+    shown = first.relative_to(invocation.project_dir).as_posix()
     return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
 
 
@@ -204,8 +205,9 @@ def _project_file(project_dir: Path) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _is_project_file(path: Path) -> bool:
-    return path.name in _PROJECT_FILES
+def _needs_compiling(path: Path) -> bool:
+    """Whether a change of the file may change SQL; a directory only tells that a file came or went."""
+    return path.name in _PROJECT_FILES or (path.suffix in _SOURCE_SUFFIXES and path.suffix not in _PROPERTY_SUFFIXES)
 
 
 def _mtime(path: Path) -> float:
@@ -216,7 +218,7 @@ def _mtime(path: Path) -> float:
 
 
 def _project_files(project_dir: Path) -> Iterator[Path]:
-    """The files that a manifest is made of."""
+    """The files that a manifest is made of, and their directories."""
     settings = _project_file(project_dir)
     yield from (path for name in _PROJECT_FILES if (path := project_dir / name).exists())
     directories: dict[str, None] = {}
@@ -226,4 +228,6 @@ def _project_files(project_dir: Path) -> Iterator[Path]:
             directories.setdefault(str(name))
     for name in directories:
         for directory, _, files in os.walk(project_dir / name):
+            # A file that was moved here keeps its own time, but changes its directory's.
+            yield Path(directory)
             yield from (Path(directory, file) for file in files if Path(file).suffix in _SOURCE_SUFFIXES)
