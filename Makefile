@@ -29,10 +29,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 fast: $(INSTALLED)
-	$(BIN)/pytest -n auto tests
+	$(BIN)/pytest -n auto --dist worksteal tests
 
 test: check
-	$(BIN)/pytest -n auto tests integration_tests
+	$(BIN)/pytest -n auto --dist worksteal tests integration_tests
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound

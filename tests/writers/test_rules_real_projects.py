@@ -69,7 +69,8 @@ def test_every_draft_is_well_formed(
     identifiers |= {ref.column for traced in lineage.nodes.values() for ref in refs_of(traced.origins.values())}
     counts = {"columns": 0, "computed": 0, "nodes": 0}
     wrong: list[str] = []
-    for node in project.nodes.values():
+    floors = {"every": 1, **COVERAGE[name]}
+    for node in list(project.nodes.values())[:: floors.pop("every")]:
         task = Task(node.unique_id, tuple(column.name for column in node.columns), describe_node=True)
         found = answers(task, project, lineage, known)
         assert [answer.column for answer in found] == ["", *task.columns]
@@ -81,7 +82,7 @@ def test_every_draft_is_well_formed(
     for kind, count in counts.items():
         record_property(f"{name} {kind}", count)
     assert wrong == []
-    assert all(counts[kind] >= least for kind, least in COVERAGE[name].items()), counts
+    assert all(counts[kind] >= least for kind, least in floors.items()), counts
 
 
 def refs_of(origins: Any) -> set[ColumnRef]:
