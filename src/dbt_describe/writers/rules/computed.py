@@ -11,7 +11,7 @@ from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, Node
 from dbt_describe.project.nodes import Node
 from dbt_describe.writers.rules.conditions import COMPARED
 from dbt_describe.writers.rules.dates import is_now
-from dbt_describe.writers.rules.grain import changes_rows
+from dbt_describe.writers.rules.grain import changes_rows, repeats_rows
 from dbt_describe.writers.rules.joined import behind, conditions_of, has_conditions, tables_of
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, scoped, sentence
@@ -149,7 +149,8 @@ def _check_rows(node: Node, expression: exp.Expr, derived: Derived, shape: Shape
     Raises:
         UnsayableError: the rows behind the expression aren't certain.
     """
-    if (aggregated or derived.windows) and changes_rows(node):
+    of_this_run = repeats_rows(node) or "is_incremental(" in node.raw_code
+    if (aggregated or derived.windows) and (changes_rows(node) or of_this_run):
         raise UnsayableError("it isn't certain which rows are aggregated")
     _refuse_self_joins(expression, derived, shape)
     seen_by_windows = {text for rows in derived.windows for text in rows.filters}
