@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dbt_describe.llm.messages import Message, Reply, Request, Usage
+from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
 
 Answer = Reply | BaseException | Callable[[Request], Reply]
 
@@ -33,6 +33,9 @@ class FakeCompleter:
 
     def stop(self) -> None:
         self.stopped = True
+
+    async def probe(self, model: str) -> Probed | None:
+        return None
 
     async def aclose(self) -> None:
         self.closed = True

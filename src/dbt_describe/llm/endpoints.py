@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dbt_describe.errors import LlmSettingsError
+from dbt_describe.llm.config import EndpointConfig, Timeouts
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -16,7 +19,13 @@ class Endpoint(msgspec.Struct, frozen=True):
     base_url: str
     api_key: str = ""
     key_variable: str = ""
-    connect_timeout_s: float = 10.0
+    name: str = "openai"
+    """What stands before the slash of its models: a provider, or a name from the settings."""
+    timeouts: Timeouts = Timeouts()
+    config: EndpointConfig = EndpointConfig()
+    """As it was set, in the provider's own type; URL and key in it may be several."""
+    prompt_cache: Literal["5m", "1h", "off"] = "5m"
+    """How long the provider is asked to keep a prompt's prefix, where that must be asked for."""
 
     def __repr__(self) -> str:
         return f"Endpoint({self.shown})"
@@ -28,8 +37,16 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"{_host_and_port(parts.hostname, parts.netloc)}{parts.path.rstrip('/')}"
 
     @property
+    def fingerprint(self) -> str:
+        """Tells endpoints apart by all that makes a client, without giving the key away."""
+        decisive = (self.base_url, self.api_key, self.name, self.timeouts, self.config, self.prompt_cache)
+        return hashlib.sha256(msgspec.json.encode(decisive, order="sorted")).hexdigest()[:16]
+
+    @property
     def is_local(self) -> bool:
-        """Whether it is on this machine: its tokens cost nothing."""
+        """Whether it is on this machine, or said to be as good as that: its tokens cost nothing."""
+        if self.config.local is not None:
+            return self.config.local
         host = (urlsplit(self.base_url).hostname or "").lower()
         if host == "localhost" or host.endswith(".localhost"):
             return True

@@ -16,14 +16,15 @@ import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, StoppedError, StoreError
 from dbt_describe.llm.cache import AnswerCache, Cache
-from dbt_describe.llm.endpoints import Endpoint, checked_base_url
+from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.flight import SingleFlight
+from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.ledger import Ledger, Recorder
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
-from dbt_describe.llm.models import parse_model
-from dbt_describe.llm.prices import OPENAI_URL, cost_of
+from dbt_describe.llm.prices import cost_of
 from dbt_describe.llm.retry import Retry, RetryPolicy, Sleep
+from dbt_describe.llm.routes import find_model
 
 MOST_FAILURES_IN_A_ROW = 8
 """Requests that failed after all their retries: past that the endpoint is down or misconfigured, not unlucky."""
@@ -158,19 +159,12 @@ def open_gateway(settings: GatewaySettings, memory: Memory | None = None) -> Gat
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
     """
-    parse_model(settings.model)
-    # Imported here: the SDK takes 0.9 s, and only who asks a model should wait for it.
-    from dbt_describe.llm.providers.openai import OpenAIProvider  # noqa: PLC0415
-
-    endpoint = Endpoint(
-        checked_base_url(settings.base_url or OPENAI_URL),
-        settings.api_key.strip(),
-        settings.key_variable,
-        settings.connect_timeout_s,
-    )
+    environ = {"OPENAI_API_KEY": settings.api_key, "OPENAI_BASE_URL": settings.base_url}
+    found = find_model(settings.model, LlmConfig(), environ)
+    endpoint = found.endpoints[0]
 
     def price(usage: Usage, model: str) -> Decimal | None:
-        return cost_of(usage, parse_model(model).name, endpoint)
+        return cost_of(usage, found.name, endpoint)
 
     memory = msgspec.structs.replace(memory or Memory(), endpoint=endpoint.shown)
-    return Gateway(OpenAIProvider(endpoint), price, settings.concurrency, settings.retry, memory=memory)
+    return Gateway(found.spec.open(endpoint, Forgetful()), price, settings.concurrency, settings.retry, memory=memory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -16,13 +16,16 @@ class Message(msgspec.Struct, frozen=True):
 
     role: Role
     content: str
+    ends_prefix: bool = False
+    """All up to its end is the same in many requests: worth a place in the provider's prompt cache."""
 
 
 class Request(msgspec.Struct, frozen=True):
     """One question, independent of any provider.
 
-    `model` is written `provider/NAME`. `schema` is the JSON schema of the wanted answer (empty: free text); providers
-    ask for it as strictly as their endpoint can. `purpose`, `node` and `prompt` are only for accounts and messages.
+    `model` is written `provider/NAME` or `endpoint/NAME`; empty, the gateway chooses it. `schema` is the JSON schema of
+    the wanted answer (empty: free text); providers ask for it as strictly as their endpoint can. `node` and `prompt`
+    are only for accounts and messages; `purpose` decides the route, too.
     """
 
     model: str
@@ -39,15 +42,46 @@ class Request(msgspec.Struct, frozen=True):
     """Total time for one attempt, connecting included."""
     attempt: int = 1
     """Which try this is; the retry layer counts."""
+    reasoning_effort: str = ""
+    """`minimal`, `low`, `medium`, `high`, or empty for the model's default."""
+    input_tokens: int = 0
+    """About how many tokens the messages are; 0 where nobody has estimated it."""
+    fragments: Mapping[str, int] = {}
+    """The parts that the messages are made of → about how many tokens each is. Only for accounts."""
+    on_text: Callable[[str], None] | None = None
+    """Called with each piece of the answer as it comes; such a request isn't sent again after the first piece."""
+
+    @property
+    def model_name(self) -> str:
+        """The provider's own name of the model: what stands after the first slash."""
+        return self.model.partition("/")[2]
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens as the provider counted them; `input_tokens` include cached ones, `output_tokens` reasoning ones."""
+    """Tokens as the provider counted them.
+
+    `input_tokens` include those read from and written to its prompt cache, `output_tokens` reasoning ones.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Written to the prompt cache, for 5 or 30 minutes as the provider does."""
+    cache_write_1h_tokens: int = 0
+    """Of these, written for an hour."""
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """One of a provider's limits as its headers tell it; None for what they don't say."""
+
+    kind: Literal["requests", "tokens", "input_tokens", "output_tokens"]
+    limit: int | None = None
+    """How many in a minute, as far as the header's window is one."""
+    remaining: int | None = None
+    reset_s: float | None = None
+    """Seconds until `remaining` is `limit` again."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -67,6 +101,16 @@ class Reply(msgspec.Struct, frozen=True):
     attempts: int = 1
     from_cache: bool = False
     """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
+    first_token_s: float | None = None
+    """Seconds to the first piece of the answer; None where it came as a whole."""
+    request_id: str = ""
+    """The provider's name for the exchange, for its support."""
+    rate_limits: tuple[RateLimit, ...] = ()
+    """What the response's headers say of the limits."""
+    answered_by: str = ""
+    """The model that answered, as it is configured: another one than was asked for where that one couldn't."""
+    price_source: str = ""
+    """Where the price comes from: `settings`, `genai-prices 0.2.3`, `local`, or empty where it isn't known."""
 
 
 class Completer(Protocol):
@@ -80,14 +124,30 @@ class Completer(Protocol):
         """
 
 
+class Probed(msgspec.Struct, frozen=True):
+    """What an endpoint tells of one of its models when asked; None for what it doesn't."""
+
+    context_window: int | None = None
+    output_limit: int | None = None
+    retires_on: str = ""
+    """The day, as YYYY-MM-DD, from which it isn't served any more."""
+
+
 class Provider(Completer, Protocol):
-    """A completer with connections that need closing."""
+    """A completer with connections that need closing: one endpoint, all its models."""
+
+    async def probe(self, model: str) -> Probed | None:
+        """What the endpoint says of a model (its own name of it) without generating anything, or None.
+
+        Raises:
+            LlmError: it can't be reached, refuses the key, or doesn't know the model.
+        """
 
     async def aclose(self) -> None:
         """Close all connections."""
 
 
-class LlmModel(Provider, Protocol):
+class LlmModel(Completer, Protocol):
     """What is asked from outside of this package: a `Gateway`, or a double of one."""
 
     def keep(self, request: Request, reply: Reply) -> None:
@@ -95,3 +155,6 @@ class LlmModel(Provider, Protocol):
 
     def stop(self) -> None:
         """Send nothing more."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""

@@ -23,10 +23,11 @@ from dbt_describe.errors import (
 )
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.cache import AnswerCache
+from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.gateway import GatewaySettings, Memory, open_gateway
 from dbt_describe.llm.messages import LlmModel, Reply, Request, Usage
-from dbt_describe.llm.models import parse_model
 from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
+from dbt_describe.llm.routes import find_model
 from dbt_describe.llm.usage import UsageLog
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import children_by_node
@@ -210,7 +211,7 @@ def open_llm_writer(
         concurrency=concurrency,
     )
     templates = open_templates(settings.prompts_dir)
-    parse_model(settings.model)
+    find_model(settings.model, LlmConfig(plans_only=True), {})
     gateway = open_gateway(gateway_settings, _memory(settings, warn)) if asks else Unsent()
     name = settings.model.partition("/")[2].strip()
     base_url = gateway_settings.base_url or OPENAI_URL

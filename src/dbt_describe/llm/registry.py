@@ -1,0 +1,56 @@
+"""Which providers there are: ours, and those of packages with an entry point in the group `dbt_describe.providers`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+
+from dbt_describe.errors import LlmSettingsError
+from dbt_describe.llm.specs import ProviderSpec
+
+ENTRY_POINT_GROUP = "dbt_describe.providers"
+
+_OURS = {
+    "openai": "openai",
+}
+"""A provider's name → its module in `providers/`, each with a `SPEC`."""
+
+
+def provider_names() -> tuple[str, ...]:
+    """All names that may stand before the slash of a model, ours first. Nothing is imported."""
+    return (*_OURS, *sorted(_theirs().keys() - _OURS.keys()))
+
+
+def find_spec(name: str) -> ProviderSpec:
+    """The provider of that name; ours win over others of the same name.
+
+    Raises:
+        LlmSettingsError: there is none, or the package that has it can't be imported; the nearest known one is named.
+    """
+    if name in _OURS:
+        spec: object = importlib.import_module(f"dbt_describe.llm.providers.{_OURS[name]}").SPEC
+    elif name in (theirs := _theirs()):
+        spec = _loaded(theirs[name])
+    else:
+        nearest = difflib.get_close_matches(name, provider_names(), n=1)
+        hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(provider_names())}."
+        raise LlmSettingsError(f"There is no provider {name!r}. {hint}")
+    if not isinstance(spec, ProviderSpec):
+        raise LlmSettingsError(f"The provider {name!r} comes from a package whose entry point is no ProviderSpec.")
+    return spec
+
+
+def _theirs() -> dict[str, EntryPoint]:
+    return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _loaded(entry_point: EntryPoint) -> object:
+    package = entry_point.dist.name if entry_point.dist else entry_point.module
+    try:
+        return entry_point.load()
+    except Exception as error:  # a foreign package's import may fail in any way
+        shown = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise LlmSettingsError(
+            f"The provider {entry_point.name!r} of the package {package} can't be imported: {shown}"
+        ) from error
