@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbt_describe.llm.cache import AnswerCache, CacheInfo
-from dbt_describe.llm.usage import Attempt, Sum, UsageLog, summed
+from dbt_describe.llm.sums import Sum, summed
+from dbt_describe.llm.usage import Attempt, UsageLog
 
 __all__ = ["GROUPS", "CacheInfo", "Sum", "cache_info", "clear_cache", "usage_sums"]
 

@@ -14,6 +14,7 @@
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
     │   ├── QuotaError                   billing or quota: no further request can succeed
+    │   ├── BudgetError                  what the user allows to be spent is spent; nothing more is asked
     │   ├── ContextOverflowError         the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
     └── AnswerError                      a reply that holds no usable answer
@@ -82,6 +83,10 @@ class StoreError(DbtDescribeError):
 class LlmError(DbtDescribeError):
     """A request to a language model failed for good."""
 
+    billed_input_tokens = 0
+    """What the failed request used as far as the provider told; set on the error by who knows."""
+    billed_output_tokens = 0
+
 
 class LlmSettingsError(LlmError):
     """No key, refused credentials, or a provider or model that doesn't exist: nothing will work until it is changed."""
@@ -89,6 +94,10 @@ class LlmSettingsError(LlmError):
 
 class QuotaError(LlmError):
     """The account can't pay for more: no further request can succeed."""
+
+
+class BudgetError(LlmError):
+    """What may be spent is spent: nothing more is asked that costs anything."""
 
 
 class ContextOverflowError(LlmError):

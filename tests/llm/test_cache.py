@@ -15,7 +15,8 @@ from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import AnswerCache, request_key
 from dbt_describe.llm.gateway import Gateway, Memory
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
-from dbt_describe.llm.usage import Attempt, UsageLog, summed
+from dbt_describe.llm.sums import summed
+from dbt_describe.llm.usage import Attempt, UsageLog
 from tests.llm.fakes import FakeCompleter, question, reply
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import request_key
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.prices import BATCH, Priced
 from dbt_describe.llm.usage import Attempt, Status
 
 Price = Callable[[Usage, str], Decimal | None]
@@ -32,19 +33,25 @@ class Ledger:
     """The layer that puts the price on each reply, and writes the rows.
 
     Args:
+        price: what the model of this endpoint costs.
         endpoint: host, port and path, without credentials.
         run: what the rows of this run have in common.
+        observe: told each answer and its request, before the next one is sent; `Calibration.observe` learns from it.
+        spent_in_vain: told what a failed attempt was billed for; `Spending.add` counts it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one run's rows are made of
         self,
         inner: Completer,
-        price: Price,
+        price: Priced | Price,
         recorder: Recorder | None = None,
         endpoint: str = "",
         run: str = "",
         clock: Callable[[], float] = time.time,
         warn: Callable[[str], None] = lambda _: None,
+        *,
+        observe: Callable[[Request, Reply], None] = lambda *_: None,
+        spent_in_vain: Callable[[Usage, Decimal | None], None] = lambda *_: None,
     ) -> None:
         self._inner = inner
         self._price = price
@@ -53,6 +60,8 @@ class Ledger:
         self._run = run
         self._clock = clock
         self._warn = warn
+        self._observe = observe
+        self._spent_in_vain = spent_in_vain
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer with its cost."""
@@ -60,9 +69,10 @@ class Ledger:
         try:
             reply = await self._inner.complete(request)
         except LlmError as error:
-            self._record(request, Reply("", latency_s=self._clock() - started), "failed", type(error).__name__)
+            self._record_failure(request, error, self._clock() - started)
             raise
-        reply = msgspec.structs.replace(reply, cost_usd=self._price(reply.usage, request.model))
+        reply = self._priced(request, reply)
+        self._observe(request, reply)
         self._record(request, reply, "answered")
         return reply
 
@@ -70,31 +80,95 @@ class Ledger:
         """Write a row for an answer that nothing was sent for."""
         self._record(request, reply, "cached")
 
-    def _record(self, request: Request, reply: Reply, status: Status, error: str = "") -> None:
+    def record_batched(self, request: Request, reply: Reply, batch_id: str) -> Reply:
+        """Write a row for an answer that came with a batch; returns it with its cost, which is a batch's."""
+        reply = self._priced(request, reply, BATCH)
+        self._observe(request, reply)
+        self._record(request, reply, "answered", batch_id=batch_id, context=BATCH)
+        return reply
+
+    def _record_failure(self, request: Request, error: LlmError, latency_s: float) -> None:
+        billed = Usage(error.billed_input_tokens, error.billed_output_tokens)
+        reply = Reply("", usage=billed, latency_s=latency_s)
+        if billed != Usage():
+            reply = self._priced(request, reply)
+            self._spent_in_vain(billed, reply.cost_usd)
+        self._record(request, reply, "failed", type(error).__name__)
+
+    def _priced(self, request: Request, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
+        if callable(self._price):
+            return msgspec.structs.replace(reply, cost_usd=self._price(reply.usage, request.model))
+        return msgspec.structs.replace(
+            reply, cost_usd=self._price.cost(reply.usage, context), price_source=self._price.source
+        )
+
+    def _record(
+        self,
+        request: Request,
+        reply: Reply,
+        status: Status,
+        error: str = "",
+        batch_id: str = "",
+        context: Mapping[str, str] = {},
+    ) -> None:
         if self._recorder is None:
             return
-        row = Attempt(
-            run=self._run,
-            at=self._clock(),
-            node=request.node,
-            purpose=request.purpose,
-            prompt=request.prompt,
-            endpoint=self._endpoint,
-            model=request.model,
-            model_answered=reply.model,
-            request_key=request_key(request, self._endpoint),
-            attempt=request.attempt,
-            status=status,
-            error=error,
-            input_tokens=reply.usage.input_tokens,
-            output_tokens=reply.usage.output_tokens,
-            cached_input_tokens=reply.usage.cached_input_tokens,
-            reasoning_tokens=reply.usage.reasoning_tokens,
-            cost_usd=reply.cost_usd,
-            latency_s=reply.latency_s,
-        )
+        row = _row(request, reply, status, self._endpoint)
+        price = self._price
+        if status != "cached" and not callable(price):
+            row = msgspec.structs.replace(
+                row,
+                input_cost_usd=price.cost(msgspec.structs.replace(reply.usage, output_tokens=0), context),
+                prompt_cache_saved_usd=price.prompt_cache_savings(reply.usage, context),
+            )
+        row = msgspec.structs.replace(row, run=self._run, at=self._clock(), error=error, batch_id=batch_id)
         try:
             self._recorder.record(row)
         except StoreError as error_:
             self._recorder = None
             self._warn(f"What this run uses isn't recorded any more: {error_}.")
+
+
+def _row(request: Request, reply: Reply, status: Status, endpoint: str) -> Attempt:
+    """The row of an exchange, but for what only the ledger knows."""
+    usage = reply.usage
+    return Attempt(
+        run="",
+        at=0.0,
+        node=request.node,
+        purpose=request.purpose,
+        prompt=request.prompt,
+        endpoint=endpoint,
+        model=request.model,
+        model_answered=reply.model,
+        request_key=request_key(request, endpoint),
+        attempt=request.attempt,
+        status=status,
+        error="",
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost_usd=reply.cost_usd,
+        latency_s=reply.latency_s,
+        provider=request.model.partition("/")[0],
+        host=endpoint.partition("/")[0],
+        answered_by="" if status == "failed" else reply.answered_by or request.model,
+        parameters=_parameters(request),
+        fragments=request.fragments,
+        input_tokens_estimated=request.input_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        price_source=reply.price_source,
+        first_token_s=reply.first_token_s,
+        request_id=reply.request_id,
+    )
+
+
+def _parameters(request: Request) -> dict[str, str | int | float]:
+    given: dict[str, str | int | float] = {"max_output_tokens": request.max_output_tokens}
+    if request.temperature is not None:
+        given["temperature"] = request.temperature
+    if request.reasoning_effort:
+        given["reasoning_effort"] = request.reasoning_effort
+    return given

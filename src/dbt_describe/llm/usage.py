@@ -1,12 +1,12 @@
-"""The ledger's rows on disk, and what they add up to."""
+"""The ledger's rows on disk."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from dbt_describe.store import open_database, store_errors
 
 FILE_NAME = "usage.db"
 Status = Literal["answered", "failed", "cached"]
+_MAPPINGS = ("fragments", "parameters")
+_Record = TypeVar("_Record", "Attempt", "Avoided")
 
 _MIGRATIONS = (
     """
@@ -39,10 +41,39 @@ _MIGRATIONS = (
     );
     CREATE INDEX attempts_by_time ON attempts (at)
     """,
+    # Rows of before know their provider, host and model: these were parts of other columns.
+    """
+    ALTER TABLE attempts ADD COLUMN provider TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN host TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE attempts ADD COLUMN fragments TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE attempts ADD COLUMN input_tokens_estimated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE attempts ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE attempts ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE attempts ADD COLUMN price_source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN input_cost_usd TEXT;
+    ALTER TABLE attempts ADD COLUMN prompt_cache_saved_usd TEXT;
+    ALTER TABLE attempts ADD COLUMN first_token_s REAL;
+    ALTER TABLE attempts ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE attempts ADD COLUMN batch_id TEXT NOT NULL DEFAULT '';
+    UPDATE attempts SET
+        provider = substr(model, 1, instr(model, '/') - 1),
+        host = substr(endpoint, 1, instr(endpoint || '/', '/') - 1),
+        answered_by = CASE status WHEN 'failed' THEN '' ELSE model END;
+    CREATE TABLE avoided (
+        run TEXT NOT NULL,
+        at REAL NOT NULL,
+        reason TEXT NOT NULL,
+        descriptions INTEGER NOT NULL,
+        tokens_estimated INTEGER NOT NULL,
+        cost_usd TEXT
+    )
+    """,
 )
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One request that was sent, or answered from the cache."""
 
     run: str
@@ -55,6 +86,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """Host, port and path, without credentials."""
     model: str
     model_answered: str
+    """The provider's own word for what answered, often with a date in it."""
     request_key: str
     attempt: int
     status: Status
@@ -67,10 +99,53 @@ class Attempt(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None
     """None where the price isn't known. Of a cached answer: what it cost when it was asked."""
     latency_s: float
+    provider: str = ""
+    """What stands before the slash of the model."""
+    host: str = ""
+    """Host and port of the endpoint."""
+    answered_by: str = ""
+    """The model that answered, as it is configured; empty where none did."""
+    parameters: Mapping[str, str | int | float] = {}
+    """What was asked for beside the messages: `temperature`, `max_output_tokens`, `reasoning_effort`."""
+    fragments: Mapping[str, int] = {}
+    """The parts of the prompt → about how many tokens each is."""
+    input_tokens_estimated: int = 0
+    """What the messages were taken for before they were sent; 0 where nobody has estimated it."""
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    price_source: str = ""
+    """`settings`, `local`, `genai-prices 0.2.3`, or empty where the price isn't known."""
+    input_cost_usd: Decimal | None = None
+    """The part of the cost that the prompt has."""
+    prompt_cache_saved_usd: Decimal | None = None
+    """What the provider's prompt cache made it cheaper by, less than 0 where it made it dearer."""
+    first_token_s: float | None = None
+    request_id: str = ""
+    """The provider's name for the exchange."""
+    batch_id: str = ""
 
 
-_COLUMNS = ", ".join(Attempt.__struct_fields__)
-_PLACES = ", ".join("?" for _ in Attempt.__struct_fields__)
+class Avoided(msgspec.Struct, frozen=True, kw_only=True):
+    """What needn't be asked in a run, for a reason that the caller words."""
+
+    run: str
+    at: float
+    """Unix time, in seconds."""
+    reason: str
+    descriptions: int
+    tokens_estimated: int = 0
+    """What asking for them would have taken, in and out together."""
+    cost_usd: Decimal | None = None
+    """What that would have cost; None where the price isn't known."""
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What some requests cost together. `cost_usd` covers known prices only; `unpriced` counts the other requests."""
+
+    cost_usd: Decimal = Decimal(0)
+    tokens: int = 0
+    """In and out."""
+    unpriced: int = 0
 
 
 class UsageLog:
@@ -89,19 +164,40 @@ class UsageLog:
         Raises:
             StoreError: it can't be written, e.g. on a full disk.
         """
-        row = msgspec.structs.asdict(attempt)
-        row["cost_usd"] = None if attempt.cost_usd is None else str(attempt.cost_usd)
-        with store_errors("usage.db"):
-            self._connection.execute(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({_PLACES})", tuple(row.values()))  # noqa: S608 - names of ours
+        self._insert("attempts", attempt)
+
+    def record_avoided(self, avoided: Avoided) -> None:
+        """Write down what a run needn't ask; on disk when the call returns.
+
+        Raises:
+            StoreError: it can't be written.
+        """
+        self._insert("avoided", avoided)
 
     def attempts(self, since: float = 0.0, run: str = "") -> Iterator[Attempt]:
         """Rows from a Unix time on, oldest first; of one run, where it is given."""
-        rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM attempts WHERE at >= ? AND (? = '' OR run = ?) ORDER BY at, rowid",  # noqa: S608
-            (since, run, run),
+        return (_read(row, Attempt) for row in self._select("attempts", Attempt, since, run))
+
+    def avoided(self, since: float = 0.0, run: str = "") -> Iterator[Avoided]:
+        """What needn't be asked from a Unix time on, oldest first; in one run, where it is given."""
+        return (_read(row, Avoided) for row in self._select("avoided", Avoided, since, run))
+
+    def spent_since(self, since: float) -> Spent:
+        """What was sent from a Unix time on, whoever sent it.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        with store_errors(FILE_NAME):
+            rows = self._connection.execute(
+                "SELECT cost_usd, input_tokens + output_tokens FROM attempts WHERE at >= ? AND status <> 'cached'",
+                (since,),
+            ).fetchall()
+        return Spent(
+            cost_usd=sum((Decimal(cost) for cost, _ in rows if cost is not None), Decimal(0)),
+            tokens=sum(tokens for _, tokens in rows),
+            unpriced=sum(cost is None and tokens > 0 for cost, tokens in rows),
         )
-        for row in rows:
-            yield msgspec.convert(dict(zip(Attempt.__struct_fields__, row, strict=True)), Attempt, strict=False)
 
     def last_run(self) -> str:
         """The run of the newest row, or empty."""
@@ -112,47 +208,31 @@ class UsageLog:
         """Close the file."""
         self._connection.close()
 
+    def _insert(self, table: str, record: Attempt | Avoided) -> None:
+        row = {name: _stored(value) for name, value in msgspec.structs.asdict(record).items()}
+        places = ", ".join("?" for _ in row)
+        with store_errors(FILE_NAME):
+            self._connection.execute(
+                f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - names of ours
+                tuple(row.values()),
+            )
 
-class Sum(msgspec.Struct, frozen=True):
-    """What the attempts of one group add up to. `cost_usd` covers known prices only; `unpriced` counts the others."""
-
-    group: str
-    requests: int = 0
-    failed: int = 0
-    cached: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    unpriced: int = 0
-    saved_usd: Decimal = Decimal(0)
-    """What the answers from the cache cost when they were asked."""
-    latency_p50_s: float = 0.0
-    latency_p95_s: float = 0.0
-
-
-def summed(group: str, attempts: Sequence[Attempt]) -> Sum:
-    """The sum of some attempts."""
-    sent = [attempt for attempt in attempts if attempt.status != "cached"]
-    answered = [attempt for attempt in sent if attempt.status == "answered"]
-    cached = [attempt for attempt in attempts if attempt.status == "cached"]
-    latencies = sorted(attempt.latency_s for attempt in answered)
-    return Sum(
-        group,
-        requests=len(sent),
-        failed=len(sent) - len(answered),
-        cached=len(cached),
-        input_tokens=sum(attempt.input_tokens for attempt in answered),
-        output_tokens=sum(attempt.output_tokens for attempt in answered),
-        cached_input_tokens=sum(attempt.cached_input_tokens for attempt in answered),
-        cost_usd=sum((attempt.cost_usd or Decimal(0) for attempt in answered), Decimal(0)),
-        unpriced=sum(attempt.cost_usd is None for attempt in answered),
-        saved_usd=sum((attempt.cost_usd or Decimal(0) for attempt in cached), Decimal(0)),
-        latency_p50_s=_percentile(latencies, 0.5),
-        latency_p95_s=_percentile(latencies, 0.95),
-    )
+    def _select(self, table: str, record: type[Attempt | Avoided], since: float, run: str) -> Iterator[dict[str, Any]]:
+        names = record.__struct_fields__
+        rows = self._connection.execute(
+            f"SELECT {', '.join(names)} FROM {table} WHERE at >= ? AND (? = '' OR run = ?) ORDER BY at, rowid",  # noqa: S608
+            (since, run, run),
+        )
+        return (dict(zip(names, row, strict=True)) for row in rows)
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile, 0 where there is nothing."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+def _stored(value: Any) -> str | int | float | None:
+    """A field as SQLite keeps it: money as text, mappings as JSON."""
+    if isinstance(value, Mapping):
+        return msgspec.json.encode(value, order="sorted").decode()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _read(row: dict[str, Any], record: type[_Record]) -> _Record:
+    decoded = {name: msgspec.json.decode(row[name]) for name in _MAPPINGS if name in row}
+    return msgspec.convert(row | decoded, record, strict=False)

@@ -1,0 +1,272 @@
+"""What may be spent: checked before a request with an estimate, and after it with the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import math
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.errors import BudgetError, LlmSettingsError
+from dbt_describe.llm.config import Budget as Limits
+from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.prices import Priced
+from dbt_describe.llm.usage import Spent
+
+CHARACTERS_PER_TOKEN = 3.5
+"""Where nobody has estimated a request. Prose has four, SQL fewer."""
+FIRST_OUTPUT_TOKENS = 500
+"""What an answer is taken for before there was one."""
+_ANNOUNCED_SHARE = Decimal("0.75")
+
+
+def today_here() -> datetime.date:
+    """The date where this machine is."""
+    return datetime.datetime.now(datetime.UTC).astimezone().date()
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """What one request takes, or is expected to."""
+
+    cost_usd: Decimal = Decimal(0)
+    tokens: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.cost_usd - other.cost_usd, self.tokens - other.tokens)
+
+
+class _Limit(msgspec.Struct, frozen=True):
+    """One bound, and how people call it. Money and tokens are both numbers here."""
+
+    most: Decimal
+    of: Callable[[Amount], Decimal]
+    shown: Callable[[Decimal], str]
+    flag: str
+    """What it is set by."""
+    is_daily: bool
+
+    @property
+    def whose(self) -> str:
+        return "today's budget" if self.is_daily else "the budget"
+
+
+class Spending:
+    """What a run has spent, shared by all that spend in it, and held against the limits.
+
+    Args:
+        before: what was spent today, before this run: `UsageLog.spent_since(began(today_here()))`.
+        say: told once for each limit when three quarters of it are spent.
+        today: the day here. When it changes, the day's limits begin anew.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        before: Spent | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        today: Callable[[], datetime.date] = today_here,
+    ) -> None:
+        self._limits = _listed(limits)
+        self._say = say
+        self._today = today
+        self._day = today()
+        self._of_run = Amount()
+        self._of_day = Amount(before.cost_usd, before.tokens) if before else Amount()
+        self._reserved = Amount()
+        self._announced: set[str] = set()
+        self._refusals: dict[str, str] = {}
+        self._settled = asyncio.Event()
+
+    @property
+    def spent(self) -> Amount:
+        """What this run has spent so far, as far as prices are known."""
+        return self._of_run
+
+    async def reserve(self, expected: Amount) -> None:
+        """Keep this much free for one request; `settle` or `release` has to follow.
+
+        Where it fits only if others under way turn out cheaper than expected, it waits for them.
+
+        Raises:
+            BudgetError: it doesn't fit into what is left, or a limit that concerns it was reached before.
+        """
+        while self._is_over(expected, self._reserved):
+            limit = self._is_over(expected, Amount())
+            if limit is not None:
+                raise BudgetError(self._refusals.setdefault(limit.flag, self._refusal(limit, expected)))
+            await self._settled.wait()
+        self._reserved += expected
+
+    def settle(self, expected: Amount, used: Amount) -> None:
+        """Replace what was reserved by what was used."""
+        self.add(used)
+        self.release(expected)
+
+    def release(self, expected: Amount) -> None:
+        """Give back what was reserved: nothing was used of it."""
+        self._reserved -= expected
+        waiting, self._settled = self._settled, asyncio.Event()
+        waiting.set()
+
+    def add(self, used: Amount) -> None:
+        """Count what was used without a reservation."""
+        self._turn_day()
+        self._of_run += used
+        self._of_day += used
+        for limit in self._limits:
+            self._announce(limit)
+
+    def _is_over(self, expected: Amount, reserved: Amount) -> _Limit | None:
+        """The first limit that the request would break, None where it fits. What costs nothing always does."""
+        self._turn_day()
+        for limit in self._limits:
+            more = limit.of(expected)
+            if more and (limit.flag in self._refusals or self._spent(limit) + limit.of(reserved) + more > limit.most):
+                return limit
+        return None
+
+    def _spent(self, limit: _Limit) -> Decimal:
+        return limit.of(self._of_day if limit.is_daily else self._of_run)
+
+    def _turn_day(self) -> None:
+        today = self._today()
+        if today == self._day:
+            return
+        self._day, self._of_day = today, Amount()
+        daily = {limit.flag for limit in self._limits if limit.is_daily}
+        self._announced -= daily
+        self._refusals = {flag: words for flag, words in self._refusals.items() if flag not in daily}
+
+    def _announce(self, limit: _Limit) -> None:
+        spent = self._spent(limit)
+        if limit.flag not in self._announced and spent >= _ANNOUNCED_SHARE * limit.most:
+            self._announced.add(limit.flag)
+            self._say(f"Three quarters of {limit.whose} are spent: {limit.shown(spent)} of {limit.shown(limit.most)}.")
+
+    def _refusal(self, limit: _Limit, expected: Amount) -> str:
+        spent, more = limit.shown(self._spent(limit)), limit.shown(limit.of(expected))
+        advice = f"go on tomorrow, or raise {limit.flag}" if limit.is_daily else f"raise {limit.flag}, or run again"
+        return (
+            f"{limit.whose.capitalize()} is reached, so nothing more is asked: {spent} of {limit.shown(limit.most)} "
+            f"are spent, and the next request takes about {more}. To go on, {advice}."
+        )
+
+
+class Budget:
+    """The layer that lets a request of one model through only as long as it can be paid.
+
+    Args:
+        spending: what all of the run's models spend together.
+        price: what this one's tokens cost. An unknown price counts as nothing: `check_prices` refuses it before.
+        factor: what estimates have to be multiplied by, for a model; `Calibration.factor`.
+    """
+
+    def __init__(
+        self,
+        inner: Completer,
+        spending: Spending,
+        price: Priced,
+        factor: Callable[[str], float] = lambda _: 1.0,
+    ) -> None:
+        self._inner = inner
+        self._spending = spending
+        self._price = price
+        self._factor = factor
+        self._answers = 0
+        self._output_tokens = 0
+
+    async def complete(self, request: Request) -> Reply:
+        """The inner answer.
+
+        Raises:
+            BudgetError: it would cost more than is left.
+        """
+        expected = self._expected(request)
+        await self._spending.reserve(expected)
+        try:
+            reply = await self._inner.complete(request)
+        except BaseException:
+            # What failed attempts were billed for, the ledger has counted.
+            self._spending.release(expected)
+            raise
+        if reply.from_cache:
+            self._spending.release(expected)
+            return reply
+        self._answers += 1
+        self._output_tokens += reply.usage.output_tokens
+        used = amount_of(reply.usage, reply.cost_usd)
+        if reply.cost_usd is None:
+            used = msgspec.structs.replace(used, cost_usd=self._price.cost(reply.usage) or Decimal(0))
+        self._spending.settle(expected, used)
+        return reply
+
+    def _expected(self, request: Request) -> Amount:
+        """What the request will take: about as long an answer as those before, and no longer than it may be."""
+        characters = sum(len(message.content) for message in request.messages)
+        estimate = request.input_tokens * self._factor(request.model) or characters / CHARACTERS_PER_TOKEN
+        mean = self._output_tokens / self._answers if self._answers else FIRST_OUTPUT_TOKENS
+        usage = Usage(
+            input_tokens=math.ceil(estimate),
+            output_tokens=min(request.max_output_tokens, math.ceil(mean)),
+        )
+        return amount_of(usage, self._price.cost(usage))
+
+
+def amount_of(usage: Usage, cost_usd: Decimal | None) -> Amount:
+    """What a request has taken; an unknown price counts as nothing."""
+    return Amount(cost_usd or Decimal(0), usage.input_tokens + usage.output_tokens)
+
+
+def check_prices(limits: Limits, prices: Iterable[tuple[str, Priced]]) -> None:
+    """See to it that a limit in dollars can be held: the price of each model, by its full name, must be known.
+
+    Raises:
+        LlmSettingsError: one isn't.
+    """
+    if limits.max_cost is None and limits.max_cost_per_day is None:
+        return
+    unknown = [model for model, price in prices if price.cost(Usage(1, 1)) is None]
+    if unknown:
+        flag = "--max-cost" if limits.max_cost is not None else "max_cost_per_day"
+        raise LlmSettingsError(
+            f"The price of {unknown[0]} isn't known, so that {flag} can't be kept: set models.{unknown[0]}.prices "
+            "(input and output, US dollars for a million tokens), or limit tokens instead with --max-tokens."
+        )
+
+
+def began(day: datetime.date) -> float:
+    """Unix time of a day's midnight where this machine is."""
+    return datetime.datetime.combine(day, datetime.time.min).astimezone().timestamp()
+
+
+def _listed(limits: Limits) -> tuple[_Limit, ...]:
+    def money(most: Decimal | None, flag: str, *, is_daily: bool = False) -> _Limit | None:
+        return None if most is None else _Limit(most, lambda amount: amount.cost_usd, _dollars, flag, is_daily)
+
+    def tokens(most: int | None, flag: str, *, is_daily: bool = False) -> _Limit | None:
+        if most is None:
+            return None
+        return _Limit(Decimal(most), lambda amount: Decimal(amount.tokens), _tokens, flag, is_daily)
+
+    found = (
+        money(limits.max_cost, "--max-cost"),
+        tokens(limits.max_tokens, "--max-tokens"),
+        money(limits.max_cost_per_day, "budget.max_cost_per_day", is_daily=True),
+        tokens(limits.max_tokens_per_day, "budget.max_tokens_per_day", is_daily=True),
+    )
+    return tuple(limit for limit in found if limit is not None)
+
+
+def _dollars(cost_usd: Decimal) -> str:
+    """`$1.52`; four places where two would say nothing."""
+    return f"${cost_usd:,.2f}" if cost_usd >= Decimal("0.1") or not cost_usd else f"${cost_usd:.4f}"
+
+
+def _tokens(tokens: Decimal) -> str:
+    return f"{tokens:,.0f} tokens"

@@ -1,0 +1,55 @@
+"""How many real tokens one estimated token is, learned for each model from its replies."""
+
+from __future__ import annotations
+
+import math
+
+from dbt_describe.llm.learned import Learned
+from dbt_describe.llm.messages import Reply, Request
+
+KIND = "tokens_per_estimate"
+LEAST, MOST = 0.5, 2.5
+"""Real tokens for an estimated one. Beyond that the estimate was made of something else than what was sent."""
+_WEIGHT = 0.2
+"""Of the newest reply: the last ten decide nine tenths of it, so that a new tokenizer is soon known."""
+_FEWEST_TOKENS = 50
+"""Of smaller prompts the few tokens that frame each message are too large a part."""
+
+
+class Calibration:
+    """The factor of each model, remembered from run to run.
+
+    `Request.input_tokens` and `Request.fragments` are the estimator's plain numbers: they are never multiplied by the
+    factor before they are sent, or it would learn from itself. Who needs the real size multiplies by `factor`.
+    """
+
+    def __init__(self, learned: Learned) -> None:
+        self._learned = learned
+        self._factors: dict[str, float] = {}
+
+    def factor(self, model: str) -> float:
+        """Real tokens for one estimated token of a model as it is written in settings; 1 until one has answered."""
+        return self._known(model) or 1.0
+
+    def observe(self, request: Request, reply: Reply) -> None:
+        """Learn from an answer; one whose prompt wasn't estimated, or wasn't counted, tells nothing."""
+        estimated, counted = request.input_tokens, reply.usage.input_tokens
+        if reply.from_cache or estimated < _FEWEST_TOKENS or counted <= 0:
+            return
+        seen = min(max(counted / estimated, LEAST), MOST)
+        before = self._known(request.model)
+        factor = before + _WEIGHT * (seen - before) if before else seen
+        self._factors[request.model] = factor
+        # The same tokenizer counts wherever the model is served.
+        self._learned.learn(KIND, "", request.model, f"{factor:.4f}")
+
+    def _known(self, model: str) -> float | None:
+        if model not in self._factors:
+            try:
+                remembered = float(self._learned.recall(KIND, "", model) or "nan")
+            except ValueError:
+                return None
+            if math.isnan(remembered):
+                return None
+            self._factors[model] = min(max(remembered, LEAST), MOST)
+        return self._factors[model]
