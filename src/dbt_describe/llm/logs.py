@@ -1,7 +1,7 @@
 """What is logged of each request: sizes, durations and names at level debug, and, only where asked for, the texts.
 
-Lines go to the logger `dbt_describe.llm`. Texts go to `dbt_describe.llm.bodies`, which hands nothing on to other loggers'
-handlers, and is switched off until `open_bodies` gives it a file. One line of that is
+Lines go to the logger `dbt_describe.llm`. Texts go to `dbt_describe.llm.bodies`, which is switched off until
+`open_bodies` gives it a file, and hands nothing on to the handlers of other loggers. One line of that is
 
     {"at": 1795089600.0, "node": "…", "purpose": "draft", "prompt": "model 1", "model": "openai/gpt-6-luna",
      "endpoint": "api.openai.com/v1", "attempt": 1, "messages": [{"role": "user", "content": "…"}],
