@@ -13,6 +13,7 @@
     ├── StoreError                       a SQLite file of ours can't be used
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
+    │   ├── BudgetError                  what may be spent is spent: nothing more is asked
     │   ├── QuotaError                   billing or quota: no further request can succeed
     │   ├── ContextOverflowError         the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
@@ -89,6 +90,10 @@ class LlmSettingsError(LlmError):
 
 class QuotaError(LlmError):
     """The account can't pay for more: no further request can succeed."""
+
+
+class BudgetError(LlmError):
+    """What may be spent is spent: nothing more is asked."""
 
 
 class ContextOverflowError(LlmError):
