@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"planning"},
     "writers": FOUNDATION | {"project", "lineage", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "settings": FOUNDATION | {"project"},
+    "settings": FOUNDATION | {"project", "llm"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},

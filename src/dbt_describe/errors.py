@@ -13,8 +13,8 @@
     ├── StoreError                       a SQLite file of ours can't be used
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
+    │   ├── BudgetError                  what may be spent is spent: nothing more is asked
     │   ├── QuotaError                   billing or quota: no further request can succeed
-    │   ├── BudgetError                  what the user allows to be spent is spent; nothing more is asked
     │   ├── ContextOverflowError         the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
     └── AnswerError                      a reply that holds no usable answer
@@ -97,7 +97,7 @@ class QuotaError(LlmError):
 
 
 class BudgetError(LlmError):
-    """What may be spent is spent: nothing more is asked that costs anything."""
+    """What may be spent is spent: nothing more is asked."""
 
 
 class ContextOverflowError(LlmError):

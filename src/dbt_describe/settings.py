@@ -11,6 +11,7 @@ import msgspec
 import platformdirs
 
 from dbt_describe.errors import SettingsError
+from dbt_describe.llm.config import LlmConfig, Timeouts
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 
@@ -29,18 +30,18 @@ class Secret(str):
 
 
 class LlmSettings(msgspec.Struct, frozen=True):
-    """Which model is asked, and where. An empty model means the rules writer."""
+    """Which models are asked, and where. An empty `config.model` means the rules writer."""
 
-    model: str = ""
-    """`provider/name`, e.g. `openai/gpt-6-luna`."""
-    base_url: Secret = Secret("")
-    """May hold a user name and a password."""
-    api_key: Secret = Secret("")
-    timeout_s: float = DEFAULT_TIMEOUT_S
+    config: LlmConfig = LlmConfig()
+    environ: Mapping[str, str] = {}
+    """Where keys and URLs come from that `config` leaves open; hidden when shown."""
     prompts_dir: Path | None = None
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
+
+    def __repr__(self) -> str:
+        return f"LlmSettings(config={self.config!r})"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -127,11 +128,10 @@ def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str]
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
+    timeout_s = _seconds(env.get("DBT_DESCRIBE_TIMEOUT", ""))
     return LlmSettings(
-        model=model or env.get("DBT_DESCRIBE_MODEL", ""),
-        base_url=Secret(env.get("OPENAI_BASE_URL", "")),
-        api_key=Secret(env.get("OPENAI_API_KEY", "")),
-        timeout_s=_seconds(env.get("DBT_DESCRIBE_TIMEOUT", "")),
+        LlmConfig(model=model or env.get("DBT_DESCRIBE_MODEL", ""), timeouts=Timeouts(read=timeout_s, total=timeout_s)),
+        environ=env,
         prompts_dir=Path(directory) if directory else None,
         store_dir=store_dir(env),
         use_cache=use_cache,

@@ -6,7 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
+from dbt_describe.llm.clients import Clients
+from dbt_describe.llm.config import ModelConfig
+from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.gateway import Gateway
+from dbt_describe.llm.learned import Forgetful
+from dbt_describe.llm.messages import Forecast, Message, Probed, Provider, Reply, Request, Usage
+from dbt_describe.llm.routes import ModelEndpoint, Routes
+from dbt_describe.llm.specs import ProviderSpec
+from dbt_describe.llm.surroundings import Surroundings
 
 Answer = Reply | BaseException | Callable[[Request], Reply]
 
@@ -34,6 +42,15 @@ class FakeCompleter:
     def stop(self) -> None:
         self.stopped = True
 
+    async def prepare(self) -> None:
+        return None
+
+    def window(self, purpose: str) -> int | None:
+        return None
+
+    def forecast(self, request: Request, output_tokens: int) -> Forecast:
+        return Forecast("openai/tiny", None)
+
     async def probe(self, model: str) -> Probed | None:
         return None
 
@@ -51,12 +68,27 @@ class RecordedSleep:
         self.waits.append(seconds)
 
 
+def model_of(
+    provider: Provider, model: str = "openai/tiny", base_url: str = "https://host/v1", **config: Any
+) -> ModelEndpoint:
+    """A model that this provider serves."""
+    spec = ProviderSpec(name="openai", title="Fake", open=lambda endpoint, learned: provider)
+    return ModelEndpoint(model, spec, (Endpoint(base_url),), ModelConfig(**config))
+
+
+def gateway_of(provider: Provider, model: ModelEndpoint | None = None, **around: Any) -> Gateway:
+    """The whole stack over one provider."""
+    served = model or model_of(provider)
+    return Gateway(Routes({served.model: served}, (served.model,)), Surroundings(Clients(Forgetful()), **around))
+
+
 def question(**fields: Any) -> Request:
     return Request(**({"model": "openai/tiny", "messages": (Message("user", "Why?"),)} | fields))
 
 
 def reply(text: str = "Because.", **fields: Any) -> Reply:
-    return Reply(text, **({"usage": Usage(100, 20)} | fields))
+    usual: dict[str, Any] = {"usage": Usage(100, 20), "answered_by": "openai/tiny"}
+    return Reply(text, **(usual | fields))
 
 
 def described(columns: dict[str, str], node: str = "", confidence: str = "high", **fields: Any) -> Reply:

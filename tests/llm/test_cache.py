@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import AnswerCache, request_key
-from dbt_describe.llm.gateway import Gateway, Memory
+from dbt_describe.llm.config import Prices
+from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
 from dbt_describe.llm.sums import summed
+from dbt_describe.llm.surroundings import Memory
 from dbt_describe.llm.usage import Attempt, UsageLog
-from tests.llm.fakes import FakeCompleter, question, reply
+from tests.llm.fakes import FakeCompleter, gateway_of, model_of, question, reply
 
 
 class Rows:
@@ -33,9 +36,11 @@ class Rows:
         pass
 
 
-def gateway(fake: FakeCompleter, directory: Path, **memory: Any) -> Gateway:
-    kept = msgspec.structs.replace(Memory(AnswerCache(directory), endpoint="host/v1", run="r1"), **memory)
-    return Gateway(fake, lambda usage, model: Decimal(usage.output_tokens), memory=kept)
+def gateway(fake: FakeCompleter, directory: Path, around: Mapping[str, Any] | None = None, **memory: Any) -> Gateway:
+    kept = msgspec.structs.replace(Memory(AnswerCache(directory), run="r1"), **memory)
+    return gateway_of(
+        fake, model_of(fake, prices=Prices(Decimal(0), Decimal(1_000_000))), memory=kept, **(around or {})
+    )
 
 
 async def ask_and_keep(asked: Gateway, request: Request) -> Reply:
@@ -158,7 +163,7 @@ def test_a_full_disk_ends_the_keeping_and_not_the_run(tmp_path: Path, monkeypatc
         raise StoreError("the disk is full")
 
     async def ask() -> str:
-        asked = gateway(FakeCompleter(reply("Fine.")), tmp_path, usage=UsageLog(tmp_path), warn=said.append)
+        asked = gateway(FakeCompleter(reply("Fine.")), tmp_path, {"say": said.append}, usage=UsageLog(tmp_path))
         monkeypatch.setattr(AnswerCache, "keep", full)
         monkeypatch.setattr(UsageLog, "record", full)
         async with asked:

@@ -13,11 +13,10 @@ import pytest
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
-from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
-from tests.llm.fakes import RecordedSleep, question
+from tests.llm.fakes import RecordedSleep, gateway_of, question
 
 httpx2 = pytest.importorskip("httpx2", reason="openai 2 runs on httpx")
 
@@ -49,7 +48,7 @@ def ask(
         http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
         client = openai.AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
         provider = ChatCompletions(Endpoint(base_url, KEY, "OPENAI_API_KEY"), client=client)
-        completer = Gateway(provider, lambda usage, model: None, sleep=RecordedSleep()) if gateway else provider
+        completer = gateway_of(provider, sleep=RecordedSleep()) if gateway else provider
         try:
             for request in requests or (question(),):
                 answer = await completer.complete(request)
@@ -380,7 +379,7 @@ def test_requests_under_way_while_a_form_is_learned_are_sent_again_too() -> None
         http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(server))
         client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
         provider = ChatCompletions(Endpoint("http://x/v1", KEY), client=client)
-        async with Gateway(provider, lambda usage, model: None, concurrency=8) as gateway:
+        async with gateway_of(provider, concurrency=8) as gateway:
             requests = [question(schema=SCHEMA, max_output_tokens=number) for number in range(1, 9)]
             await asyncio.gather(*(gateway.complete(request) for request in requests))
 

@@ -12,13 +12,14 @@ import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
-from dbt_describe.llm.messages import Reply, Request, Usage
+from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
-from dbt_describe.settings import LlmSettings, Secret
+from dbt_describe.settings import LlmSettings
 from dbt_describe.writers.llm import LlmWriter, open_llm_writer
 from dbt_describe.writers.protocol import Writer, WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
@@ -101,7 +102,9 @@ def test_one_request_asks_for_all_gaps_of_a_node() -> None:
 
 def test_the_request_shows_sql_lineage_meanings_types_and_tests() -> None:
     fake = FakeCompleter(good)
-    write(fake, timeout_s=7.0)
+    write(
+        fake,
+    )
     (request,) = fake.requests
     system, user = (message.content for message in request.messages)
     assert "low" in system
@@ -116,7 +119,9 @@ def test_the_request_shows_sql_lineage_meanings_types_and_tests() -> None:
         "materialized as table",
     ):
         assert fact in user
-    assert (request.node, request.model, request.timeout_s) == (ORDERS, "openai/tiny", 7.0)
+    assert (request.node, request.model) == (ORDERS, "")
+    assert request.input_tokens == sum(request.fragments.values()) > 500
+    assert [message.ends_prefix for message in request.messages] == [True, False]
     assert list(request.schema["properties"]) == ["node", "columns"]  # type: ignore[call-overload]
 
 
@@ -337,9 +342,12 @@ def test_instructions_in_the_data_stay_data() -> None:
 
 
 def test_the_estimate_asks_nothing_and_is_priced() -> None:
-    fake = FakeCompleter(good)
-    made = writer(fake, price=lambda usage: Decimal(usage.output_tokens))
-    estimate = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    class Priced(FakeCompleter):
+        def forecast(self, request: Request, output_tokens: int) -> Forecast:
+            return Forecast("openai/tiny", Decimal(output_tokens))
+
+    fake = Priced(good)
+    estimate = writer(fake).estimate(ALL, project(), LINEAGE, KNOWN)
     assert fake.requests == []
     assert estimate.calls == 1
     assert estimate.input_tokens > 500
@@ -360,8 +368,8 @@ def test_usage_of_all_requests_is_summed() -> None:
 
 
 def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
-    settings = LlmSettings("openai/gpt-6-luna", api_key=Secret("sk-x"))
-    made = open_llm_writer(settings, concurrency=2)
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), {"OPENAI_API_KEY": "sk-x"})
+    made = open_llm_writer(settings)
     asyncio.run(made.aclose())
     estimate = made.estimate(ALL, project(), LINEAGE, KNOWN)
     assert made.name == "openai/gpt-6-luna"
@@ -371,13 +379,14 @@ def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
 
 def test_an_estimate_needs_no_key() -> None:
     with pytest.raises(LlmSettingsError):
-        open_llm_writer(LlmSettings("openai/gpt-6-luna"))
-    made = open_llm_writer(LlmSettings("openai/gpt-6-luna"), asks=False)
+        open_llm_writer(LlmSettings(LlmConfig(model="openai/gpt-6-luna")))
+    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/gpt-6-luna")), asks=False)
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).calls == 1
 
 
 def test_a_local_model_is_estimated_to_cost_nothing() -> None:
-    made = open_llm_writer(LlmSettings("openai/tiny", base_url=Secret("http://localhost:1/v1")))
+    environ = {"OPENAI_BASE_URL": "http://localhost:1/v1"}
+    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/tiny"), environ))
     asyncio.run(made.aclose())
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
 

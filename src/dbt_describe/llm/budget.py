@@ -11,13 +11,12 @@ from decimal import Decimal
 import msgspec
 
 from dbt_describe.errors import BudgetError, LlmSettingsError
+from dbt_describe.llm.calibration import roughly_counted
 from dbt_describe.llm.config import Budget as Limits
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import Priced
 from dbt_describe.llm.usage import Spent
 
-CHARACTERS_PER_TOKEN = 3.5
-"""Where nobody has estimated a request. Prose has four, SQL fewer."""
 FIRST_OUTPUT_TOKENS = 500
 """What an answer is taken for before there was one."""
 _ANNOUNCED_SHARE = Decimal("0.75")
@@ -164,7 +163,7 @@ class Budget:
     Args:
         spending: what all of the run's models spend together.
         price: what this one's tokens cost. An unknown price counts as nothing: `check_prices` refuses it before.
-        factor: what estimates have to be multiplied by, for a model; `Calibration.factor`.
+        input_tokens: about how many tokens a request's messages are; `Calibration.input_tokens`.
     """
 
     def __init__(
@@ -172,12 +171,12 @@ class Budget:
         inner: Completer,
         spending: Spending,
         price: Priced,
-        factor: Callable[[str], float] = lambda _: 1.0,
+        input_tokens: Callable[[Request], int] = roughly_counted,
     ) -> None:
         self._inner = inner
         self._spending = spending
         self._price = price
-        self._factor = factor
+        self._input_tokens = input_tokens
         self._answers = 0
         self._output_tokens = 0
 
@@ -208,13 +207,8 @@ class Budget:
 
     def _expected(self, request: Request) -> Amount:
         """What the request will take: about as long an answer as those before, and no longer than it may be."""
-        characters = sum(len(message.content) for message in request.messages)
-        estimate = request.input_tokens * self._factor(request.model) or characters / CHARACTERS_PER_TOKEN
         mean = self._output_tokens / self._answers if self._answers else FIRST_OUTPUT_TOKENS
-        usage = Usage(
-            input_tokens=math.ceil(estimate),
-            output_tokens=min(request.max_output_tokens, math.ceil(mean)),
-        )
+        usage = Usage(self._input_tokens(request), min(request.max_output_tokens, math.ceil(mean)))
         return amount_of(usage, self._price.cost(usage))
 
 

@@ -111,6 +111,7 @@ def request_key(request: Request, endpoint: str) -> str:
         endpoint,
         request.model,
         request.temperature,
+        request.reasoning_effort,
         request.max_output_tokens,
         request.schema_name,
         request.schema,

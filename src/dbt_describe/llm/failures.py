@@ -63,6 +63,10 @@ class BlockedError(LlmError):
     """A content filter refused the request; another model might not."""
 
 
+class BrokenOffError(LlmError):
+    """An answer ended after its first pieces were shown: asking again would show it twice."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """A provider's error, reduced to what decides its class. `endpoint` is host and path, without credentials."""
 

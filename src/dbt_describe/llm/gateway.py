@@ -1,150 +1,115 @@
-"""The one way to a language model: `Gateway.complete(request) -> Reply`.
+"""The one way to language models: `Gateway.complete(request) -> Reply`.
 
-    Cache → SingleFlight → Retry → Limiter → Ledger → Provider
+    Router → for each model: Cache → SingleFlight → Budget → PrefixFirst → Retry → Rotation
+           → for each endpoint of it: Limiter → Ledger → Provider
 
-Each layer is one small class with the same call. Retry stands outside of Limiter and Ledger so that every attempt takes
-its turn and leaves its row; an answer from the cache leaves one, too.
+Each layer is one small class with the same call. `lane.py` puts those of one model together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, StoppedError, StoreError
-from dbt_describe.llm.cache import AnswerCache, Cache
+from dbt_describe.errors import StoppedError
+from dbt_describe.llm.budget import check_prices
+from dbt_describe.llm.calibration import Calibration
+from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import LlmConfig
-from dbt_describe.llm.flight import SingleFlight
-from dbt_describe.llm.learned import Forgetful
-from dbt_describe.llm.ledger import Ledger, Recorder
-from dbt_describe.llm.limiter import Limiter
-from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
-from dbt_describe.llm.prices import cost_of
-from dbt_describe.llm.retry import Retry, RetryPolicy, Sleep
-from dbt_describe.llm.routes import find_model
-
-MOST_FAILURES_IN_A_ROW = 8
-"""Requests that failed after all their retries: past that the endpoint is down or misconfigured, not unlucky."""
+from dbt_describe.llm.lane import lanes_of
+from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
+from dbt_describe.llm.prices import pricing_of
+from dbt_describe.llm.retry import RetryPolicy
+from dbt_describe.llm.router import Router
+from dbt_describe.llm.routes import Routes, make_routes
+from dbt_describe.llm.surroundings import Memory, Surroundings, open_spending
 
 
-class GatewaySettings(msgspec.Struct, frozen=True):
-    """How to reach the model. Nothing is read from the environment here.
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of an answer as it comes; the last one has no text but the whole reply."""
 
-    `model` is `openai/NAME`; an empty `base_url` is OpenAI's own. `timeout_s` in each request bounds one attempt.
-    """
-
-    model: str
-    base_url: str = ""
-    api_key: str = ""
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = 8
-    connect_timeout_s: float = 10.0
-    retry: RetryPolicy = RetryPolicy()
-
-    def __repr__(self) -> str:
-        return f"GatewaySettings(model={self.model!r}, concurrency={self.concurrency})"
-
-
-class Memory(msgspec.Struct, frozen=True):
-    """What outlives the run; without `answers` or `usage` nothing is kept of them.
-
-    `reads_answers` says whether kept answers may be given again; new ones are kept in any case. `endpoint` is host,
-    port and path; `run` is what this run's rows have in common; `warn` is told once when a file can't be written any
-    more.
-    """
-
-    answers: AnswerCache | None = None
-    reads_answers: bool = True
-    usage: Recorder | None = None
-    endpoint: str = ""
-    run: str = ""
-    warn: Callable[[str], None] = lambda _: None
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in (self.answers, self.usage):
-            if file is not None:
-                file.close()
+    text: str
+    reply: Reply | None = None
 
 
 class Gateway:
-    """The stack of layers over one provider. Use it as an async context manager, or call `aclose`."""
+    """The stack of layers over the models of some routes. Use it as an async context manager, or call `aclose`."""
 
-    def __init__(
-        self,
-        provider: Provider,
-        price: Callable[[Usage, str], Decimal | None],
-        concurrency: int = 8,
-        retry: RetryPolicy | None = None,
-        sleep: Sleep = asyncio.sleep,
-        memory: Memory | None = None,
-    ) -> None:
-        memory = memory or Memory()
-        self._provider = provider
-        self._memory = memory
-        self._ledger = Ledger(provider, price, memory.usage, memory.endpoint, memory.run, warn=memory.warn)
-        self._is_stopped = False
-        self._failures_in_a_row = 0
-        self._last_failure = ""
-        retrying = Retry(
-            Limiter(self._ledger, concurrency), retry or RetryPolicy(), sleep, is_stopped=lambda: self._is_stopped
-        )
-        flights = SingleFlight(retrying)
-        self._cache = (
-            Cache(flights, memory.answers, memory.endpoint, reads=memory.reads_answers) if memory.answers else None
-        )
-        self._outermost: Completer = self._cache or flights
+    def __init__(self, routes: Routes, around: Surroundings) -> None:
+        self.routes = routes
+        self._around = around
+        self._lanes = lanes_of(tuple(routes.models.values()), around)
+        self._router = Router(routes, self._lanes, around.say)
 
     async def complete(self, request: Request) -> Reply:
-        """The answer.
+        """The answer of the request's model, or of the first one of its route that has an answer.
 
         Raises:
             StoppedError: `stop` was called before.
+            BudgetError: what may be spent is spent.
             LlmSettingsError: no request can succeed until a setting is changed.
             QuotaError: no request can succeed until the account is changed.
             ContextOverflowError: the request is too large for the model.
             LlmError: this request failed for good; others may succeed.
         """
-        if self._is_stopped:
+        if self._around.stopping.is_set():
             raise StoppedError("The run was stopped before this was asked.")
-        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
-            raise LlmSettingsError(
-                f"{self._failures_in_a_row} requests in a row have failed, so nothing more is asked. "
-                f"The last one: {self._last_failure}"
-            )
+        return await self._router.complete(request)
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """The answer in pieces, the reply with what was used last. Once a piece has come, nothing is sent again.
+
+        Raises:
+            LlmError: see `complete`; after the first piece, the connection broke off.
+        """
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        streamed = msgspec.structs.replace(request, on_text=pieces.put_nowait)
+        answering = asyncio.ensure_future(self.complete(streamed))
+        answering.add_done_callback(lambda _: pieces.put_nowait(None))
+        came = False
         try:
-            reply = await self._outermost.complete(request)
-        except ContextOverflowError:
-            raise
-        except LlmError as error:
-            self._failures_in_a_row += 1
-            self._last_failure = str(error)
-            raise
-        self._failures_in_a_row = 0
-        if reply.from_cache:
-            self._ledger.record_cached(request, reply)
-        return reply
+            while (piece := await pieces.get()) is not None:
+                came = True
+                yield Chunk(piece)
+            reply = await answering
+        finally:
+            answering.cancel()
+        if not came and reply.text:
+            # It was kept from an earlier time, or shared with an equal request.
+            yield Chunk(reply.text)
+        yield Chunk("", reply)
+
+    async def prepare(self) -> None:
+        """Ask local endpoints for the windows of their models; one that doesn't tell will be found out in use."""
+        await asyncio.gather(*(lane.find_window() for lane in self._lanes.values()))
+
+    def window(self, purpose: str) -> int | None:
+        """Tokens of prompt and answer together that the first model for this purpose takes; None where unknown."""
+        chain = self.routes.chain(purpose, 0)
+        return self._lanes[chain[0]].window if chain else None
+
+    def forecast(self, request: Request, output_tokens: int) -> Forecast:
+        """What the request would come to with an answer of so many tokens. Nothing is sent."""
+        model = self._router.first_choice(request)
+        lane = self._lanes[model]
+        return Forecast(model, lane.price(Usage(lane.estimate(request).input_tokens, output_tokens)))
 
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good, for the next time the same is asked."""
-        if self._cache is not None:
-            try:
-                self._cache.keep(request, reply)
-            except StoreError as error:
-                self._cache = None
-                self._memory.warn(f"Answers aren't kept any more: {error}.")
+        lane = self._lanes.get(reply.answered_by)
+        if lane is not None:
+            lane.keep(request, reply)
 
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""
-        self._is_stopped = True
+        self._around.stopping.set()
 
     async def aclose(self) -> None:
         """Close all connections and files."""
-        await self._provider.aclose()
-        self._memory.close()
+        await self._around.clients.aclose()
+        self._around.memory.close()
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -153,18 +118,32 @@ class Gateway:
         await self.aclose()
 
 
-def open_gateway(settings: GatewaySettings, memory: Memory | None = None) -> Gateway:
-    """A gateway to the model of the settings. Nothing is sent yet.
+def open_gateway(
+    config: LlmConfig,
+    environ: Mapping[str, str],
+    memory: Memory | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Gateway:
+    """A gateway to the models of the settings; keys and URLs that these leave open come from `environ`.
+
+    Nothing is sent yet. `say` is told what a person should know while it happens: pauses, fallbacks, the budget.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
     """
-    environ = {"OPENAI_API_KEY": settings.api_key, "OPENAI_BASE_URL": settings.base_url}
-    found = find_model(settings.model, LlmConfig(), environ)
-    endpoint = found.endpoints[0]
-
-    def price(usage: Usage, model: str) -> Decimal | None:
-        return cost_of(usage, found.name, endpoint)
-
-    memory = msgspec.structs.replace(memory or Memory(), endpoint=endpoint.shown)
-    return Gateway(found.spec.open(endpoint, Forgetful()), price, settings.concurrency, settings.retry, memory=memory)
+    memory = memory or Memory()
+    routes = make_routes(config, environ)
+    if not config.plans_only:
+        check_prices(config.budget, ((name, pricing_of(model)) for name, model in routes.models.items()))
+    retry = RetryPolicy(config.retry.attempts, config.retry.rate_limited_attempts, config.retry.longest_wait)
+    around = Surroundings(
+        Clients(memory.learned),
+        memory,
+        retry=retry,
+        concurrency=config.concurrency,
+        prompt_cache=config.prompt_cache,
+        say=say,
+        spending=open_spending(config.budget, memory, say),
+        calibration=Calibration(memory.learned),
+    )
+    return Gateway(routes, around)

@@ -41,6 +41,9 @@ class Learned(Protocol):
     def learn(self, kind: str, endpoint: str, model: str, value: str) -> None:
         """Remember a fact."""
 
+    def close(self) -> None:
+        """Nothing more will be asked or told."""
+
 
 class Forgetful:
     """Facts of this run alone."""
@@ -55,6 +58,9 @@ class Forgetful:
     def learn(self, kind: str, endpoint: str, model: str, value: str) -> None:
         """Remember a fact as long as this object."""
         self._facts[kind, endpoint, model] = value
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class LearnedFacts:

@@ -13,10 +13,7 @@ from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import request_key
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import BATCH, Priced
-from dbt_describe.llm.usage import Attempt, Status
-
-Price = Callable[[Usage, str], Decimal | None]
-"""Cost in US dollars of a usage of a model (as named in the request), None where unknown."""
+from dbt_describe.llm.usage import Attempt, Spent, Status
 
 
 class Recorder(Protocol):
@@ -24,6 +21,9 @@ class Recorder(Protocol):
 
     def record(self, attempt: Attempt) -> None:
         """Keep a row."""
+
+    def spent_since(self, since: float) -> Spent:
+        """What was sent from a Unix time on."""
 
     def close(self) -> None:
         """No more rows come."""
@@ -43,7 +43,7 @@ class Ledger:
     def __init__(  # noqa: PLR0913 - what one run's rows are made of
         self,
         inner: Completer,
-        price: Priced | Price,
+        price: Priced,
         recorder: Recorder | None = None,
         endpoint: str = "",
         run: str = "",
@@ -71,7 +71,7 @@ class Ledger:
         except LlmError as error:
             self._record_failure(request, error, self._clock() - started)
             raise
-        reply = self._priced(request, reply)
+        reply = self._priced(reply)
         self._observe(request, reply)
         self._record(request, reply, "answered")
         return reply
@@ -82,7 +82,7 @@ class Ledger:
 
     def record_batched(self, request: Request, reply: Reply, batch_id: str) -> Reply:
         """Write a row for an answer that came with a batch; returns it with its cost, which is a batch's."""
-        reply = self._priced(request, reply, BATCH)
+        reply = self._priced(reply, BATCH)
         self._observe(request, reply)
         self._record(request, reply, "answered", batch_id=batch_id, context=BATCH)
         return reply
@@ -91,13 +91,11 @@ class Ledger:
         billed = Usage(error.billed_input_tokens, error.billed_output_tokens)
         reply = Reply("", usage=billed, latency_s=latency_s)
         if billed != Usage():
-            reply = self._priced(request, reply)
+            reply = self._priced(reply)
             self._spent_in_vain(billed, reply.cost_usd)
         self._record(request, reply, "failed", type(error).__name__)
 
-    def _priced(self, request: Request, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
-        if callable(self._price):
-            return msgspec.structs.replace(reply, cost_usd=self._price(reply.usage, request.model))
+    def _priced(self, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
         return msgspec.structs.replace(
             reply, cost_usd=self._price.cost(reply.usage, context), price_source=self._price.source
         )
@@ -114,12 +112,11 @@ class Ledger:
         if self._recorder is None:
             return
         row = _row(request, reply, status, self._endpoint)
-        price = self._price
-        if status != "cached" and not callable(price):
+        if status != "cached":
             row = msgspec.structs.replace(
                 row,
-                input_cost_usd=price.cost(msgspec.structs.replace(reply.usage, output_tokens=0), context),
-                prompt_cache_saved_usd=price.prompt_cache_savings(reply.usage, context),
+                input_cost_usd=self._price.cost(msgspec.structs.replace(reply.usage, output_tokens=0), context),
+                prompt_cache_saved_usd=self._price.prompt_cache_savings(reply.usage, context),
             )
         row = msgspec.structs.replace(row, run=self._run, at=self._clock(), error=error, batch_id=batch_id)
         try:

@@ -39,7 +39,7 @@ class Request(msgspec.Struct, frozen=True):
     prompt: str = ""
     """The template that the messages were made from, with its version: `model 1`."""
     timeout_s: float = 120.0
-    """Total time for one attempt, connecting included."""
+    """Total time for one attempt, connecting included; the gateway takes it from the endpoint's settings."""
     attempt: int = 1
     """Which try this is; the retry layer counts."""
     reasoning_effort: str = ""
@@ -147,8 +147,25 @@ class Provider(Completer, Protocol):
         """Close all connections."""
 
 
+class Forecast(msgspec.Struct, frozen=True):
+    """What a request would come to. `cost_usd` is None where the price isn't known."""
+
+    model: str
+    """The model that would be asked first, as it is configured."""
+    cost_usd: Decimal | None
+
+
 class LlmModel(Completer, Protocol):
     """What is asked from outside of this package: a `Gateway`, or a double of one."""
+
+    async def prepare(self) -> None:
+        """Find out what must be known before the first request is made, e.g. the windows of local models."""
+
+    def window(self, purpose: str) -> int | None:
+        """Tokens of prompt and answer together that a request of this purpose may have; None where unknown."""
+
+    def forecast(self, request: Request, output_tokens: int) -> Forecast:
+        """What the request would come to with an answer of so many tokens. Nothing is sent."""
 
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,7 +13,6 @@ from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.messages import Usage
 from dbt_describe.llm.routes import ModelEndpoint
 
-OPENAI_URL = "https://api.openai.com/v1"
 BATCH: Mapping[str, str] = {"processing": "batch"}
 """The circumstances of a batch's request, in genai-prices' words: half the price at OpenAI, Anthropic and Gemini.
 
@@ -103,29 +102,16 @@ class Pricing(msgspec.Struct, frozen=True):
             return None
 
 
-def pricing_of(found: ModelEndpoint) -> Pricing:
-    """The prices of a model; where it has several endpoints, those of the first."""
+def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricing:
+    """The prices of a model at one of its endpoints, the first one unless it is given."""
+    where = endpoint or found.endpoints[0]
     return Pricing(
         model=found.name,
-        base_url=found.endpoints[0].base_url,
-        is_local=found.is_local,
+        base_url=where.base_url,
+        is_local=where.is_local,
         settings=found.config.prices,
         price_provider=found.spec.price_provider,
     )
-
-
-def cost_of(usage: Usage, model: str, endpoint: Endpoint) -> Decimal | None:
-    """US dollars for one call, 0 on this machine, None where the price isn't known.
-
-    `model` is the provider's own name of it.
-    """
-    return Pricing(model, endpoint.base_url, endpoint.is_local).cost(usage)
-
-
-def price_at(model: str, base_url: str) -> Callable[[Usage], Decimal | None]:
-    """`cost_of` for one model of one endpoint."""
-    endpoint = Endpoint(base_url)
-    return lambda usage: cost_of(usage, model, endpoint)
 
 
 def context_window(model: str, base_url: str) -> int | None:

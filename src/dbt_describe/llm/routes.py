@@ -143,6 +143,8 @@ def find_endpoints(
     variable = spec.key_variables[0] if spec.key_variables else f"endpoints.{prefix}.api_key"
     if spec.needs_key and not keys and not config.plans_only and (not spec.base_url or spec.base_url in urls):
         raise LlmSettingsError(f"{spec.title} needs a key for {prefix}/…: set {variable}.")
+    if any(not key.strip().isascii() or len(key.split()) != 1 for key in keys):
+        raise LlmSettingsError(f"The value of {variable} can't be a key: it holds spaces or characters outside ASCII.")
     return spec, tuple(
         Endpoint(
             base_url=checked_base_url(url),

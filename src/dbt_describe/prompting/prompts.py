@@ -51,11 +51,13 @@ class Prompt(msgspec.Struct, frozen=True):
     template: Template
     max_output_tokens: int
     facts: str
+    fragments: Mapping[str, int]
+    """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
 
     @property
     def input_tokens(self) -> int:
         """About how many tokens it is."""
-        return estimate_tokens(self.system) + estimate_tokens(self.user)
+        return sum(self.fragments.values())
 
 
 def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
@@ -130,6 +132,8 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         return None
     data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
     user = templates.render(template.user, constants | data)
+    sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
+    words = {"system": estimate_tokens(system), "user": estimate_tokens(empty)}
     room = min(output_tokens + ROOM_TO_THINK_TOKENS, window.output_tokens, usable - estimate_tokens(user))
     return Prompt(
         system=system,
@@ -140,6 +144,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         template=template,
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(fragment.text) for fragment in fitted),
+        fragments=words | sizes,
     )
 
 

@@ -64,13 +64,9 @@ class Account:
 class Dialogue:
     """One node's questions. `window` is set when the model's window turned out to be smaller than assumed."""
 
-    def __init__(
-        self, llm_model: LlmModel, model: str, templates: Templates, timeout_s: float, account: Account
-    ) -> None:
+    def __init__(self, llm_model: LlmModel, templates: Templates, account: Account) -> None:
         self._llm_model = llm_model
-        self._model = model
         self._templates = templates
-        self._timeout_s = timeout_s
         self._account = account
         self.window: Window | None = None
 
@@ -115,10 +111,9 @@ class Dialogue:
 
     async def _converse(self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int) -> Reading:
         """Ask, and ask once more for what can't be accepted."""
-        messages = (Message("system", prompt.system), Message("user", prompt.user))
-        request = self._request(facts, prompt, messages, max_output_tokens)
+        request = msgspec.structs.replace(request_of(prompt, facts.unique_id), max_output_tokens=max_output_tokens)
         reply = await self._complete(request)
-        subject = _subject(facts, prompt, self._model)
+        subject = _subject(facts, prompt, reply.answered_by)
         try:
             reading = read_answer(_reply_text(reply), _task(facts), subject)
         except (TruncatedAnswerError, RefusedAnswerError):
@@ -180,20 +175,21 @@ class Dialogue:
             tuple(abstention for reading in readings for abstention in reading.abstentions),
         )
 
-    def _request(
-        self, facts: NodeFacts, prompt: Prompt, messages: tuple[Message, ...], max_output_tokens: int
-    ) -> Request:
-        return Request(
-            model=self._model,
-            messages=messages,
-            schema_name=SCHEMA_NAME,
-            schema=prompt.schema,
-            temperature=prompt.template.parameters.temperature,
-            max_output_tokens=max_output_tokens,
-            node=facts.unique_id,
-            prompt=f"{prompt.template.name} {prompt.template.version}",
-            timeout_s=self._timeout_s,
-        )
+
+def request_of(prompt: Prompt, unique_id: str) -> Request:
+    """The prompt as a request; which model answers it is the gateway's choice."""
+    return Request(
+        model="",
+        messages=(Message("system", prompt.system, ends_prefix=True), Message("user", prompt.user)),
+        schema_name=SCHEMA_NAME,
+        schema=prompt.schema,
+        temperature=prompt.template.parameters.temperature,
+        max_output_tokens=prompt.max_output_tokens,
+        node=unique_id,
+        prompt=f"{prompt.template.name} {prompt.template.version}",
+        input_tokens=prompt.input_tokens,
+        fragments=prompt.fragments,
+    )
 
 
 def _continued(request: Request, reply: Reply, wish: str, schema: object) -> Request:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
+    BudgetError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
@@ -19,23 +22,19 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
-    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
-from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.config import LlmConfig
-from dbt_describe.llm.gateway import GatewaySettings, Memory, open_gateway
-from dbt_describe.llm.messages import LlmModel, Reply, Request, Usage
-from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
-from dbt_describe.llm.routes import find_model
-from dbt_describe.llm.usage import UsageLog
+from dbt_describe.llm.gateway import open_gateway
+from dbt_describe.llm.messages import LlmModel
+from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import children_by_node
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
-from dbt_describe.writers.dialogue import Account, Dialogue
+from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 
 # What one description with its evidence takes, for estimates.
@@ -43,27 +42,17 @@ TOKENS_PER_DESCRIPTION = 90
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
 
-Price = Callable[[Usage], Decimal | None]
-
 
 class ModelSettings(Protocol):
     """What opening the writer needs to be told."""
 
     @property
-    def model(self) -> str:
-        """`provider/NAME`."""
+    def config(self) -> LlmConfig:
+        """Models, endpoints, limits."""
 
     @property
-    def base_url(self) -> str:
-        """Empty for the provider's own."""
-
-    @property
-    def api_key(self) -> str:
-        """Empty where the endpoint needs none."""
-
-    @property
-    def timeout_s(self) -> float:
-        """Total seconds for one attempt."""
+    def environ(self) -> Mapping[str, str]:
+        """Where keys and URLs come from that `config` leaves open."""
 
     @property
     def prompts_dir(self) -> Path | None:
@@ -90,15 +79,11 @@ class LlmWriter:
         templates: Templates,
         *,
         window: Window | None = None,
-        timeout_s: float = 120.0,
-        price: Price = lambda _: None,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._templates = templates
-        self._window = window or Window()
-        self._timeout_s = timeout_s
-        self._price = price
+        self._window = window
         self._readers: dict[str, list[str]] = {}
         self._project: Project | None = None
 
@@ -115,12 +100,15 @@ class LlmWriter:
         """
         facts = self._facts(task, project, lineage, known)
         account = Account()
-        dialogue = Dialogue(self._gateway, self._model, self._templates, self._timeout_s, account)
+        dialogue = Dialogue(self._gateway, self._templates, account)
         reading = Reading()
         failures: tuple[str, ...] = ()
         stopped_by = ""
         try:
-            reading = await dialogue.describe(facts, self._window)
+            if self._window is None:
+                await self._gateway.prepare()
+            window = self._known_window()
+            reading = await dialogue.describe(facts, window)
         except StoppedError:
             if not account.calls:
                 raise
@@ -129,7 +117,8 @@ class LlmWriter:
             failures = (_without_name(error, task.unique_id),)
             stopped_by = str(error) if _is_final(error) else ""
         # A window found too large for one node is too large for all.
-        self._window = min(self._window, dialogue.window or self._window, key=lambda window: window.tokens)
+        if dialogue.window:
+            self._window = min(self._known_window(), dialogue.window, key=lambda window: window.tokens)
         return WriterResult(
             drafts=reading.drafts,
             abstentions=reading.abstentions,
@@ -149,16 +138,23 @@ class LlmWriter:
             PromptError: a template is broken.
         """
         try:
-            prompts = build_prompts(self._facts(task, project, lineage, known), self._templates, self._window)
+            facts = self._facts(task, project, lineage, known)
+            prompts = build_prompts(facts, self._templates, self._known_window())
         except PromptTooLargeError:
             return WriterResult()
-        input_tokens = sum(prompt.input_tokens for prompt in prompts)
-        output_tokens = TOKENS_PER_DESCRIPTION * (len(task.columns) + task.describe_node)
+        output_tokens = 0
+        cost_usd: Decimal | None = Decimal(0)
+        for prompt in prompts:
+            answer = TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node)
+            forecast = self._gateway.forecast(request_of(prompt, task.unique_id), answer)
+            known_cost = cost_usd is not None and forecast.cost_usd is not None
+            cost_usd = (cost_usd or Decimal(0)) + (forecast.cost_usd or Decimal(0)) if known_cost else None
+            output_tokens += answer
         return WriterResult(
             calls=len(prompts),
-            input_tokens=input_tokens,
+            input_tokens=sum(prompt.input_tokens for prompt in prompts),
             output_tokens=output_tokens,
-            cost_usd=self._price(Usage(input_tokens, output_tokens)),
+            cost_usd=cost_usd,
         )
 
     def stop(self) -> None:
@@ -169,84 +165,46 @@ class LlmWriter:
         """Close the gateway's connections."""
         await self._gateway.aclose()
 
+    def _known_window(self) -> Window:
+        """The window that prompts must fit, as far as it is known by now."""
+        if self._window is None:
+            tokens = self._gateway.window("draft")
+            self._window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+        return self._window
+
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
             self._project, self._readers = project, children_by_node(project.nodes)
         return gather_facts(task, project, lineage, known, self._readers)
 
 
-class Unsent:
-    """A gateway that is never asked: a plan needs no key, and makes no client."""
-
-    async def complete(self, request: Request) -> Reply:
-        """Nothing is sent. Raises: StoppedError."""
-        raise StoppedError("A plan asks nothing.")
-
-    def keep(self, request: Request, reply: Reply) -> None:
-        """There is nothing to keep."""
-
-    def stop(self) -> None:
-        """Nothing is under way."""
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
-
 def open_llm_writer(
-    settings: ModelSettings, concurrency: int = 16, *, asks: bool = True, warn: Callable[[str], None] = lambda _: None
+    settings: ModelSettings, *, asks: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> LlmWriter:
-    """The writer for the settings' model; without `asks`, only its estimates can be had, and no key is needed.
+    """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
 
-    Nothing is sent yet; templates are checked when they are first used. `warn` is told where answers can't be kept.
+    Nothing is sent yet; templates are checked when they are first used. `say` is told what a person should know.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
         PromptError: the directory of templates doesn't exist.
     """
-    gateway_settings = GatewaySettings(
-        model=settings.model,
-        # Plain texts: the settings' own type hides itself when shown, and the SDK wants them as they are.
-        base_url=str(settings.base_url),
-        api_key=str(settings.api_key),
-        concurrency=concurrency,
-    )
     templates = open_templates(settings.prompts_dir)
-    find_model(settings.model, LlmConfig(plans_only=True), {})
-    gateway = open_gateway(gateway_settings, _memory(settings, warn)) if asks else Unsent()
-    name = settings.model.partition("/")[2].strip()
-    base_url = gateway_settings.base_url or OPENAI_URL
-    tokens = context_window(name, base_url)
-    window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
-    return LlmWriter(
-        gateway,
-        settings.model,
-        templates,
-        window=window,
-        timeout_s=settings.timeout_s,
-        price=price_at(name, base_url),
-    )
+    config = settings.config if asks else msgspec.structs.replace(settings.config, plans_only=True)
+    gateway = open_gateway(config, settings.environ, _memory(settings, say) if asks else None, say)
+    return LlmWriter(gateway, config.model, templates)
 
 
-def _memory(settings: ModelSettings, warn: Callable[[str], None]) -> Memory:
-    """The files that outlive the run; a run goes on without them where they can't be opened."""
+def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
     if settings.store_dir is None:
         return Memory()
-    try:
-        return Memory(
-            answers=AnswerCache(settings.store_dir),
-            reads_answers=settings.use_cache,
-            usage=UsageLog(settings.store_dir),
-            run=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}",
-            warn=warn,
-        )
-    except StoreError as error:
-        warn(f"Answers are not kept for the next run: {error}")
-        return Memory()
+    run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+    return open_memory(settings.store_dir, run, reads_answers=settings.use_cache, warn=say)
 
 
 def _is_final(error: DbtDescribeError) -> bool:
     """Whether no other request can succeed either: settings, the account, or a broken template."""
-    return isinstance(error, (LlmSettingsError, QuotaError)) or (
+    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError)) or (
         isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
 

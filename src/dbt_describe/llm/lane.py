@@ -1,0 +1,150 @@
+"""Everything between the router and the endpoints of one model.
+
+    Cache → SingleFlight → Budget → PrefixFirst → Retry → Rotation → (Limiter → Ledger → Provider) of each endpoint
+
+An answer is kept under the model and endpoint that gave it, so the cache stands below the router. Retry stands outside
+of Limiter and Ledger so that every attempt takes its turn and leaves its row; an answer from the cache leaves one, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from dbt_describe.errors import LlmError, StoreError
+from dbt_describe.llm.breaker import Breaker
+from dbt_describe.llm.budget import Budget, amount_of
+from dbt_describe.llm.cache import Cache
+from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN
+from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.flight import SingleFlight
+from dbt_describe.llm.ledger import Ledger
+from dbt_describe.llm.limiter import Limiter
+from dbt_describe.llm.logs import Logged
+from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.prices import context_window, pricing_of
+from dbt_describe.llm.retry import Retry
+from dbt_describe.llm.rotation import Rotation
+from dbt_describe.llm.routes import ModelEndpoint
+from dbt_describe.llm.streaming import FirstPieceCounts
+from dbt_describe.llm.surroundings import Surroundings
+from dbt_describe.llm.warmup import PatientStart, PrefixFirst
+
+
+class ModelLane:
+    """The stack of layers over one model. Nothing is sent, and no client made, before the first request."""
+
+    def __init__(self, model: ModelEndpoint, around: Surroundings, breaker: Breaker) -> None:
+        self.model = model
+        self.breaker = breaker
+        self.window = known_window(model)
+        self.pricing = pricing_of(model)
+        self._around = around
+        self._ledgers: list[Ledger] = []
+        self._cache: Cache | None = None
+        self._outermost: Completer | None = None
+
+    async def complete(self, request: Request) -> Reply:
+        """The answer of this model.
+
+        Raises:
+            LlmError: see `Gateway.complete`.
+        """
+        if self._outermost is None:
+            self._outermost = self._stack()
+        request = self.prepared(request)
+        reply = await self._outermost.complete(request)
+        if reply.from_cache:
+            self._ledgers[0].record_cached(request, reply)
+        return reply
+
+    def prepared(self, request: Request) -> Request:
+        """The request as this model gets it: its name, and what the settings say of it."""
+        own = self.model.config
+        limit = self.model.capabilities.output_limit
+        return msgspec.structs.replace(
+            request,
+            model=self.model.model,
+            temperature=request.temperature if own.temperature is None else own.temperature,
+            reasoning_effort=own.reasoning_effort or request.reasoning_effort,
+            max_output_tokens=min(request.max_output_tokens, limit or request.max_output_tokens),
+            timeout_s=self.model.endpoints[0].timeouts.total,
+        )
+
+    async def find_window(self) -> None:
+        """Ask a local endpoint for the model's window where nothing else tells it."""
+        if self.window is None and self.model.is_local:
+            provider = self._around.clients.get(self.model.spec, self.model.endpoints[0])
+            with contextlib.suppress(LlmError):
+                probed = await provider.probe(self.model.name)
+                self.window = probed.context_window if probed else None
+
+    def keep(self, request: Request, reply: Reply) -> None:
+        """Remember an answer that turned out to be good."""
+        if self._cache is not None:
+            try:
+                self._cache.keep(self.prepared(request), reply)
+            except StoreError as error:
+                self._cache = None
+                self._around.say(f"Answers aren't kept any more: {error}.")
+
+    def estimate(self, request: Request) -> Usage:
+        """About what a request will use: input in this model's tokens, and at most so much output."""
+        known = msgspec.structs.replace(request, model=self.model.model)
+        return Usage(self._around.calibration.input_tokens(known), request.max_output_tokens)
+
+    def price(self, usage: Usage) -> Decimal | None:
+        """US dollars, None where unknown."""
+        return self.pricing.cost(usage)
+
+    def _stack(self) -> Completer:
+        around, capabilities = self._around, self.model.capabilities
+        endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
+        stack: Completer = Retry(
+            Rotation(endpoints, around.clock), around.retry, around.sleep, is_stopped=around.stopping.is_set
+        )
+        if not self.model.is_local and capabilities.prompt_cache != "none" and around.prompt_cache != "off":
+            least = capabilities.prompt_cache_minimum * CHARACTERS_PER_TOKEN
+            stack = PrefixFirst(stack, lambda characters: characters >= least)
+        stack = SingleFlight(Budget(stack, around.spending, self.pricing, around.calibration.input_tokens))
+        if around.memory.answers is not None:
+            endpoint = self.model.endpoints[0].shown
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+        return stack
+
+    def _endpoint_stack(self, endpoint: Endpoint) -> Completer:
+        around = self._around
+        provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
+        if endpoint.is_local:
+            provider = PatientStart(provider)
+        ledger = Ledger(
+            Logged(provider, endpoint.shown, (endpoint.api_key,)),
+            pricing_of(self.model, endpoint),
+            around.memory.usage,
+            endpoint.shown,
+            around.memory.run,
+            warn=around.say,
+            observe=around.calibration.observe,
+            spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
+        )
+        self._ledgers.append(ledger)
+        return Limiter(ledger, endpoint.config.concurrency or around.concurrency)
+
+
+def known_window(model: ModelEndpoint) -> int | None:
+    """The model's window as settings, provider or price list tell it."""
+    return model.capabilities.context_window or context_window(model.name, model.endpoints[0].base_url)
+
+
+def lanes_of(models: Sequence[ModelEndpoint], around: Surroundings) -> dict[str, ModelLane]:
+    """A lane for each model; models of the same endpoints share one circuit breaker."""
+    breakers: dict[tuple[str, ...], Breaker] = {}
+    lanes: dict[str, ModelLane] = {}
+    for model in models:
+        served_by = tuple(endpoint.fingerprint for endpoint in model.endpoints)
+        breaker = breakers.setdefault(served_by, Breaker(around.clock))
+        lanes[model.model] = ModelLane(model, around, breaker)
+    return lanes
