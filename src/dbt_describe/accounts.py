@@ -5,46 +5,126 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from dbt_describe.llm.cache import AnswerCache, CacheInfo
-from dbt_describe.llm.sums import Sum, summed
-from dbt_describe.llm.usage import Attempt, UsageLog
+from dbt_describe.llm.sums import AvoidedSum, FragmentSum, Sum, summed, summed_avoided, summed_by_fragment
+from dbt_describe.llm.usage import Attempt, Avoided, UsageLog
 
-__all__ = ["GROUPS", "CacheInfo", "Sum", "cache_info", "clear_cache", "usage_sums"]
+__all__ = [
+    "GROUPS",
+    "Attempt",
+    "AvoidedSum",
+    "CacheInfo",
+    "FragmentSum",
+    "Period",
+    "Sum",
+    "UsageReport",
+    "cache_info",
+    "clear_cache",
+    "fragment_sums",
+    "top_calls",
+    "usage_report",
+]
 
 
-def _day(attempt: Attempt) -> str:
-    return datetime.datetime.fromtimestamp(attempt.at, datetime.UTC).strftime("%Y-%m-%d")
+def _day(row: Attempt | Avoided) -> str:
+    return datetime.datetime.fromtimestamp(row.at, datetime.UTC).strftime("%Y-%m-%d")
 
 
 GROUPS: Mapping[str, Callable[[Attempt], str]] = {
     "run": lambda attempt: attempt.run,
     "day": _day,
     "model": lambda attempt: attempt.model,
+    "provider": lambda attempt: attempt.provider,
+    "host": lambda attempt: attempt.host,
     "node": lambda attempt: attempt.node,
     "purpose": lambda attempt: attempt.purpose,
     "prompt": lambda attempt: attempt.prompt,
     "error": lambda attempt: attempt.error or attempt.status,
 }
 """What usage can be told by: the name of the group → the group of an attempt. Days are those of UTC."""
+_GROUPS_OF_AVOIDED: Mapping[str, Callable[[Avoided], str]] = {"run": lambda avoided: avoided.run, "day": _day}
 
 
-def usage_sums(store_dir: Path, by: str = "run", since: float = 0.0, run: str = "") -> list[Sum]:
-    """A Sum for each group, in the order in which they first occur, and `total` last; only that where nothing is there.
+class Period(msgspec.Struct, frozen=True):
+    """Which rows are meant: from a Unix time on, and of one run (`last` is the newest) where it isn't empty."""
 
-    `by` is a key of GROUPS; `since` a Unix time; `run` limits it to one run, `last` to the newest.
+    since: float = 0.0
+    run: str = ""
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    """What was asked in a period."""
+
+    sums: tuple[Sum, ...]
+    """One for each group, in the order in which they first occur, and `total` last; that alone where nothing is."""
+    avoided: tuple[AvoidedSum, ...] = ()
+    """What needn't be asked, one for each reason."""
+    avoided_by_group: Mapping[str, tuple[AvoidedSum, ...]] = {}
+    """The same for each group; empty where the groups can't tell, as nobody knows which model it spared."""
+
+
+def usage_report(store_dir: Path, by: str = "run", period: Period | None = None) -> UsageReport:
+    """What was asked in a period, by a key of GROUPS.
 
     Raises:
         StoreError: the file can't be read.
     """
+    with _rows(store_dir, period) as (attempts, avoided):
+        groups: dict[str, list[Attempt]] = defaultdict(list)
+        spared: dict[str, list[Avoided]] = defaultdict(list)
+        if by in _GROUPS_OF_AVOIDED:
+            for one in avoided:
+                spared[_GROUPS_OF_AVOIDED[by](one)].append(one)
+        for name in spared:
+            groups[name] = []
+        for attempt in attempts:
+            groups[GROUPS[by](attempt)].append(attempt)
+    return UsageReport(
+        (*(summed(name, members) for name, members in groups.items()), summed("total", attempts)),
+        tuple(summed_avoided(avoided)),
+        {name: tuple(summed_avoided(members)) for name, members in spared.items()},
+    )
+
+
+def fragment_sums(store_dir: Path, period: Period | None = None) -> list[FragmentSum]:
+    """What each part of the prompts took, the largest first, then the answers, and `total` last.
+
+    Raises:
+        StoreError: the file can't be read.
+    """
+    with _rows(store_dir, period) as (attempts, _):
+        return summed_by_fragment(attempts)
+
+
+def top_calls(
+    store_dir: Path, most: Literal["slow", "costly"], count: int, period: Period | None = None
+) -> list[Attempt]:
+    """The slowest or costliest single requests, the worst first; those of batches, which nobody waits for, aren't slow.
+
+    Raises:
+        StoreError: the file can't be read.
+    """
+    with _rows(store_dir, period) as (attempts, _):
+        sent = [attempt for attempt in attempts if attempt.status != "cached"]
+    if most == "slow":
+        waited_for = [attempt for attempt in sent if not attempt.batch_id]
+        return sorted(waited_for, key=lambda attempt: -attempt.latency_s)[:count]
+    priced = [attempt for attempt in sent if attempt.cost_usd is not None]
+    return sorted(priced, key=lambda attempt: -(attempt.cost_usd or 0))[:count]
+
+
+@contextlib.contextmanager
+def _rows(store_dir: Path, period: Period | None) -> Iterator[tuple[list[Attempt], list[Avoided]]]:
+    period = period or Period()
     with contextlib.closing(UsageLog(store_dir)) as log:
-        attempts = list(log.attempts(since, log.last_run() if run == "last" else run))
-    groups: dict[str, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        groups[GROUPS[by](attempt)].append(attempt)
-    return [*(summed(name, members) for name, members in groups.items()), summed("total", attempts)]
+        run = log.last_run() if period.run == "last" else period.run
+        yield list(log.attempts(period.since, run)), list(log.avoided(period.since, run))
 
 
 def cache_info(store_dir: Path) -> CacheInfo:

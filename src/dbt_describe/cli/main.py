@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dbt_describe.cli.accounts import cache, usage
+from dbt_describe.cli.cache import cache
+from dbt_describe.cli.usage import usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
 
 if TYPE_CHECKING:

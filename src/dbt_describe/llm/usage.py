@@ -201,7 +201,10 @@ class UsageLog:
 
     def last_run(self) -> str:
         """The run of the newest row, or empty."""
-        row = self._connection.execute("SELECT run FROM attempts ORDER BY at DESC, rowid DESC LIMIT 1").fetchone()
+        row = self._connection.execute(
+            "SELECT run FROM (SELECT run, at FROM attempts UNION ALL SELECT run, at FROM avoided) "
+            "ORDER BY at DESC LIMIT 1"
+        ).fetchone()
         return str(row[0]) if row else ""
 
     def close(self) -> None:

@@ -1,0 +1,155 @@
+"""Usage as a person reads it: rows of `rows.py` as tables that fit a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbt_describe.accounts import AvoidedSum
+
+Cell = str | int | float | None
+Row = dict[str, Cell]
+NOTHING = "Nothing has been asked yet."
+_WIDEST_NAME = 36
+"""Characters of a group's name, so that the table stays within 120."""
+
+
+def render_sums(by: str, rows: Sequence[Row], avoided: Sequence[AvoidedSum] = (), *, all_columns: bool = False) -> str:
+    """A line for each group, the sum last, and what was saved below it."""
+    savings = _savings(rows[-1], avoided)
+    if len(rows) == 1 and not savings:
+        return NOTHING
+    heads = [head for head in _COLUMNS if all_columns or head not in _RARE_COLUMNS]
+    lines = _aligned([by, *heads], [[_name(row[by]), *(_COLUMNS[head](row) for head in heads)] for row in rows])
+    return "\n".join([*lines, *savings])
+
+
+def render_fragments(rows: Sequence[Row]) -> str:
+    """A line for each part of the prompts, with its share of the input."""
+    whole = int(rows[-1]["input_tokens"] or 0)
+    if not whole:
+        return NOTHING
+    lines = [
+        [
+            _name(row["fragment"]),
+            _count(row["requests"]),
+            _count(row["input_tokens"]),
+            f"{int(row['input_tokens'] or 0) / whole:.0%}",
+            _count(row["output_tokens"]),
+            _cost(row),
+        ]
+        for row in rows
+    ]
+    return "\n".join(_aligned(["fragment", "requests", "tokens in", "share", "out", "cost"], lines))
+
+
+def render_calls(rows: Sequence[Row]) -> str:
+    """A line for each request."""
+    if not rows:
+        return NOTHING
+    lines = [
+        [
+            str(row["at"]).replace("T", " ").removesuffix("Z"),
+            _seconds(row["latency_s"]),
+            "unknown" if row["cost_usd"] is None else _money(_decimal(row["cost_usd"])),
+            _count(row["input_tokens"]),
+            _count(row["output_tokens"]),
+            str(row["status"]),
+            str(row["model"]),
+            _name(row["node"]),
+        ]
+        for row in rows
+    ]
+    heads = ["at (UTC)", "took", "cost", "tokens in", "out", "status", "model", "node"]
+    return "\n".join(_aligned(heads, lines, words={0, 5, 6, 7}))
+
+
+def _aligned(heads: Sequence[str], lines: Sequence[Sequence[str]], words: set[int] | None = None) -> list[str]:
+    """Columns as wide as they must be: numbers to the right, those of `words` (else the first one) to the left."""
+    words = words or {0}
+    widths = [max(len(line[index]) for line in (heads, *lines)) for index in range(len(heads))]
+
+    def joined(line: Sequence[str]) -> str:
+        cells = (
+            f"{cell:<{width}}" if index in words else f"{cell:>{width}}"
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    return [joined(heads), *map(joined, lines)]
+
+
+def _savings(total: Row, avoided: Sequence[AvoidedSum]) -> list[str]:
+    """What was saved, in words, after an empty line; nothing where nothing was."""
+    lines, ways = [], []
+    if total["kept"]:
+        answers = "answer that was" if total["kept"] == 1 else "answers that were"
+        ways.append(f"{_money(_decimal(total['saved_usd']))} by {_count(total['kept'])} {answers} kept")
+    prompt_cache = _decimal(total["prompt_cache_saved_usd"])
+    if prompt_cache > 0:
+        ways.append(f"{_money(prompt_cache)} by the providers' prompt caches")
+    if ways:
+        lines.append(f"Saved {', '.join(ways)}.")
+    if prompt_cache < 0:
+        lines.append(f"The providers' prompt caches cost {_money(-prompt_cache)} more than they saved.")
+    for one in avoided:
+        descriptions = "description" if one.descriptions == 1 else "descriptions"
+        cost = "an unknown cost" if one.cost_usd is None else _money(one.cost_usd)
+        lines.append(
+            f"Not asked for ({one.reason}): {_count(one.descriptions)} {descriptions}, "
+            f"about {_count(one.tokens_estimated)} tokens and {cost}."
+        )
+    return ["", *lines] if lines else []
+
+
+def _cost(row: Row) -> str:
+    """The cost, `unknown`, or `>` the part of it that is known."""
+    if not row["unpriced"]:
+        return _money(_decimal(row["cost_usd"]))
+    known = _decimal(row["known_cost_usd"])
+    return f">{_money(known)}" if known else "unknown"
+
+
+def _money(cost_usd: Decimal) -> str:
+    return f"{'-' if cost_usd < 0 else ''}${abs(cost_usd):,.4f}"
+
+
+def _decimal(cell: Cell) -> Decimal:
+    return Decimal(str(cell or 0))
+
+
+def _count(cell: Cell) -> str:
+    return f"{int(cell or 0):,}"
+
+
+def _seconds(cell: Cell) -> str:
+    return "-" if cell is None else f"{float(cell):.2f} s"
+
+
+def _name(cell: Cell) -> str:
+    """A name of bearable length: its end tells more than its beginning."""
+    name = str(cell) or "(none)"
+    return name if len(name) <= _WIDEST_NAME else f"…{name[1 - _WIDEST_NAME :]}"
+
+
+_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    "requests": lambda row: _count(row["requests"]),
+    "failed": lambda row: _count(row["failed"]),
+    "retries": lambda row: _count(row["retries"]),
+    "kept": lambda row: _count(row["kept"]),
+    "hit rate": lambda row: f"{float(row['hit_rate'] or 0):.0%}",
+    "tokens in": lambda row: _count(row["input_tokens"]),
+    "cached": lambda row: _count(row["cached_input_tokens"]),
+    "written": lambda row: _count(row["cache_write_tokens"]),
+    "out": lambda row: _count(row["output_tokens"]),
+    "reasoning": lambda row: _count(row["reasoning_tokens"]),
+    "cost": _cost,
+    "saved": lambda row: _money(_decimal(row["saved_usd"]) + _decimal(row["prompt_cache_saved_usd"])),
+    "p50": lambda row: _seconds(row["latency_p50_s"]),
+    "p95": lambda row: _seconds(row["latency_p95_s"]),
+    "p99": lambda row: _seconds(row["latency_p99_s"]),
+    "first token": lambda row: _seconds(row["first_token_p50_s"]),
+}
+_RARE_COLUMNS = frozenset({"retries", "hit rate", "written", "reasoning", "p99", "first token"})
