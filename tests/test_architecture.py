@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "prompting",
     },
     "accounts": FOUNDATION | {"llm"},
-    "cli": FOUNDATION | {"accounts", "run", "settings", "report", "progress", "planning"},
+    "logs": FOUNDATION | {"llm", "settings"},
+    "cli": FOUNDATION | {"accounts", "logs", "run", "settings", "report", "progress", "planning"},
     "__main__": {"cli"},
     "__init__": {"run", "settings", "report", "progress"},
 }

@@ -65,8 +65,8 @@ class UsageReport(msgspec.Struct, frozen=True):
     """One for each group, in the order in which they first occur, and `total` last; that alone where nothing is."""
     avoided: tuple[AvoidedSum, ...] = ()
     """What needn't be asked, one for each reason."""
-    avoided_by_group: Mapping[str, tuple[AvoidedSum, ...]] = {}
-    """The same for each group; empty where the groups can't tell, as nobody knows which model it spared."""
+    avoided_by_group: Mapping[str, tuple[AvoidedSum, ...]] | None = None
+    """The same for each group; None where the groups can't tell, as nobody knows which model it spared."""
 
 
 def usage_report(store_dir: Path, by: str = "run", period: Period | None = None) -> UsageReport:
@@ -76,19 +76,18 @@ def usage_report(store_dir: Path, by: str = "run", period: Period | None = None)
         StoreError: the file can't be read.
     """
     with _rows(store_dir, period) as (attempts, avoided):
-        groups: dict[str, list[Attempt]] = defaultdict(list)
-        spared: dict[str, list[Avoided]] = defaultdict(list)
-        if by in _GROUPS_OF_AVOIDED:
+        members: dict[str, list[Attempt]] = defaultdict(list)
+        for attempt in attempts:
+            members[GROUPS[by](attempt)].append(attempt)
+        spared: dict[str, list[Avoided]] | None = defaultdict(list) if by in _GROUPS_OF_AVOIDED else None
+        if spared is not None:
             for one in avoided:
                 spared[_GROUPS_OF_AVOIDED[by](one)].append(one)
-        for name in spared:
-            groups[name] = []
-        for attempt in attempts:
-            groups[GROUPS[by](attempt)].append(attempt)
+    first = {name: rows[0].at for found in (spared or {}, members) for name, rows in found.items()}
     return UsageReport(
-        (*(summed(name, members) for name, members in groups.items()), summed("total", attempts)),
+        (*(summed(name, members[name]) for name in sorted(first, key=first.__getitem__)), summed("total", attempts)),
         tuple(summed_avoided(avoided)),
-        {name: tuple(summed_avoided(members)) for name, members in spared.items()},
+        None if spared is None else {name: tuple(summed_avoided(spared[name])) for name in first},
     )
 
 

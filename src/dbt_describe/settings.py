@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 DEFAULT_CONCURRENCY = 16
 """Requests in flight: well under what providers' lowest paid tiers refuse, enough to fill a DAG's width."""
 DEFAULT_TIMEOUT_S = 120.0
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
 
 class Secret(str):
@@ -118,6 +120,12 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:
     """Whether colours are welcome (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")
+
+
+def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What the environment holds under names that say it's secret: `…_API_KEY`, `DBT_PASSWORD`, `DBT_ENV_SECRET_…`."""
+    env = os.environ if environ is None else environ
+    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and value)
 
 
 def _joined(words: str | Sequence[str]) -> str:

@@ -51,6 +51,20 @@ _SHARED_OPTIONS = (
         help="Language model to ask, e.g. openai/gpt-6-luna. Default: none, lineage and rules alone.",
     ),
     click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
+    click.option(
+        "--log-level",
+        type=click.Choice(("debug", "info", "warn", "error")),
+        default="warn",
+        show_default=True,
+        envvar="DBT_DESCRIBE_LOG_LEVEL",
+        help="What is logged on stderr; debug tells each request's parts, sizes and times.",
+    ),
+    click.option(
+        "--log-bodies",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Add what models are asked and answer to FILE, as JSON lines without keys.",
+    ),
     click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own."),
 )
 
@@ -154,6 +168,7 @@ def _settings(
 ) -> Settings:
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
+    _start_logging(shared["log_level"], shared["log_bodies"])
     for flag in ("select", "exclude"):
         if any(not value.strip() for value in shared[flag]):
             raise click.UsageError(f"--{flag} needs a value.")
@@ -173,6 +188,13 @@ def _settings(
         dry_run=dry_run,
         use_cache=use_cache,
     )
+
+
+def _start_logging(level: str, bodies: Path | None) -> None:
+    """Log on stderr until the command ends."""
+    from dbt_describe.logs import logging_to  # noqa: PLC0415 - --help must not wait for it
+
+    click.get_current_context().with_resource(logging_to(_complain, level, bodies))
 
 
 def _show(text: str) -> None:

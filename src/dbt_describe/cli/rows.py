@@ -13,7 +13,8 @@ from dbt_describe.cli.tables import Row
 def rows_of_sums(by: str, report: UsageReport) -> list[Row]:
     """A row for each group, `total` last."""
     *groups, total = report.sums
-    rows = [_row(by, group, report.avoided_by_group.get(group.group)) for group in groups]
+    avoided = report.avoided_by_group
+    rows = [_row(by, group, None if avoided is None else avoided[group.group]) for group in groups]
     return [*rows, _row(by, total, report.avoided)]
 
 

@@ -125,7 +125,8 @@ def _count(cell: Cell) -> str:
 
 
 def _seconds(cell: Cell) -> str:
-    return "-" if cell is None else f"{float(cell):.2f} s"
+    """A time; there is none where nothing has answered."""
+    return f"{float(cell):.2f} s" if cell else "-"
 
 
 def _name(cell: Cell) -> str:
