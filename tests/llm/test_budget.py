@@ -7,6 +7,7 @@ import datetime
 import random
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError
 from dbt_describe.llm import config
 from dbt_describe.llm.budget import Amount, Budget, Spending, amount_of, began, check_prices
+from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.surroundings import Memory
 from dbt_describe.llm.usage import Spent
 from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
@@ -263,3 +266,19 @@ def test_what_failed_attempts_were_billed_for_is_counted_too() -> None:
 def test_a_day_begins_at_midnight_here() -> None:
     here = datetime.datetime.fromtimestamp(began(MONDAY)).astimezone()
     assert (here.date(), here.hour, here.minute) == (MONDAY, 0, 0)
+
+
+def test_a_gateway_refuses_what_doesnt_fit_and_still_gives_kept_answers(tmp_path: Path) -> None:
+    async def ask() -> list[Reply | BaseException]:
+        memory = Memory(answers=AnswerCache(tmp_path))
+        async with gateway_of(fake, spending=Spending(limits(max_tokens=300)), memory=memory) as gateway:
+            first = await gateway.complete(asked())
+            gateway.keep(asked(), first)
+            return [first, *await _one_by_one(gateway, asked(node="b", max_output_tokens=300), asked(node="a"))]
+
+    fake = FakeCompleter(priced_reply(150, 20))
+    first, refused, kept = asyncio.run(ask())
+    assert isinstance(first, Reply)
+    assert isinstance(refused, BudgetError)
+    assert isinstance(kept, Reply)
+    assert (kept.from_cache, len(fake.requests)) == (True, 1)

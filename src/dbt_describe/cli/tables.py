@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 Cell = str | int | float | None
 Row = dict[str, Cell]
 NOTHING = "Nothing has been asked yet."
-_WIDEST_NAME = 36
-"""Characters of a group's name, so that the table stays within 120."""
+WIDTH = 120
+"""Characters of a line; names are cut so that it isn't longer."""
+_NARROWEST_NAMES = 24
 
 
 def render_sums(by: str, rows: Sequence[Row], avoided: Sequence[AvoidedSum] = (), *, all_columns: bool = False) -> str:
@@ -63,22 +64,33 @@ def render_calls(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     heads = ["at (UTC)", "took", "cost", "tokens in", "out", "status", "model", "node"]
-    return "\n".join(_aligned(heads, lines, words={0, 5, 6, 7}))
+    return "\n".join(_aligned(heads, lines, words=frozenset({0, 5, 6, 7}), names=7))
 
 
-def _aligned(heads: Sequence[str], lines: Sequence[Sequence[str]], words: set[int] | None = None) -> list[str]:
-    """Columns as wide as they must be: numbers to the right, those of `words` (else the first one) to the left."""
-    words = words or {0}
-    widths = [max(len(line[index]) for line in (heads, *lines)) for index in range(len(heads))]
+def _aligned(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], *, words: frozenset[int] = frozenset({0}), names: int = 0
+) -> list[str]:
+    """Columns as wide as they must be: numbers to the right, those of `words` to the left; `names` is cut to fit."""
+    rows = [list(line) for line in (heads, *lines)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(heads))]
+    room = WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[names]
+    widths[names] = min(widths[names], max(room, _NARROWEST_NAMES))
+    for row in rows:
+        row[names] = _cut(row[names], widths[names])
 
-    def joined(line: Sequence[str]) -> str:
+    def joined(row: Sequence[str]) -> str:
         cells = (
             f"{cell:<{width}}" if index in words else f"{cell:>{width}}"
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         return "  ".join(cells).rstrip()
 
-    return [joined(heads), *map(joined, lines)]
+    return [joined(row) for row in rows]
+
+
+def _cut(name: str, width: int) -> str:
+    """A name of at most so many characters: its end tells more than its beginning."""
+    return name if len(name) <= width else f"…{name[1 - width :]}"
 
 
 def _savings(total: Row, avoided: Sequence[AvoidedSum]) -> list[str]:
@@ -130,9 +142,7 @@ def _seconds(cell: Cell) -> str:
 
 
 def _name(cell: Cell) -> str:
-    """A name of bearable length: its end tells more than its beginning."""
-    name = str(cell) or "(none)"
-    return name if len(name) <= _WIDEST_NAME else f"…{name[1 - _WIDEST_NAME :]}"
+    return str(cell) or "(none)"
 
 
 _COLUMNS: Mapping[str, Callable[[Row], str]] = {
@@ -153,4 +163,4 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "p99": lambda row: _seconds(row["latency_p99_s"]),
     "first token": lambda row: _seconds(row["first_token_p50_s"]),
 }
-_RARE_COLUMNS = frozenset({"retries", "hit rate", "written", "reasoning", "p99", "first token"})
+_RARE_COLUMNS = frozenset({"retries", "hit rate", "cached", "written", "reasoning", "p99", "first token"})
