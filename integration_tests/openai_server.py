@@ -56,6 +56,14 @@ _ERRORS: dict[str, tuple[int, dict[str, str], str, str, str]] = {
     "quota": (429, {}, "insufficient_quota", "insufficient_quota", "You exceeded your current quota"),
     "400": (400, {}, "invalid_request_error", "invalid_value", "Something is off"),
     "context": (400, {}, "invalid_request_error", "context_length_exceeded", "maximum context length is 4096 tokens"),
+    "400_parameter": (
+        400,
+        {},
+        "invalid_request_error",
+        "unsupported_parameter",
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    ),
+    "retry_tomorrow": (429, {"retry-after": "86400"}, "requests", "rate_limit_exceeded", "Rate limit reached"),
     "401": (401, {}, "invalid_request_error", "invalid_api_key", "Incorrect API key provided"),
     "403": (403, {}, "invalid_request_error", "forbidden", "Country not supported"),
     "404_model": (404, {}, "invalid_request_error", "model_not_found", "The model does not exist"),
@@ -65,6 +73,21 @@ _ERRORS: dict[str, tuple[int, dict[str, str], str, str, str]] = {
     "502": (502, {}, "server_error", "bad_gateway", "Bad gateway"),
     "503": (503, {}, "server_error", "overloaded", "Overloaded"),
     "529": (529, {}, "overloaded_error", "overloaded", "Overloaded"),
+}
+
+# What each of them says when a prompt is too long (2026-11).
+CONTEXT_WORDS = {
+    "openai": "This model's maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens.",
+    "anthropic": "prompt is too long: 210000 tokens > 200000 maximum",
+    "llama-server": "the request exceeds the available context size, try increasing it",
+    "litellm": "ContextWindowExceededError: the input is too long",
+    "gemini": "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+    "ollama": "the input length exceeds the context length",
+    "cerebras": "Please reduce the length of the messages or completion. Current length is 9121 while limit is 8192",
+    "lm-studio": "Trying to keep the first 5000 tokens when context the overflows. The model is loaded with 4096.",
+}
+_ERRORS |= {
+    f"context_{name}": (400, {}, "invalid_request_error", "bad_request", words) for name, words in CONTEXT_WORDS.items()
 }
 
 
@@ -255,6 +278,11 @@ class OpenAIServer:
     def base_url(self) -> str:
         """What OPENAI_BASE_URL is set to."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @property
+    def begun(self) -> int:
+        """Requests that have come in, those still unanswered included."""
+        return self._begun
 
     def fault_at(self, number: int) -> str:
         """The kind of fault that strikes a request, or empty."""

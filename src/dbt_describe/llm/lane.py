@@ -19,6 +19,7 @@ from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
 from dbt_describe.llm.cache import Cache
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN
+from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.flight import SingleFlight
 from dbt_describe.llm.ledger import Ledger
@@ -118,7 +119,7 @@ class ModelLane:
     def _endpoint_stack(self, endpoint: Endpoint) -> Completer:
         around = self._around
         provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
-        if endpoint.is_local:
+        if endpoint.is_local and endpoint.timeouts == Timeouts():
             provider = PatientStart(provider)
         ledger = Ledger(
             Logged(provider, endpoint.shown, (endpoint.api_key,)),

@@ -15,20 +15,25 @@ LOADING_S = 600.0
 
 
 class PatientStart:
-    """The layer that allows a local model a slow first answer: it is being loaded, not stuck."""
+    """The layer that allows a local model a slow first answer: it is being loaded, not stuck.
+
+    A server that gives none in all that time isn't waited for as long again.
+    """
 
     def __init__(self, inner: Completer, loading_s: float = LOADING_S) -> None:
         self._inner = inner
         self._loading_s = loading_s
-        self._has_answered = False
+        self._is_loaded = False
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer."""
-        if not self._has_answered:
-            request = msgspec.structs.replace(request, timeout_s=max(request.timeout_s, self._loading_s))
-        reply = await self._inner.complete(request)
-        self._has_answered = True
-        return reply
+        if self._is_loaded:
+            return await self._inner.complete(request)
+        patient = msgspec.structs.replace(request, timeout_s=max(request.timeout_s, self._loading_s))
+        try:
+            return await self._inner.complete(patient)
+        finally:
+            self._is_loaded = True
 
 
 class PrefixFirst:
