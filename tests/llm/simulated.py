@@ -17,9 +17,10 @@ from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import RateLimit, Reply, Request, Usage
 
 T = TypeVar("T")
+Style = Literal["bucket", "fixed", "sliding"]
 
 
-class _NoWait(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _NoWait(selectors.DefaultSelector):
     """Where the loop would wait for a timer it is that much later at once."""
 
     passed_s = 0.0
@@ -60,7 +61,7 @@ class Meter:
     counts the last 60 s.
     """
 
-    def __init__(self, limit: int, style: Literal["bucket", "fixed", "sliding"]) -> None:
+    def __init__(self, limit: int, style: Style) -> None:
         self.limit, self.style = limit, style
         self.level, self.at_s = float(limit), 0.0
         self.recent: deque[tuple[float, int]] = deque()
@@ -108,15 +109,16 @@ class Meter:
 class LimitedServer:
     """Answers after some seconds, and refuses what is over its limits. It counts the real tokens of each request.
 
-    A request's `node` holds its real tokens: `input output`.
+    A request's `node` holds its real tokens: `input output`. Headers are `stamped` when it is
+    `arriving`, when its answer is `leaving`, or `never`.
     """
 
     def __init__(
         self,
         requests: int,
         tokens: int,
-        style: Literal["bucket", "fixed", "sliding"] = "bucket",
-        stamped: Literal["never", "arriving", "leaving"] = "never",
+        style: Style = "bucket",
+        stamped: str = "never",
         latency_s: tuple[float, float] = (0.5, 4.0),
         seed: int = 0,
     ) -> None:

@@ -172,9 +172,11 @@ class BucketSet:
     ) -> None:
         """See `Buckets`. Where headers don't name the limit that was hit it may have been any."""
         told = tuple(told)
-        self.observe(Reservation(NOTHING, 0.0), told, now_s)
-        hit = {limit.kind for limit in told if limit.remaining == 0} & self.buckets.keys() or set(self.buckets)
-        for kind in hit:
+        full = {limit.kind for limit in told if limit.remaining == 0}
+        # What is left of the limit that was hit is told better by how long the server asks to wait.
+        unknown = msgspec.structs.replace(reservation, taken={})
+        self.observe(unknown, (_without_remaining(limit) if limit.kind in full else limit for limit in told), now_s)
+        for kind in full & self.buckets.keys() or set(self.buckets):
             bucket = self.buckets[kind]
             if is_first and not told:
                 # There was room by our account: the server doesn't allow that much at once.
@@ -258,3 +260,7 @@ def full_buckets(limits: Limits, now_s: float) -> dict[Kind, Bucket]:
     return {
         kind: Bucket(limit, limit * (1 - MARGIN), now_s, setting=limit) for kind, limit in settings.items() if limit
     }
+
+
+def _without_remaining(limit: RateLimit) -> RateLimit:
+    return msgspec.structs.replace(limit, remaining=None)

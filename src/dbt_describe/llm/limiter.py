@@ -22,7 +22,7 @@ from dbt_describe.llm.retry import Sleep
 from dbt_describe.llm.turns import Turns
 
 WORTH_TELLING_S = 2.0
-TOLD_EVERY_S = 60.0
+TOLD_EVERY_S = 600.0
 """That requests wait for a limit per minute is said once in that time."""
 
 
@@ -209,7 +209,7 @@ class Limiter:
         self._tell_limits_from = now_s + TOLD_EVERY_S
         self._say(
             f"{self._name} allows {line.buckets.limit(kind):,} {kind.replace('_', ' ')} a minute: "
-            f"{counted(self._waiting)}, the first one {in_words(reservation.wait_s)}."
+            f"the next one waits {in_words(reservation.wait_s)} for that."
         )
 
 

@@ -12,6 +12,7 @@ LONGEST_PAUSE_S = 120.0
 """A server that asks for more is closed: who waits for it is told so instead."""
 RAMP_S = 3.0
 """After a pause requests start one by one over that time, not all at once."""
+LONGEST_GAP_S = 0.5
 
 
 class Pauses:
@@ -64,5 +65,5 @@ class Pauses:
         if self.ends_at is None or now_s >= self.ends_at + RAMP_S:
             return 0.0
         start_at = max(now_s, self.ends_at, self._next_start_at)
-        self._next_start_at = start_at + RAMP_S / turns
+        self._next_start_at = start_at + min(LONGEST_GAP_S, RAMP_S / turns)
         return start_at - now_s

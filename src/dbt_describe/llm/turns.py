@@ -20,6 +20,7 @@ class Turns:
         self._allowed = self._most
         self._taken = 0
         self._successes = 0
+        self._first: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.round = 0
         """How often it was halved; what began in an earlier round says nothing about this one."""
@@ -31,11 +32,12 @@ class Turns:
 
     async def take(self, *, first: bool = False) -> None:
         """Wait for a turn; `first` is for those that have waited before. A cancelled wait takes none."""
-        if self._taken < self._allowed and not self._waiting:
+        if self._taken < self._allowed and not self._first and not self._waiting:
             self._taken += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        line = self._first if first else self._waiting
+        line.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -43,7 +45,7 @@ class Turns:
             if turn.done() and not turn.cancelled():
                 self._taken -= 1
             else:
-                self._waiting.remove(turn)
+                line.remove(turn)
             self._grant()
             raise
 
@@ -72,11 +74,9 @@ class Turns:
             self._grant()
 
     def _grant(self) -> None:
-        while self._waiting and self._taken < self._allowed:
-            turn = self._waiting.popleft()
-            if turn.done():
-                # Cancelled, and about to find out: it looks for itself in the queue.
-                self._waiting.appendleft(turn)
+        while self._taken < self._allowed and (line := self._first or self._waiting):
+            if line[0].done():
+                # Cancelled, and about to leave the line by itself.
                 return
             self._taken += 1
-            turn.set_result(None)
+            line.popleft().set_result(None)
