@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.messages import RateLimit
 
 # Codes and types of a 429 or 402 that no waiting cures.
 # Source: openai/codex's list and Anthropic's error reference, 2026-11.
@@ -23,6 +24,8 @@ QUOTA_CODES = frozenset(
 )
 # 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
 TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# 503 is what Ollama answers when its queue is full.
+OVERLOAD_STATUSES = frozenset({503, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio and Groq word an overflow
 # (2026-11).
@@ -47,12 +50,25 @@ SHORTEST_SECRET = 8
 
 
 class TransientError(LlmError):
-    """It may work in a moment. `retry_after_s` is what the server asked for, or None."""
+    """It may work in a moment. `retry_after_s` is what the server asked for, or None.
 
-    def __init__(self, message: str, retry_after_s: float | None = None, *, is_rate_limit: bool = False) -> None:
+    `rate_limits` is what the response's headers say of the limits; `is_overload`: the server has too much to do now.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        is_rate_limit: bool = False,
+        is_overload: bool = False,
+        rate_limits: tuple[RateLimit, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.is_rate_limit = is_rate_limit
+        self.is_overload = is_overload
+        self.rate_limits = rate_limits
 
 
 class AdaptedError(LlmError):
@@ -106,6 +122,7 @@ def error_of(fault: Fault) -> LlmError:
             f"{fault.endpoint} answered HTTP {fault.status}: {said}.",
             fault.retry_after_s,
             is_rate_limit=fault.status == 429,
+            is_overload=fault.status in OVERLOAD_STATUSES,
         )
     if fault.status == 404:
         return _not_found(fault, said)

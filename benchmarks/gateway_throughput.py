@@ -1,0 +1,202 @@
+"""What the gateway adds to the SDK: to the time of many requests, and to their CPU.
+
+    python -m benchmarks.gateway_throughput [--profile FILE]
+
+1,000 different requests, each as large as a node with a dozen columns, to a loopback server that takes 0.2 s for each
+answer; 64 at once. First through the SDK alone, then through the whole gateway with its answer cache, its usage log,
+prices and limits, and last through all its layers over a provider that answers at once. Wall time is compared with the
+least that 64 at once allow; CPU is that of this process, the server is another one. At 0.2 s and 64 at once there are
+3.1 ms for each request, all told: on a machine where the SDK alone needs more than that nothing comes near the ideal.
+Exits 1 where a bound isn't kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import openai
+
+from benchmarks.loopback import loopback
+from dbt_describe.llm.cache import AnswerCache
+from dbt_describe.llm.gateway import Gateway, GatewaySettings, Memory, open_gateway
+from dbt_describe.llm.messages import Message, Probed, RateLimit, Reply, Request, Usage
+from dbt_describe.llm.providers.chat_completions import body_of
+from dbt_describe.llm.providers.forms import first_form
+from dbt_describe.llm.usage import UsageLog
+
+REQUESTS = 1000
+CONCURRENCY = 64
+LATENCY_S = 0.2
+WARM_UP = range(-CONCURRENCY, 0)
+RUNS = 3
+MOST_OF_IDEAL = 1.15
+MOST_CPU_MS = 3.0
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "columns": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "description": {"type": "string"}},
+                "required": ["name", "description"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["columns"],
+    "additionalProperties": False,
+}
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One run."""
+
+    wall_s: float
+    cpu_ms: float
+    """For each request."""
+
+
+def requests(numbers: range) -> list[Request]:
+    """Questions of about 900 tokens, each another one."""
+    instructions = "Describe what each column holds, from the SQL alone. " * 30
+    return [
+        Request(
+            model="openai/loopback",
+            messages=(
+                Message("system", instructions, ends_prefix=True),
+                Message("user", f"model_{number}: " + "select a as column_0, coalesce(b, 0) as column_1 from t " * 30),
+            ),
+            schema=SCHEMA,
+            node=f"model.shop.model_{number}",
+            prompt="model 1",
+        )
+        for number in numbers
+    ]
+
+
+async def measured(ask: Callable[[Request], Awaitable[None]]) -> Measured:
+    """Ask everything, as many at once as allowed by `ask`."""
+    asked = requests(range(REQUESTS))
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
+    await asyncio.gather(*map(ask, asked))
+    cpu_s = time.process_time() - started_cpu_s
+    return Measured(time.perf_counter() - started_s, cpu_s / REQUESTS * 1000)
+
+
+async def through_sdk(base_url: str) -> Measured:
+    """The SDK alone, with the same requests."""
+    turns = asyncio.Semaphore(CONCURRENCY)
+    async with openai.AsyncOpenAI(api_key="none", base_url=base_url, max_retries=0) as client:
+
+        async def ask(request: Request) -> None:
+            async with turns:
+                await client.chat.completions.create(**body_of(request, "loopback", first_form(base_url)))
+
+        # Imports and connections are everybody's.
+        await asyncio.gather(*map(ask, requests(WARM_UP)))
+        return await measured(ask)
+
+
+async def through_gateway(base_url: str, store: Path) -> Measured:
+    """The whole gateway."""
+    settings = GatewaySettings("openai/loopback", base_url, concurrency=CONCURRENCY)
+    return await through(open_gateway(settings, memory_in(store)))
+
+
+async def through_layers(store: Path) -> Measured:
+    """All of the gateway but the provider."""
+    return await through(
+        Gateway(Instant(), lambda usage, _: Decimal(usage.output_tokens), CONCURRENCY, memory=memory_in(store))
+    )
+
+
+async def through(gateway: Gateway) -> Measured:
+    """A gateway; each answer is kept, as a writer keeps a good one."""
+    async with gateway:
+
+        async def ask(request: Request) -> None:
+            gateway.keep(request, await gateway.complete(request))
+
+        await asyncio.gather(*map(ask, requests(WARM_UP)))
+        return await measured(ask)
+
+
+def memory_in(store: Path) -> Memory:
+    """A cache and a log in a folder."""
+    return Memory(AnswerCache(store), usage=UsageLog(store), run="benchmark")
+
+
+class Instant:
+    """A provider that answers at once."""
+
+    async def complete(self, request: Request) -> Reply:
+        told = (RateLimit("requests", 1_000_000, 999_999, 0.001),)
+        return Reply("x" * 600, model=request.model_name, usage=Usage(900, 200), rate_limits=told)
+
+    async def probe(self, model: str) -> Probed | None:
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+Runs = list[tuple[Measured, Measured, Measured]]
+
+
+def once(base_url: str) -> tuple[Measured, Measured, Measured]:
+    """The SDK alone, the gateway, and its layers alone."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        return (
+            asyncio.run(through_sdk(base_url)),
+            asyncio.run(through_gateway(base_url, Path(one))),
+            asyncio.run(through_layers(Path(other))),
+        )
+
+
+def is_kept(runs: Runs) -> bool:
+    """Print the runs, and whether their medians keep the bounds."""
+    ideal_s = math.ceil(REQUESTS / CONCURRENCY) * LATENCY_S
+    for sdk, gateway, layers in runs:
+        print(
+            f"SDK {sdk.wall_s / ideal_s:.3f} × the ideal of {ideal_s:.1f} s, {sdk.cpu_ms:.2f} ms of CPU a request; "
+            f"gateway {gateway.wall_s / ideal_s:.3f} ×, {gateway.cpu_ms:.2f} ms; its layers {layers.cpu_ms:.2f} ms"
+        )
+    wall = statistics.median(gateway.wall_s / ideal_s for _, gateway, _ in runs)
+    added_ms = statistics.median(gateway.cpu_ms - sdk.cpu_ms for sdk, gateway, _ in runs)
+    layers_ms = statistics.median(layers.cpu_ms for _, _, layers in runs)
+    print(
+        f"median: {wall:.3f} × the ideal (at most {MOST_OF_IDEAL}); {added_ms:.2f} ms added to the SDK's, "
+        f"{layers_ms:.2f} ms by the layers (at most {MOST_CPU_MS})"
+    )
+    return wall <= MOST_OF_IDEAL and max(added_ms, layers_ms) <= MOST_CPU_MS
+
+
+def main() -> int:
+    """Measure, or profile the gateway alone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--profile", metavar="FILE", help="write a profile of one run through the gateway")
+    profile = parser.parse_args().profile
+    with loopback(LATENCY_S) as base_url:
+        if profile:
+            with tempfile.TemporaryDirectory() as store, cProfile.Profile() as profiler:
+                asyncio.run(through_gateway(base_url, Path(store)))
+            profiler.dump_stats(profile)
+            return 0
+        return 0 if is_kept([once(base_url) for _ in range(RUNS)]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
