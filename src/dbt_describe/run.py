@@ -168,7 +168,7 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
     Raises:
         LlmSettingsError: the model's provider isn't known, or has no key.
     """
-    if settings.llm.model:
+    if settings.llm.config.model:
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
         return open_llm_writer(settings.llm, settings.concurrency, asks=asks, warn=progress.say)

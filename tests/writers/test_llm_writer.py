@@ -12,13 +12,14 @@ import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
+from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
-from dbt_describe.settings import LlmSettings, Secret
+from dbt_describe.settings import LlmSettings
 from dbt_describe.writers.llm import LlmWriter, open_llm_writer
 from dbt_describe.writers.protocol import Writer, WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
@@ -360,7 +361,7 @@ def test_usage_of_all_requests_is_summed() -> None:
 
 
 def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
-    settings = LlmSettings("openai/gpt-6-luna", api_key=Secret("sk-x"))
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), environ={"OPENAI_API_KEY": "sk-x"})
     made = open_llm_writer(settings, concurrency=2)
     asyncio.run(made.aclose())
     estimate = made.estimate(ALL, project(), LINEAGE, KNOWN)
@@ -371,13 +372,14 @@ def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
 
 def test_an_estimate_needs_no_key() -> None:
     with pytest.raises(LlmSettingsError):
-        open_llm_writer(LlmSettings("openai/gpt-6-luna"))
-    made = open_llm_writer(LlmSettings("openai/gpt-6-luna"), asks=False)
+        open_llm_writer(LlmSettings(LlmConfig(model="openai/gpt-6-luna")))
+    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/gpt-6-luna")), asks=False)
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).calls == 1
 
 
 def test_a_local_model_is_estimated_to_cost_nothing() -> None:
-    made = open_llm_writer(LlmSettings("openai/tiny", base_url=Secret("http://localhost:1/v1")))
+    environ = {"OPENAI_BASE_URL": "http://localhost:1/v1"}
+    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/tiny"), environ=environ))
     asyncio.run(made.aclose())
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
 

@@ -13,7 +13,8 @@ import msgspec
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Money = Annotated[Decimal, msgspec.Meta(ge=0)]
+Money = Decimal
+"""0 or more: who reads the settings checks it, since msgspec 0.22 bounds no Decimal."""
 Texts = str | tuple[str, ...]
 
 

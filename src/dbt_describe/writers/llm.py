@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
@@ -26,7 +28,7 @@ from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.gateway import GatewaySettings, Memory, open_gateway
 from dbt_describe.llm.messages import LlmModel, Reply, Request, Usage
-from dbt_describe.llm.prices import OPENAI_URL, context_window, price_at
+from dbt_describe.llm.prices import context_window, price_at
 from dbt_describe.llm.routes import find_model
 from dbt_describe.llm.usage import UsageLog
 from dbt_describe.planning import Descriptions, Task
@@ -50,20 +52,12 @@ class ModelSettings(Protocol):
     """What opening the writer needs to be told."""
 
     @property
-    def model(self) -> str:
-        """`provider/NAME`."""
+    def config(self) -> LlmConfig:
+        """The gateway's own."""
 
     @property
-    def base_url(self) -> str:
-        """Empty for the provider's own."""
-
-    @property
-    def api_key(self) -> str:
-        """Empty where the endpoint needs none."""
-
-    @property
-    def timeout_s(self) -> float:
-        """Total seconds for one attempt."""
+    def environ(self) -> Mapping[str, str]:
+        """Environment variables with the providers' keys and URLs."""
 
     @property
     def prompts_dir(self) -> Path | None:
@@ -203,27 +197,26 @@ def open_llm_writer(
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
         PromptError: the directory of templates doesn't exist.
     """
+    config = msgspec.structs.replace(settings.config, plans_only=not asks)
+    found = find_model(config.model, config, settings.environ)
+    endpoint = found.endpoints[0]
     gateway_settings = GatewaySettings(
-        model=settings.model,
-        # Plain texts: the settings' own type hides itself when shown, and the SDK wants them as they are.
-        base_url=str(settings.base_url),
-        api_key=str(settings.api_key),
+        model=config.model,
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key,
         concurrency=concurrency,
     )
     templates = open_templates(settings.prompts_dir)
-    find_model(settings.model, LlmConfig(plans_only=True), {})
     gateway = open_gateway(gateway_settings, _memory(settings, warn)) if asks else Unsent()
-    name = settings.model.partition("/")[2].strip()
-    base_url = gateway_settings.base_url or OPENAI_URL
-    tokens = context_window(name, base_url)
+    tokens = context_window(found.name, endpoint.base_url)
     window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
     return LlmWriter(
         gateway,
-        settings.model,
+        config.model,
         templates,
         window=window,
-        timeout_s=settings.timeout_s,
-        price=price_at(name, base_url),
+        timeout_s=config.timeouts.total,
+        price=price_at(found.name, endpoint.base_url),
     )
 
 
