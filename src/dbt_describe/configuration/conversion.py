@@ -107,7 +107,7 @@ class Conversion:
         if holds_secret(keys, value):
             self.complain(
                 keys,
-                "holds a secret. Write it as ${NAME} and set the environment variable NAME; revoke it if others could read it",
+                "holds a secret. Write it as ${NAME} and set the environment variable NAME; revoke it if others saw it",
             )
             return msgspec.UNSET
         if not self._can_expand(value, keys):
