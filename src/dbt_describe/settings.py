@@ -14,6 +14,7 @@ import msgspec
 import platformdirs
 
 from dbt_describe.configuration import Configuration, Flags, find_configuration, load_configuration, merge
+from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
@@ -108,9 +109,18 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     )
 
 
-def environment() -> Mapping[str, str]:
-    """The variables of this process, for who must be told of them."""
-    return os.environ
+def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path, Survey]:
+    """The project's directory, and what is found there and in the environment; `model` is what to ask in any case.
+
+    Raises:
+        ProjectNotFoundError: there is no dbt project.
+        SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
+    """
+    directory = find_project_dir(Path(project_dir or os.environ.get("DBT_PROJECT_DIR") or "."))
+    wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
+    environ = {**os.environ, "LLM_PROVIDER": ""} if wanted else os.environ
+    found = survey_project(directory, environ)
+    return directory, msgspec.structs.replace(found, model=wanted or found.model)
 
 
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -71,10 +71,11 @@ def make_schema() -> Schema:
     kinds = {spec.name: spec.config for spec, _ in our_specs().values()}
     types = tuple(dict.fromkeys((LlmConfig, Own, EndpointConfig, *kinds.values())))
     references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
-    names = {kind: str(reference["$ref"]).rpartition("/")[2] for kind, reference in zip(types, references, strict=True)}
-    described = {**names, **{kind: kind.__name__ for _, kind in _SECTIONS}}
-    for kind, name in described.items():
-        _describe(components[name], kind)
+    names: dict[type[msgspec.Struct], str] = {
+        kind: str(reference["$ref"]).rpartition("/")[2] for kind, reference in zip(types, references, strict=True)
+    }
+    for kind in {*names, *(kind for _, kind in _SECTIONS)}:
+        _describe(components[names.get(kind, kind.__name__)], kind)
     main, own = components.pop(names[LlmConfig]), components.pop(names[Own])
     properties = {**main["properties"], **own["properties"]}
     for name in NO_SETTINGS:
@@ -103,9 +104,8 @@ def _describe(component: Schema, kind: type[msgspec.Struct]) -> None:
     for setting in settings_of(kind):
         found = _loosened(component["properties"][setting.name])
         default = component["properties"][setting.name].get("default")
-        keys = get_args(setting.annotation)[:1]
-        if keys and get_origin(keys[0]) is Literal:
-            found["anyOf"][0]["propertyNames"] = {"enum": sorted(get_args(keys[0]))}
+        if get_origin(setting.annotation) is Mapping and get_args(setting.annotation)[0] is not str:
+            found["anyOf"][0]["propertyNames"] = {"enum": sorted(get_args(get_args(setting.annotation)[0]))}
         if setting.description:
             found["description"] = setting.description
         if isinstance(default, (str, bool, int, float)) and default != "":

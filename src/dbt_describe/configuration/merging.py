@@ -76,7 +76,7 @@ def _with_model(config: LlmConfig, flags: Flags, environ: Mapping[str, str]) -> 
         fallback = () if named == RULES else config.fallback
         config = msgspec.structs.replace(config, model=named, fallback=fallback, routes=routes, small_tasks=None)
     elif not config.model.strip():
-        config = msgspec.structs.replace(config, model=_osmosis_model(environ))
+        config = msgspec.structs.replace(config, model=osmosis_model(environ))
     if not flags.fallback:
         return config
     if not config.model:
@@ -85,7 +85,7 @@ def _with_model(config: LlmConfig, flags: Flags, environ: Mapping[str, str]) -> 
     return msgspec.structs.replace(config, fallback=flags.fallback, routes=routes)
 
 
-def _osmosis_model(environ: Mapping[str, str]) -> str:
+def osmosis_model(environ: Mapping[str, str]) -> str:
     """The model that dbt-osmosis would ask, from LLM_PROVIDER and the provider's own variable; empty without them."""
     provider = environ.get("LLM_PROVIDER", "").strip().lower()
     if not provider:
