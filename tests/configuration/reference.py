@@ -1,6 +1,6 @@
 """What is made from the settings' types: the JSON schema that is shipped, and docs/reference/configuration.md.
 
-`python -m tests.configuration.reference` writes both.
+`python -m tests.configuration.reference` writes both, and the file that the tests compare `init`'s with.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import msgspec
 
 import dbt_describe
 from dbt_describe.configuration.files import NO_SETTINGS, Own
+from dbt_describe.configuration.starter import starter_text
+from dbt_describe.configuration.survey import Survey
 from dbt_describe.configuration.wording import wanted
 from dbt_describe.llm.config import (
     Budget,
@@ -48,6 +50,8 @@ _SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("retry", RetryConfig),
     ("budget", Budget),
 )
+GOLDEN = Path(__file__).parent / "starter_golden.yml"
+SURVEYED = Survey("shop", 3, model="openai/gpt-6-luna")
 _HEAD = (Path(__file__).parent / "configuration_head.md").read_text(encoding="utf-8")
 
 
@@ -69,7 +73,7 @@ def our_specs() -> dict[str, tuple[ProviderSpec, list[str]]]:
 def make_schema() -> Schema:
     """The JSON schema of the file (draft 7: what editors know best)."""
     kinds = {spec.name: spec.config for spec, _ in our_specs().values()}
-    types = tuple(dict.fromkeys((LlmConfig, Own, EndpointConfig, *kinds.values())))
+    types: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys((LlmConfig, Own, EndpointConfig, *kinds.values())))
     references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     names: dict[type[msgspec.Struct], str] = {
         kind: str(reference["$ref"]).rpartition("/")[2] for kind, reference in zip(types, references, strict=True)
@@ -240,3 +244,5 @@ def _listed(variables: tuple[str, ...]) -> str:
 if __name__ == "__main__":
     SCHEMA.write_text(render_schema(), encoding="utf-8")
     PAGE.write_text(render_page(), encoding="utf-8")
+    # The schema that was just written tells what the starter's lines are about.
+    GOLDEN.write_text(starter_text(SURVEYED, names_schema=True), encoding="utf-8")

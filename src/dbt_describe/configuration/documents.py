@@ -67,6 +67,8 @@ def read_document(path: Path, name: str) -> Document:
         raise SettingsError(f"{place}: this is no YAML: {error.problem or error.context}.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"{name}: this is no YAML: {' '.join(str(error).split())[:200]}") from None
+    if values is None:
+        return Document(name, {})
     if not isinstance(values, dict):
         raise SettingsError(f"{name}: settings are expected, as `key: value` lines.")
     return Document(name, values, lines)

@@ -73,7 +73,7 @@ def findings(survey: Survey) -> Iterator[str]:
     artifacts = [
         name for name, is_there in (("manifest", survey.has_manifest), ("catalog", survey.has_catalog)) if is_there
     ]
-    yield f"Found the project {survey.project}, {survey.models} models, {' and '.join(artifacts) or 'no artifacts yet'}."
+    yield f"Found {survey.project}: {survey.models} models, {' and '.join(artifacts) or 'no artifacts yet'}."
     if survey.uses_osmosis:
         yield "dbt_project.yml has settings of dbt-osmosis; they stay as they are, and dbt-osmosis reads them."
     for usable in survey.usable:
@@ -85,7 +85,7 @@ def findings(survey: Survey) -> Iterator[str]:
 
 def _variables() -> Iterator[str]:
     for spec in our_specs():
-        yield f"  {spec.name:<18}{spec.title:<26}{' or '.join(spec.key_variables) or 'no key'}"
+        yield f"- {spec.name:<18}{spec.title:<26}{' or '.join(spec.key_variables) or 'no key'}"
 
 
 def _own_settings() -> Iterator[str]:
