@@ -47,8 +47,8 @@ def test_a_port_where_nobody_listens_is_an_error() -> None:
 
 
 def test_a_project_s_own_settings_are_used(demo: Path, dbt_describe: Run) -> None:
-    done = dbt_describe("init", OPENAI_API_KEY="k")
-    assert "Found corner_shop: 10 models, manifest and catalog." in done.stdout
+    done = dbt_describe("init", OPENAI_API_KEY="k", LLM_PROVIDER="")
+    assert "Found corner_shop: 12 models, manifest and catalog." in done.stdout
     planned = dbt_describe("plan")
     assert (planned.returncode, "left to openai/gpt-6-luna" in planned.stdout) == (0, True), planned.stderr
     ruled = dbt_describe("plan", "--model", "rules")
