@@ -44,5 +44,6 @@ def descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def for_people(text: str) -> str:
-    """In the file's words: there is no None in YAML."""
-    return re.sub(r"\b(?:None|empty)(?=: )", "unset", " ".join(text.split()))
+    """The first paragraph, in the file's words: there is no None in YAML."""
+    first = text.strip().split("\n\n")[0].partition(" Source: ")[0]
+    return re.sub(r"\b(?:None|empty)(?=: )", "unset", " ".join(first.split()))

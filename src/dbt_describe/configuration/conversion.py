@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -144,6 +144,8 @@ class Conversion:
     def _expanded(self, value: object) -> object:
         if isinstance(value, list):
             return [self._expanded(item) for item in value]
+        if isinstance(value, Mapping):
+            return {name: self._expanded(item) for name, item in value.items()}
         return expand(value, self._environ).text if isinstance(value, str) else value
 
 
@@ -151,9 +153,13 @@ def _as_in_yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else quotable(value)
 
 
-def _texts(value: object) -> list[str]:
-    items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, str)]
+def _texts(value: object) -> Iterator[str]:
+    """Every text in the value."""
+    if isinstance(value, str):
+        yield value
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for item in items:
+        yield from _texts(item)
 
 
 def _has_variable(value: object) -> bool:

@@ -26,7 +26,9 @@ def holds_secret(keys: Keys, value: object) -> bool:
     """Whether the value, or a part of it, is a secret that should come from a variable. `value` is as written."""
     if isinstance(value, list):
         return any(holds_secret(keys, item) for item in value)
-    if isinstance(value, dict) or value is None:
+    if isinstance(value, dict):
+        return any(holds_secret((*keys, str(name)), item) for name, item in value.items())
+    if value is None:
         return False
     text = value if isinstance(value, str) else str(value)
     if is_secret_place(keys):

@@ -85,7 +85,7 @@ def findings(survey: Survey) -> Iterator[str]:
 
 def _variables() -> Iterator[str]:
     for spec in our_specs():
-        yield f"- {spec.name:<18}{spec.title:<26}{' or '.join(spec.key_variables) or 'no key'}"
+        yield f"- {spec.name:<20}{spec.title:<30}{' or '.join(spec.key_variables) or 'no key'}"
 
 
 def _own_settings() -> Iterator[str]:
@@ -95,7 +95,7 @@ def _own_settings() -> Iterator[str]:
         described = definitions.get(spec.config.__name__, {}).get("properties", {})
         lines = list(_lines(spec, described))
         if lines:
-            yield f"#  {spec.name}:{' ' * max(1, 33 - len(spec.name))}# what only {spec.title} has\n"
+            yield f"#  {spec.name}:{' ' * max(1, 34 - len(spec.name))}# what only {spec.title} has\n"
             yield from lines
 
 
@@ -103,8 +103,10 @@ def _lines(spec: ProviderSpec, described: dict[str, Any]) -> Iterator[str]:
     for field in msgspec.structs.fields(spec.config):
         if field.name in EndpointConfig.__struct_fields__:
             continue
-        default = field.default if isinstance(field.default, (str, bool, int, float)) else None
-        setting = f"#    {field.encode_name}: {json.dumps(default)}"
+        # msgspec keeps an empty mapping as the factory that makes it.
+        default = {} if field.default_factory is dict else field.default
+        shown = json.dumps(default if isinstance(default, (str, bool, int, float, dict)) else None)
+        setting = f"#    {field.encode_name}: {shown}"
         about = described.get(field.encode_name, {}).get("description", "")
         yield f"{setting:<38}# {about}".rstrip(" #") + "\n"
 
