@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbt_describe.configuration import Configuration, find_configuration, load_configuration
 from dbt_describe.configuration import files as files_module
 from dbt_describe.errors import SettingsError
-from dbt_describe.llm.config import Limits, LlmConfig, RouteConfig, SmallTasks, Timeouts
+from dbt_describe.llm import registry
+from dbt_describe.llm.config import EndpointConfig, Limits, LlmConfig, RouteConfig, SmallTasks, Timeouts
+from dbt_describe.llm.specs import ProviderSpec
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
 
@@ -182,6 +191,8 @@ def test_a_file_that_unfolds_to_more_than_memory_holds_is_refused(tmp_path: Path
         "endpoints: {openai: {base_url: 'https://secret@host/v1'}}",
         "endpoints: {openai: {base_url: ['https://user:${A:-secret}@host/v1']}}",
         "endpoints: {openai: {base_url: 'https://host/v1?api-key=secret'}}",
+        "endpoints: {openai: {base_url: 'https://user:secret@[host'}}",
+        f"endpoints: {{work: {{provider: {SECRET}}}}}",
         "endpoints: {openai: {headers: {Authorization: Bearer secret}}}",
         "endpoints: {openai: {headers: {x-api-key: secret}}}",
         "endpoints: {openai: {headers: {Ocp-Apim-Subscription-Key: secret}}}",
@@ -266,6 +277,10 @@ def test_a_variable_that_only_an_endpoint_needs_is_told_to_who_asks_it(tmp_path:
     }
 
 
+def test_a_provider_that_a_variable_would_name_is_told_to_who_asks_it(tmp_path: Path) -> None:
+    assert list(load(tmp_path, 'endpoints: {work: {provider: "${KIND}"}}').unresolved) == ["work"]
+
+
 def test_an_endpoint_without_its_variable_is_checked_all_the_same(tmp_path: Path) -> None:
     text = 'endpoints: {openai: {api_key: "${KEY}", concurency: 4}}'
     assert "did you mean concurrency?" in refused(tmp_path, text)
@@ -295,3 +310,80 @@ def test_the_project_s_own_file_is_found_and_another_ending_is_told(tmp_path: Pa
 
 def test_the_defaults_are_those_of_the_gateway(tmp_path: Path) -> None:
     assert load(tmp_path, "model: openai/x").llm == LlmConfig(model="openai/x")
+
+
+class OwnConfig(EndpointConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    region: Literal["eu", "us", "off"] = "eu"
+    extra_body: Mapping[str, object] = {}
+    depth: int | bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.region == "us" and self.depth is None:
+            raise ValueError("us needs a depth")
+
+
+@pytest.fixture
+def own_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider of another package, called `own`."""
+    spec = ProviderSpec(name="own", title="Own", open=lambda *_: pytest.fail("nothing is opened"), config=OwnConfig)
+    monkeypatch.setattr(registry, "_theirs", lambda: {"own": spec})
+    monkeypatch.setattr(registry, "_loaded", lambda found: found)
+
+
+@pytest.mark.usefixtures("own_provider")
+def test_an_endpoint_is_read_in_its_provider_s_own_type(tmp_path: Path) -> None:
+    text = """
+endpoints:
+  own: {region: off, extra_body: {a: {b: ["${A}", 1]}, c: true}, depth: "${DEPTH}"}
+  other: {provider: "${KIND}", depth: no}
+"""
+    found = load(tmp_path, text, A="x", DEPTH="3", KIND="own").llm.endpoints
+    assert found["own"] == OwnConfig(region="off", extra_body={"a": {"b": ["x", 1]}, "c": True}, depth=3)
+    assert found["other"] == OwnConfig(provider="own", depth=False)
+
+
+@pytest.mark.usefixtures("own_provider")
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("region: us", "yml:1: endpoints.own can't be used: us needs a depth."),
+        ("region: as", "endpoints.own.region is `as`; it must be one of eu, off, us."),
+        ("depth: deep", "endpoints.own.depth is `deep`; it must be a whole number or true or false."),
+        ("extra_body: {a: {token: abc}}", "endpoints.own.extra_body.a holds a secret."),
+        ("nothing: 1", "endpoints.own.nothing is no setting; there are api_key, base_url"),
+    ],
+)
+def test_what_a_provider_s_own_type_refuses_is_told(entry: str, said: str, tmp_path: Path) -> None:
+    assert said in refused(tmp_path, f"endpoints: {{own: {{{entry}}}}}")
+
+
+@pytest.mark.usefixtures("own_provider")
+def test_a_missing_variable_goes_before_what_follows_from_it(tmp_path: Path) -> None:
+    found = load(tmp_path, 'endpoints: {own: {region: us, depth: "${DEPTH}"}}')
+    assert list(found.unresolved) == ["own"]
+
+
+KEYS = st.sampled_from(
+    [*LlmConfig.__struct_fields__, *EndpointConfig.__struct_fields__, "prompts", "cache", "draft", "input", "openai"]
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.dates(),
+    st.sampled_from(["${A}", "${B", "openai"]),
+)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(), inner, max_size=4)
+)
+
+
+@given(st.dictionaries(KEYS, TREES))
+def test_whatever_stands_there_is_read_or_refused_with_a_sentence(values: dict[str, object]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "dbt-describe.yml"
+        path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+        with contextlib.suppress(SettingsError):
+            assert load_configuration(path, {"A": "1"}).llm.model in {"", values.get("model"), "1"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from dbt_describe.configuration import survey as survey_module
 from dbt_describe.configuration.starter import SCHEMA_NAME, findings, schema_text, starter_text, write_starter
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
+from dbt_describe.llm import registry
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
+from dbt_describe.llm.specs import ProviderSpec
 from tests.configuration import reference
 from tests.configuration.fields import settings_of
 
@@ -224,3 +226,19 @@ def test_the_schema_is_written_beside_the_file_and_named_in_its_first_line(tmp_p
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be written to"):
         write_starter(tmp_path / "nowhere", reference.SURVEYED)
+
+
+class OwnConfig(EndpointConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    region: str = "eu"
+    depth: int | None = None
+    extra_body: Mapping[str, object] = {}
+
+
+def test_a_provider_of_another_package_is_in_the_starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ProviderSpec(name="own", title="Own\nmodel: x", open=lambda *_: pytest.fail("not opened"), config=OwnConfig)
+    monkeypatch.setattr(registry, "_theirs", lambda: {"own": spec, "broken": None})
+    monkeypatch.setattr(registry, "_loaded", lambda found: found)
+    text = starter_text(Survey("shop", 0))
+    assert load(tmp_path, text) == Configuration()
+    own = text[text.index("#  own:") :].splitlines()[1:4]
+    assert own == ['#    region: "eu"', "#    depth: null", "#    extra_body: {}"]

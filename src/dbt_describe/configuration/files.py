@@ -10,7 +10,6 @@ import msgspec
 
 from dbt_describe.configuration.conversion import Conversion, Fault
 from dbt_describe.configuration.documents import Document, read_document
-from dbt_describe.configuration.variables import expand
 from dbt_describe.errors import LlmSettingsError, SettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.registry import find_spec
@@ -68,7 +67,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     _refuse_unknown(conversion, document)
     known = {name: value for name, value in gateway.items() if name in LlmConfig.__struct_fields__}
     given = conversion.fields(LlmConfig, known | {"endpoints": None}, (), leave_out=NO_SETTINGS)
-    endpoints = _endpoints(conversion, known.get("endpoints"), environ)
+    endpoints = _endpoints(conversion, known.get("endpoints"))
     chosen = Own(**conversion.fields(Own, own, ()))
     prompts_dir = _directory(conversion, chosen.prompts, path.parent)
     unresolved = {fault.keys[1]: fault.message for fault in conversion.faults if _is_of_an_endpoint(fault)}
@@ -83,7 +82,7 @@ def _refuse_unknown(conversion: Conversion, document: Document) -> None:
     conversion.refuse_unknown(document.values, [name for name in known if name not in NO_SETTINGS], ())
 
 
-def _endpoints(conversion: Conversion, value: object, environ: Mapping[str, str]) -> dict[str, EndpointConfig]:
+def _endpoints(conversion: Conversion, value: object) -> dict[str, EndpointConfig]:
     """Each entry in its provider's own type; the provider is the entry's name where it says nothing else."""
     if value is None:
         return {}
@@ -96,8 +95,9 @@ def _endpoints(conversion: Conversion, value: object, environ: Mapping[str, str]
         if not isinstance(entry, Mapping | None):
             conversion.complain(keys, "must be a mapping, `key: value` lines")
             continue
-        provider = (entry or {}).get("provider")
-        kind = _kind(conversion, expand(provider, environ).text if isinstance(provider, str) else name, keys)
+        given = (entry or {}).get("provider")
+        provider = name if given is None else conversion.convert(str, given, (*keys, "provider"))
+        kind = _kind(conversion, provider, keys) if provider is not msgspec.UNSET else None
         endpoint: Any = conversion.struct(kind, entry or {}, keys) if kind else msgspec.UNSET
         if endpoint is not msgspec.UNSET:
             endpoints[name] = endpoint

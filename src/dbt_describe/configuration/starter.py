@@ -95,7 +95,8 @@ def _own_settings() -> Iterator[str]:
         described = definitions.get(spec.config.__name__, {}).get("properties", {})
         lines = list(_lines(spec, described))
         if lines:
-            yield f"#  {spec.name}:{' ' * max(1, 34 - len(spec.name))}# what only {spec.title} has\n"
+            title = _CONTROL.sub(" ", spec.title)
+            yield f"#  {spec.name}:{' ' * max(1, 34 - len(spec.name))}# what only {title} has\n"
             yield from lines
 
 
