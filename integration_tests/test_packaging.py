@@ -27,7 +27,8 @@ def test_the_wheel_made_from_the_sdist_holds_the_templates_and_the_type_marker(d
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"dbt_describe/prompts/{name}" for name in PROMPTS} <= names
-    assert "dbt_describe/py.typed" in names
+    data = ("py.typed", "dbt-describe.schema.json", "configuration/starter.yml")
+    assert {f"dbt_describe/{name}" for name in data} <= names
     assert not any(name.startswith(("tests/", "demo/")) for name in names)
 
 

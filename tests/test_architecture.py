@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"planning"},
     "writers": FOUNDATION | {"project", "lineage", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "settings": FOUNDATION | {"project", "llm"},
+    "configuration": FOUNDATION | {"llm"},
+    "settings": FOUNDATION | {"configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -46,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "accounts": FOUNDATION | {"llm"},
     "logs": FOUNDATION | {"llm", "settings"},
-    "cli": FOUNDATION | {"accounts", "logs", "run", "settings", "report", "progress", "planning"},
+    "cli": FOUNDATION | {"accounts", "configuration", "logs", "run", "settings", "report", "progress", "planning"},
     "__main__": {"cli"},
     "__init__": {"run", "settings", "report", "progress"},
 }
@@ -65,7 +66,7 @@ OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},
     "tenacity": {"llm"},
-    "yaml": {"project", "schema_files", "prompting"},
+    "yaml": {"configuration", "project", "schema_files", "prompting"},
 }
 
 MODULES = sorted(SOURCE.rglob("*.py"))

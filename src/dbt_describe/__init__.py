@@ -10,6 +10,7 @@ Both functions take the options of the commands of the same names, spelled as ke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -31,7 +32,13 @@ class Options(TypedDict, total=False):
     select: str | Sequence[str]
     exclude: str | Sequence[str]
     resource_types: str | Sequence[str]
+    config: str | Path | None
     model: str
+    fallback: str | Sequence[str]
+    offline: bool
+    max_cost: Decimal | float | str | None
+    max_tokens: int
+    no_prompt_cache: bool
     prompts: str | Path | None
 
 

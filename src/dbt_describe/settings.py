@@ -1,49 +1,46 @@
-"""What a run is told: flags over environment variables over defaults. The only module that reads `os.environ`."""
+"""What a run is told: flags over environment variables over `dbt-describe.yml` over defaults.
+
+The only module that reads `os.environ`.
+"""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import platformdirs
 
+from dbt_describe.configuration import Configuration, Flags, find_configuration, load_configuration, merge
+from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
-from dbt_describe.llm.config import LlmConfig, Timeouts
+from dbt_describe.llm.config import LlmConfig
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 
-DEFAULT_CONCURRENCY = 16
-"""Requests in flight: well under what providers' lowest paid tiers refuse, enough to fill a DAG's width."""
-DEFAULT_TIMEOUT_S = 120.0
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
 
-class Secret(str):
-    """A text that is never shown: its repr is masked."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
 class LlmSettings(msgspec.Struct, frozen=True):
-    """Which models are asked, and where. An empty `config.model` means the rules writer."""
+    """Which models are asked, where, and what is kept of it. Without a model, the rules writer describes."""
 
     config: LlmConfig = LlmConfig()
-    environ: Mapping[str, str] = {}
-    """Where keys and URLs come from that `config` leaves open; hidden when shown."""
     prompts_dir: Path | None = None
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
+    rules_fallback: bool = False
+    """Whether the rules writer describes what no model could."""
+    environ: Mapping[str, str] = {}
+    """The variables of the process: keys and URLs of providers are in it."""
+    unresolved: Mapping[str, str] = {}
+    """Endpoints of the file that miss a variable, and so aren't in `config` → what to do about it."""
 
     def __repr__(self) -> str:
-        return f"LlmSettings(config={self.config!r})"
+        return f"LlmSettings(model={self.config.model!r}, fallback={self.config.fallback!r})"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -54,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     select: str = ""
     exclude: str = ""
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
-    concurrency: int = DEFAULT_CONCURRENCY
+    concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
 
 
@@ -69,52 +66,64 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     select: str | Sequence[str] = "",
     exclude: str | Sequence[str] = "",
     resource_types: str | Sequence[str] = (),
+    config: str | Path | None = None,
     model: str = "",
+    fallback: str | Sequence[str] = (),
     prompts: str | Path | None = None,
+    offline: bool = False,
+    max_cost: Decimal | float | str | None = None,
+    max_tokens: int = 0,
+    no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Settings from what was given; what was not comes from dbt's and the provider's environment variables.
+    """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
 
-    Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping.
-    Relative paths are taken from the working directory, except `target_path`, which dbt takes from the project.
+    Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
+    `max_cost` is in US dollars. Relative paths are taken from the working directory, except `target_path`, which dbt
+    takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
         SettingsError: a value can't be used.
     """
     env = os.environ if environ is None else environ
-    if concurrency < 0:
-        raise SettingsError(f"--concurrency is {concurrency}; it must be at least 1.")
-    types = tuple(_joined(resource_types).replace(",", " ").split())
-    unknown = sorted(set(types) - set(DESCRIBED_RESOURCE_TYPES))
-    if unknown:
-        raise SettingsError(
-            f"--resource-type {unknown[0]} can't be described; choose from {', '.join(DESCRIBED_RESOURCE_TYPES)}."
-        )
-    profiles = profiles_dir or env.get("DBT_PROFILES_DIR")
-    if profiles and not Path(profiles).is_dir():
-        raise SettingsError(f"The profiles directory {profiles} doesn't exist (--profiles-dir, DBT_PROFILES_DIR).")
-    target_directory = target_path or env.get("DBT_TARGET_PATH")
-    dbt = DbtInvocation(
-        project_dir=find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or ".")),
-        profiles_dir=Path(profiles).resolve() if profiles else None,
-        profile=profile or env.get("DBT_PROFILE", ""),
-        target=target or env.get("DBT_TARGET", ""),
-        vars=vars if isinstance(vars, str) else msgspec.json.encode(vars).decode(),
-        target_path=Path(target_directory) if target_directory else None,
+    dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
+    flags = Flags(
+        model=model,
+        fallback=(fallback,) if isinstance(fallback, str) and fallback else tuple(fallback),
+        offline=offline,
+        max_cost=max_cost,
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        no_prompt_cache=no_prompt_cache,
     )
+    llm = _llm_settings(flags, dbt.project_dir, config, prompts, env, use_cache=use_cache)
     return Settings(
         dbt=dbt,
-        llm=_llm_settings(model, prompts, env, use_cache=use_cache),
+        llm=llm,
         select=_joined(select),
         exclude=_joined(exclude),
-        resource_types=types or DESCRIBED_RESOURCE_TYPES,
-        concurrency=concurrency or DEFAULT_CONCURRENCY,
+        resource_types=_resource_types(resource_types),
+        concurrency=llm.config.concurrency,
         dry_run=dry_run,
     )
+
+
+def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path, Survey]:
+    """The project's directory, and what is found there and in the environment; `model` is what to ask in any case.
+
+    Raises:
+        ProjectNotFoundError: there is no dbt project.
+        SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
+    """
+    directory = find_project_dir(Path(project_dir or os.environ.get("DBT_PROJECT_DIR") or "."))
+    wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
+    environ = {**os.environ, "LLM_PROVIDER": ""} if wanted else os.environ
+    found = survey_project(directory, environ)
+    return directory, msgspec.structs.replace(found, model=wanted or found.model)
 
 
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:
@@ -122,28 +131,76 @@ def allows_color(environ: Mapping[str, str] | None = None) -> bool:
     return not (os.environ if environ is None else environ).get("NO_COLOR")
 
 
-def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What the environment holds under names that say it's secret: `…_API_KEY`, `DBT_PASSWORD`, `DBT_ENV_SECRET_…`."""
-    env = os.environ if environ is None else environ
-    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and value)
-
-
 def _joined(words: str | Sequence[str]) -> str:
     return words if isinstance(words, str) else " ".join(words)
 
 
-def _llm_settings(model: str, prompts: str | Path | None, env: Mapping[str, str], *, use_cache: bool) -> LlmSettings:
+def _dbt(
+    project_dir: str | Path | None,
+    profiles_dir: str | Path | None,
+    profile: str,
+    target: str,
+    variables: str | Mapping[str, object],
+    target_path: str | Path | None,
+    env: Mapping[str, str],
+) -> DbtInvocation:
+    profiles = profiles_dir or env.get("DBT_PROFILES_DIR")
+    if profiles and not Path(profiles).is_dir():
+        raise SettingsError(f"The profiles directory {profiles} doesn't exist (--profiles-dir, DBT_PROFILES_DIR).")
+    target_directory = target_path or env.get("DBT_TARGET_PATH")
+    return DbtInvocation(
+        project_dir=find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or ".")),
+        profiles_dir=Path(profiles).resolve() if profiles else None,
+        profile=profile or env.get("DBT_PROFILE", ""),
+        target=target or env.get("DBT_TARGET", ""),
+        vars=variables if isinstance(variables, str) else msgspec.json.encode(variables).decode(),
+        target_path=Path(target_directory) if target_directory else None,
+    )
+
+
+def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:
+    types = tuple(_joined(given).replace(",", " ").split())
+    unknown = sorted(set(types) - set(DESCRIBED_RESOURCE_TYPES))
+    if unknown:
+        raise SettingsError(
+            f"--resource-type {unknown[0]} can't be described; choose from {', '.join(DESCRIBED_RESOURCE_TYPES)}."
+        )
+    return types or DESCRIBED_RESOURCE_TYPES
+
+
+def _llm_settings(
+    flags: Flags,
+    project_dir: Path,
+    config: str | Path | None,
+    prompts: str | Path | None,
+    env: Mapping[str, str],
+    *,
+    use_cache: bool,
+) -> LlmSettings:
+    if flags.concurrency < 0:
+        raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
+    file = _configuration(project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
-    timeout_s = _seconds(env.get("DBT_DESCRIBE_TIMEOUT", ""))
+    merged = merge(file, flags, env)
     return LlmSettings(
-        LlmConfig(model=model or env.get("DBT_DESCRIBE_MODEL", ""), timeouts=Timeouts(read=timeout_s, total=timeout_s)),
-        environ=env,
-        prompts_dir=Path(directory) if directory else None,
+        config=merged.config,
+        prompts_dir=Path(directory) if directory else file.prompts_dir,
         store_dir=store_dir(env),
-        use_cache=use_cache,
+        use_cache=use_cache and file.cache,
+        rules_fallback=merged.rules_fallback,
+        environ=dict(env),
+        unresolved=file.unresolved,
     )
+
+
+def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str, str]) -> Configuration:
+    """The file that was named, else the project's own, else nothing."""
+    if given and not Path(given).is_file():
+        raise SettingsError(f"The settings file {given} doesn't exist (--config, DBT_DESCRIBE_CONFIG).")
+    path = Path(given) if given else find_configuration(project_dir)
+    return load_configuration(path, env) if path else Configuration()
 
 
 def store_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -152,11 +209,7 @@ def store_dir(environ: Mapping[str, str] | None = None) -> Path:
     return Path(given) if given else platformdirs.user_data_path("dbt-describe")
 
 
-def _seconds(timeout: str) -> float:
-    try:
-        seconds = float(timeout or DEFAULT_TIMEOUT_S)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise SettingsError(f"DBT_DESCRIBE_TIMEOUT is `{timeout}`; it must be a number of seconds above 0.")
-    return seconds
+def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What the environment holds under names that say it's secret: `…_API_KEY`, `DBT_PASSWORD`, `DBT_ENV_SECRET_…`."""
+    env = os.environ if environ is None else environ
+    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and value)

@@ -368,7 +368,7 @@ def test_usage_of_all_requests_is_summed() -> None:
 
 
 def test_a_writer_opens_from_settings_and_knows_the_models_price() -> None:
-    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), {"OPENAI_API_KEY": "sk-x"})
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), environ={"OPENAI_API_KEY": "sk-x"})
     made = open_llm_writer(settings)
     asyncio.run(made.aclose())
     estimate = made.estimate(ALL, project(), LINEAGE, KNOWN)
@@ -386,7 +386,7 @@ def test_an_estimate_needs_no_key() -> None:
 
 def test_a_local_model_is_estimated_to_cost_nothing() -> None:
     environ = {"OPENAI_BASE_URL": "http://localhost:1/v1"}
-    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/tiny"), environ))
+    made = open_llm_writer(LlmSettings(LlmConfig(model="openai/tiny"), environ=environ))
     asyncio.run(made.aclose())
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dbt_describe.cli.cache import cache
+from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.usage import usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
 
@@ -48,7 +49,20 @@ _SHARED_OPTIONS = (
         "--model",
         default="",
         metavar="PROVIDER/NAME",
-        help="Language model to ask, e.g. openai/gpt-6-luna. Default: none, lineage and rules alone.",
+        help="Language model to ask, e.g. openai/gpt-6-luna; `rules` for none. Default: what the settings say.",
+    ),
+    click.option(
+        "--fallback",
+        multiple=True,
+        metavar="PROVIDER/NAME",
+        help="Asked when the model can't answer; several in their order, `rules` as the last.",
+    ),
+    click.option("--offline", is_flag=True, help="Ask servers of this machine only."),
+    click.option("--max-cost", metavar="USD", help="Spend no more than this on models in this run."),
+    click.option("--max-tokens", type=click.IntRange(min=1), help="Use no more tokens than this in this run."),
+    click.option("--no-prompt-cache", is_flag=True, help="Don't ask providers to keep what prompts have in common."),
+    click.option(
+        "--config", type=click.Path(path_type=Path), help="Settings. Default: the project's dbt-describe.yml."
     ),
     click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
     click.option(
@@ -115,8 +129,8 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-cli.add_command(usage)
-cli.add_command(cache)
+for command in (usage, cache, init, schema):
+    cli.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -182,7 +196,13 @@ def _settings(
         select=shared["select"],
         exclude=shared["exclude"],
         resource_types=shared["resource_types"],
+        config=shared["config"],
         model=shared["model"],
+        fallback=shared["fallback"],
+        offline=shared["offline"],
+        max_cost=shared["max_cost"],
+        max_tokens=shared["max_tokens"] or 0,
+        no_prompt_cache=shared["no_prompt_cache"],
         prompts=shared["prompts"],
         concurrency=concurrency,
         dry_run=dry_run,

@@ -23,7 +23,7 @@ from dbt_describe.llm.routes import AUTO, ModelEndpoint, Routes, find_model
 from dbt_describe.llm.surroundings import Memory, Surroundings
 
 _MILLION = 1_000_000
-_PING = "This is a test of the connection. Answer with the JSON object {\"ok\": true}."
+_PING = 'This is a test of the connection. Answer with the JSON object {"ok": true}.'
 _PING_SCHEMA = {
     "type": "object",
     "properties": {"ok": {"type": "boolean"}},

@@ -22,6 +22,11 @@ def provider_names() -> tuple[str, ...]:
     return (*_OURS, *sorted(_theirs().keys() - _OURS.keys()))
 
 
+def our_provider_names() -> tuple[str, ...]:
+    """Those of this package, aliases included."""
+    return tuple(_OURS)
+
+
 def find_spec(name: str) -> ProviderSpec:
     """The provider of that name; ours win over others of the same name.
 

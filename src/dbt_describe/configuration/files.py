@@ -1,0 +1,135 @@
+"""The settings of one `dbt-describe.yml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dbt_describe.configuration.conversion import Conversion, Fault
+from dbt_describe.configuration.documents import Document, read_document
+from dbt_describe.errors import LlmSettingsError, SettingsError
+from dbt_describe.llm.config import EndpointConfig, LlmConfig
+from dbt_describe.llm.registry import find_spec
+
+FILE_NAME = "dbt-describe.yml"
+MOST_FAULTS_SHOWN = 10
+NO_SETTINGS = frozenset({"plans_only"})
+"""Fields of LlmConfig that nobody sets in a file."""
+
+
+class Own(msgspec.Struct, frozen=True):
+    """The settings beside the gateway's."""
+
+    prompts: str = ""
+    """A directory with prompt templates of your own, from the file's directory."""
+    cache: bool = True
+    """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """What the file says."""
+
+    llm: LlmConfig = LlmConfig()
+    prompts_dir: Path | None = None
+    cache: bool = True
+    unresolved: Mapping[str, str] = {}
+    """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
+
+
+def find_configuration(project_dir: Path) -> Path | None:
+    """The project's file, if it has one.
+
+    Raises:
+        SettingsError: there is only one with another ending, which would not be read.
+    """
+    path = project_dir / FILE_NAME
+    if path.is_file():
+        return path
+    other = path.with_suffix(".yaml")
+    if other.is_file():
+        raise SettingsError(f"{other.name} isn't read; rename it to {FILE_NAME}.")
+    return None
+
+
+def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
+    """The file's settings, in the providers' own types where they are endpoints.
+
+    Raises:
+        SettingsError: the file, a key or a value can't be used, or a variable isn't set that is needed in any case.
+    """
+    document = read_document(path, path.name)
+    conversion = Conversion(document, environ)
+    gateway = {name: value for name, value in document.values.items() if name not in Own.__struct_fields__}
+    own = {name: value for name, value in document.values.items() if name in Own.__struct_fields__}
+    _refuse_unknown(conversion, document)
+    known = {name: value for name, value in gateway.items() if name in LlmConfig.__struct_fields__}
+    given = conversion.fields(LlmConfig, known | {"endpoints": None}, (), leave_out=NO_SETTINGS)
+    endpoints = _endpoints(conversion, known.get("endpoints"))
+    chosen = Own(**conversion.fields(Own, own, ()))
+    prompts_dir = _directory(conversion, chosen.prompts, path.parent)
+    unresolved = {fault.keys[1]: fault.message for fault in conversion.faults if _is_of_an_endpoint(fault)}
+    faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
+    _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
+    usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
+    return Configuration(LlmConfig(**given, endpoints=usable), prompts_dir, chosen.cache, unresolved)
+
+
+def _refuse_unknown(conversion: Conversion, document: Document) -> None:
+    known = [*LlmConfig.__struct_fields__, *Own.__struct_fields__]
+    conversion.refuse_unknown(document.values, [name for name in known if name not in NO_SETTINGS], ())
+
+
+def _endpoints(conversion: Conversion, value: object) -> dict[str, EndpointConfig]:
+    """Each entry in its provider's own type; the provider is the entry's name where it says nothing else."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        conversion.complain(("endpoints",), "must be a mapping from names of your own to endpoints")
+        return {}
+    endpoints: dict[str, EndpointConfig] = {}
+    for name, entry in value.items():
+        keys = ("endpoints", name)
+        if not isinstance(entry, Mapping | None):
+            conversion.complain(keys, "must be a mapping, `key: value` lines")
+            continue
+        given = (entry or {}).get("provider")
+        provider = name if given is None else conversion.convert(str, given, (*keys, "provider"))
+        kind = _kind(conversion, provider, keys) if provider is not msgspec.UNSET else None
+        endpoint: Any = conversion.struct(kind, entry or {}, keys) if kind else msgspec.UNSET
+        if endpoint is not msgspec.UNSET:
+            endpoints[name] = endpoint
+    return endpoints
+
+
+def _kind(conversion: Conversion, provider: str, keys: tuple[str, str]) -> type[EndpointConfig] | None:
+    try:
+        return find_spec(provider).config
+    except LlmSettingsError as error:
+        advice = f" Name one as endpoints.{keys[1]}.provider." if provider == keys[1] else ""
+        conversion.complain(keys, f"can't be used: {error}{advice}")
+        return None
+
+
+def _directory(conversion: Conversion, prompts: str, base: Path) -> Path | None:
+    if not prompts:
+        return None
+    directory = base / Path(prompts).expanduser()
+    if not directory.is_dir():
+        conversion.complain(("prompts",), f"names the directory {directory}, which doesn't exist")
+    return directory
+
+
+def _is_of_an_endpoint(fault: Fault) -> bool:
+    """Whether it is a missing variable that matters only to those who ask this endpoint."""
+    return bool(fault.variable) and fault.keys[0] == "endpoints"
+
+
+def _raise(messages: list[str]) -> None:
+    if not messages:
+        return
+    more = len(messages) - MOST_FAULTS_SHOWN
+    shown = [*messages[:MOST_FAULTS_SHOWN], *([f"… and {more} more."] if more > 0 else [])]
+    raise SettingsError("\n".join(shown))

@@ -1,0 +1,191 @@
+"""Flags over environment variables over the file over defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from dbt_describe.configuration.files import Configuration
+from dbt_describe.errors import LlmSettingsError, SettingsError
+from dbt_describe.llm.config import Budget, LlmConfig, RouteConfig, Timeouts
+from dbt_describe.llm.registry import find_spec
+from dbt_describe.llm.routes import AUTO
+
+RULES = "rules"
+"""What the rules writer is called at the end of a chain."""
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """What was said on the command line; empty, 0 and None where nothing was."""
+
+    model: str = ""
+    fallback: tuple[str, ...] = ()
+    offline: bool = False
+    max_cost: Decimal | float | str | None = None
+    """US dollars for the run."""
+    max_tokens: int = 0
+    concurrency: int = 0
+    no_prompt_cache: bool = False
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """The gateway's settings; `rules_fallback` says whether the rules writer describes what no model could."""
+
+    config: LlmConfig
+    rules_fallback: bool = False
+
+
+def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merged:
+    """The settings of a run.
+
+    A model that is named by a flag or by DBT_DESCRIBE_MODEL is asked for every purpose and size of task; `rules` asks
+    nobody.
+
+    Raises:
+        SettingsError: a flag or a variable can't be used, `rules` isn't a chain's last, or a model that may be asked is
+            one of an endpoint with a variable that isn't set.
+    """
+    config = _with_model(file.llm, flags, environ)
+    config = _with_timeout(config, environ.get("DBT_DESCRIBE_TIMEOUT", ""))
+    budget = _budget(config.budget, flags)
+    config = msgspec.structs.replace(
+        config,
+        offline=flags.offline or _offline(environ.get("DBT_DESCRIBE_OFFLINE"), config.offline),
+        budget=budget,
+        concurrency=flags.concurrency or config.concurrency,
+        prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
+    )
+    merged = _without_rules(config)
+    for model in _models(merged.config):
+        prefix = model.strip().partition("/")[0]
+        message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
+        if message:
+            raise SettingsError(message)
+    return merged
+
+
+def _with_model(config: LlmConfig, flags: Flags, environ: Mapping[str, str]) -> LlmConfig:
+    named = (flags.model or environ.get("DBT_DESCRIBE_MODEL", "")).strip()
+    if named:
+        routes = {} if named == RULES else {name: RouteConfig("", at.fallback) for name, at in config.routes.items()}
+        fallback = () if named == RULES else config.fallback
+        config = msgspec.structs.replace(config, model=named, fallback=fallback, routes=routes, small_tasks=None)
+    elif not config.model.strip():
+        config = msgspec.structs.replace(config, model=osmosis_model(environ))
+    if not flags.fallback:
+        return config
+    if not config.model:
+        raise SettingsError("--fallback needs a model that is asked before: name it with --model.")
+    routes = {name: RouteConfig(at.model) for name, at in config.routes.items()}
+    return msgspec.structs.replace(config, fallback=flags.fallback, routes=routes)
+
+
+def osmosis_model(environ: Mapping[str, str]) -> str:
+    """The model that dbt-osmosis would ask, from LLM_PROVIDER and the provider's own variable; empty without them."""
+    provider = environ.get("LLM_PROVIDER", "").strip().lower()
+    if not provider:
+        return ""
+    try:
+        spec = find_spec(provider)
+    except LlmSettingsError as error:
+        raise SettingsError(
+            f"LLM_PROVIDER can't be used: {error} Or name a model with --model (`rules` asks none)."
+        ) from error
+    set_ones = (environ[variable].strip() for variable in spec.model_variables if environ.get(variable, "").strip())
+    name = next(set_ones, "") or spec.default_model
+    if not name:
+        variable = spec.model_variables[0] if spec.model_variables else "DBT_DESCRIBE_MODEL"
+        raise SettingsError(f"LLM_PROVIDER is {provider}, and no model is named: set {variable}, or pass --model.")
+    return f"{provider}/{name}"
+
+
+def _with_timeout(config: LlmConfig, timeout: str) -> LlmConfig:
+    if not timeout:
+        return config
+    try:
+        seconds = float(timeout)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise SettingsError(f"DBT_DESCRIBE_TIMEOUT is `{timeout}`; it must be a number of seconds above 0.")
+
+    def bounded(timeouts: Timeouts) -> Timeouts:
+        return msgspec.structs.replace(timeouts, read=seconds, total=seconds)
+
+    endpoints = {
+        name: msgspec.structs.replace(endpoint, timeouts=bounded(endpoint.timeouts)) if endpoint.timeouts else endpoint
+        for name, endpoint in config.endpoints.items()
+    }
+    return msgspec.structs.replace(config, timeouts=bounded(config.timeouts), endpoints=endpoints)
+
+
+def _offline(variable: str | None, otherwise: bool) -> bool:
+    if variable is None:
+        return otherwise
+    word = variable.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise SettingsError(f"DBT_DESCRIBE_OFFLINE is `{variable}`; it must be 1 or 0.")
+    return word in _TRUE
+
+
+def _budget(budget: Budget, flags: Flags) -> Budget:
+    if flags.max_tokens < 0:
+        raise SettingsError(f"--max-tokens is {flags.max_tokens}; it must be at least 1.")
+    return msgspec.structs.replace(
+        budget,
+        max_cost=budget.max_cost if flags.max_cost is None else _dollars(flags.max_cost),
+        max_tokens=flags.max_tokens or budget.max_tokens,
+    )
+
+
+def _dollars(amount: Decimal | float | str) -> Decimal:
+    try:
+        dollars = Decimal(str(amount).strip().removeprefix("$"))
+    except InvalidOperation:
+        dollars = Decimal(-1)
+    if not dollars.is_finite() or dollars < 0:
+        raise SettingsError(f"--max-cost is `{amount}`; it must be an amount in US dollars, 0 or more, like 2.50.")
+    return dollars
+
+
+def _without_rules(config: LlmConfig) -> Merged:
+    """Chains without `rules` at their ends."""
+    chain = (config.model.strip(), *(name.strip() for name in config.fallback))
+    routes = {name: (at.model.strip(), *(model.strip() for model in at.fallback)) for name, at in config.routes.items()}
+    for where, models in (
+        ("fallback", chain),
+        *((f"routes.{name}.fallback", models) for name, models in routes.items()),
+    ):
+        if RULES in models[:-1]:
+            raise SettingsError(f"`rules` must be the last of {where}: the rules writer always answers.")
+    if RULES in {config.small_tasks and config.small_tasks.model, *(models[0] for models in routes.values())}:
+        raise SettingsError("`rules` can't be the model of a route or of small_tasks; it can end a fallback.")
+    if chain[0] == RULES:
+        return Merged(msgspec.structs.replace(config, model="", fallback=()), rules_fallback=True)
+    ends = [models[-1] == RULES for models in (chain, *routes.values())]
+    kept = {name: RouteConfig(models[0], _without(models[1:])) for name, models in routes.items()}
+    replaced = msgspec.structs.replace(config, model=chain[0], fallback=_without(chain[1:]), routes=kept)
+    return Merged(replaced, rules_fallback=any(ends))
+
+
+def _without(models: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(model for model in models if model != RULES)
+
+
+def _models(config: LlmConfig) -> Iterator[str]:
+    """Every model that may be asked."""
+    if not config.model:
+        return
+    yield config.model
+    yield from config.fallback
+    for route in config.routes.values():
+        yield from (route.model, *route.fallback)
+    if config.small_tasks:
+        yield config.small_tasks.model
+    if config.model == AUTO:
+        yield from config.models
