@@ -17,6 +17,8 @@ from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
+from dbt_describe.llm.providers.openai import quirks_of
+from dbt_describe.llm.providers.quirks import Quirks
 from tests.llm.fakes import RecordedSleep, question
 
 httpx2 = pytest.importorskip("httpx2", reason="openai 2 runs on httpx")
@@ -41,14 +43,19 @@ def completion(text: str | None = "{}", **fields: Any) -> dict[str, Any]:
 
 
 def ask(
-    handler: Handler, *requests: Request, base_url: str = "http://llm.example.com/v1", gateway: bool = False
+    handler: Handler,
+    *requests: Request,
+    base_url: str = "http://llm.example.com/v1",
+    gateway: bool = False,
+    quirks: Quirks | None = None,
 ) -> Any:
     """The last answer, asked through the provider alone or through a gateway."""
 
     async def run() -> Reply:
         http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
         client = openai.AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
-        provider = ChatCompletions(Endpoint(base_url, KEY, "OPENAI_API_KEY"), client=client)
+        endpoint = Endpoint(base_url, KEY, "OPENAI_API_KEY")
+        provider = ChatCompletions(endpoint, quirks=quirks or quirks_of(endpoint), client=client)
         completer = Gateway(provider, lambda usage, model: None, sleep=RecordedSleep()) if gateway else provider
         try:
             for request in requests or (question(),):

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.messages import RateLimit
 
 # Codes and types of a 429 or 402 that no waiting cures.
 # Source: openai/codex's list and Anthropic's error reference, 2026-11.
@@ -19,8 +20,14 @@ QUOTA_CODES = frozenset(
         "organization_usage_limit_exceeded",
         "billing_error",
         "billing_hard_limit_reached",
+        # Ours, for a quota of Gemini's that lasts a day.
+        "daily_quota_exceeded",
     }
 )
+# Gemini's answer to a bad key is a 400.
+AUTH_CODES = frozenset({"api_key_invalid", "api_key_service_blocked"})
+# Groq: the model didn't keep to the schema by itself; asked again it may. Source: console.groq.com, 2026-11.
+FLAKY_CODES = frozenset({"json_validate_failed"})
 # 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
 TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -40,19 +47,32 @@ _CONTEXT_LIMIT = re.compile(
     re.IGNORECASE,
 )
 _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
-_SECRET = re.compile(r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}|\beyJ[\w-]{10,}\.[\w.-]+", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _QUOTED_CHARACTERS = 240
 SHORTEST_SECRET = 8
 
 
 class TransientError(LlmError):
-    """It may work in a moment. `retry_after_s` is what the server asked for, or None."""
+    """It may work in a moment.
 
-    def __init__(self, message: str, retry_after_s: float | None = None, *, is_rate_limit: bool = False) -> None:
+    `retry_after_s` is what the server asked for, or None; `rate_limits` is what its headers say of the limits.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        is_rate_limit: bool = False,
+        rate_limits: tuple[RateLimit, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.is_rate_limit = is_rate_limit
+        self.rate_limits = rate_limits
 
 
 class AdaptedError(LlmError):
@@ -75,6 +95,7 @@ class Fault(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
     key_variable: str = ""
     """The environment variable that holds the credentials."""
+    rate_limits: tuple[RateLimit, ...] = ()
 
 
 def error_of(fault: Fault) -> LlmError:
@@ -85,7 +106,7 @@ def error_of(fault: Fault) -> LlmError:
         return QuotaError(
             f"{fault.endpoint} refuses to bill more requests: {said}. Check the account's plan and limits."
         )
-    if fault.status in {401, 403}:
+    if fault.status in {401, 403} or codes & AUTH_CODES:
         return LlmSettingsError(
             f"{fault.endpoint} refused the credentials (HTTP {fault.status}): {said}. "
             f"Set {fault.key_variable or 'the key'} to a valid key for this endpoint."
@@ -97,11 +118,12 @@ def error_of(fault: Fault) -> LlmError:
         )
     if codes & _CONTENT_CODES:
         return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
-    if fault.status in TRANSIENT_STATUSES or fault.status >= 500:
+    if fault.status in TRANSIENT_STATUSES or fault.status >= 500 or codes & FLAKY_CODES:
         return TransientError(
             f"{fault.endpoint} answered HTTP {fault.status}: {said}.",
             fault.retry_after_s,
             is_rate_limit=fault.status == 429,
+            rate_limits=fault.rate_limits,
         )
     if fault.status == 404:
         return _not_found(fault, said)
@@ -131,7 +153,8 @@ def quotable(text: object, secret: str = "") -> str:
 
 
 def _not_found(fault: Fault, said: str) -> LlmSettingsError:
-    if "model" in fault.message.lower() or "model" in fault.code:
+    # Azure's models are deployments.
+    if re.search("model|deployment", f"{fault.message} {fault.code}", re.IGNORECASE):
         return LlmSettingsError(
             f"{fault.endpoint} doesn't know the model {fault.model!r}: {said}. "
             "Check its spelling and that this key may use it."
