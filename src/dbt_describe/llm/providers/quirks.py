@@ -49,7 +49,7 @@ _LEVELS: dict[StructuredOutput, Level] = {
 }
 # Source: https://developers.openai.com/api/docs/guides/prompt-caching and the types of openai 3.52, 2026-11:
 # breakpoints are for gpt-5.6 and later models.
-_TAKES_BREAKPOINTS = re.compile(r"(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)(?!\d)")
+_TAKES_BREAKPOINTS = re.compile(r"(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|1\d)(?!\d)")
 
 
 def first_form(quirks: Quirks, model: str) -> Form:
