@@ -28,8 +28,8 @@ QUOTA_CODES = frozenset(
 AUTH_CODES = frozenset({"api_key_invalid", "api_key_service_blocked"})
 # Groq: the model didn't keep to the schema by itself; asked again it may. Source: console.groq.com, 2026-11.
 FLAKY_CODES = frozenset({"json_validate_failed"})
-# 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
-TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# 409 is a lock conflict at OpenAI and Anthropic, 498 Groq's full flex tier, 529 Anthropic's "overloaded".
+TRANSIENT_STATUSES = frozenset({408, 409, 429, 498, 500, 502, 503, 504, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio and Groq word an overflow
 # (2026-11).
