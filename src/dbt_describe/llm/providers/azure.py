@@ -112,6 +112,8 @@ def _client(endpoint: Endpoint, own: AzureConfig, tokens: EntraTokens | None, *,
         default_headers=dict(own.headers),
     )
     client.organization = client.project = None
+    # openai 2.x prefers AZURE_OPENAI_AD_TOKEN of the environment to the key that it is given (read in 2.30).
+    client._azure_ad_token = None
     return client
 
 

@@ -141,7 +141,7 @@ class ChatCompletions:
             **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
         )
         content_type = raw.headers.get("content-type", "")
-        if stream and "event-stream" in content_type:
+        if stream and not any(kind in content_type for kind in ("json", "html")):
             async with raw.parse() as chunks:
                 completion: object = await completion_of(chunks, listener)
         else:
