@@ -33,7 +33,7 @@ from dbt_describe.llm.registry import find_spec, provider_names
 from dbt_describe.llm.routes import find_model
 from dbt_describe.llm.specs import Capabilities
 from tests.llm.fakes import question
-from tests.llm.transports import SCHEMA, Server, answering, ask, completion, error
+from tests.llm.transports import SCHEMA, Server, answering, ask, completion, error, http
 
 FAMILY = ("openai", "azure", "gemini", "groq", "lm-studio", "openai-compatible")
 RESOURCE = "https://res.openai.azure.com"
@@ -234,6 +234,30 @@ def test_a_token_is_renewed_once_for_all_requests_that_it_failed() -> None:
     assert source.opened == ["scope"] * 2
 
 
+def test_a_withdrawn_token_costs_one_request_and_a_fresh_one_that_is_refused_ends_it() -> None:
+    source = Source()
+    seen: list[str] = []
+
+    def handler(request: Any) -> Any:
+        seen.append(request.headers["authorization"])
+        withdrawn = len(seen) == 2
+        return http.Response(401 if withdrawn else 200, json=error("expired") if withdrawn else completion())
+
+    ask(handler, question(), question(), gateway=True, tokens=EntraTokens(lambda: source("scope")))
+    assert seen == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+    with pytest.raises(LlmSettingsError, match="role Cognitive Services OpenAI User"):
+        ask(answering(401, error("no")), gateway=True, tokens=EntraTokens(lambda: source("scope")))
+
+
+@pytest.mark.parametrize(("failure", "waited_s"), [(http.ConnectTimeout("slow"), 10), (http.ReadTimeout("slow"), 60)])
+def test_the_shortest_wait_that_is_allowed_is_named(failure: Exception, waited_s: int) -> None:
+    def handler(request: Any) -> Any:
+        raise failure
+
+    with pytest.raises(TransientError, match=f"no answer within {waited_s} s"):
+        ask(handler, question(timeout_s=60))
+
+
 class _Credential:
     def close(self) -> None:
         """Nothing to close."""
@@ -271,7 +295,7 @@ def test_entra_ids_failures_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(identity(lambda: "t", monkeypatch).token()) == "t"
 
 
-def bodies_sent(config: EndpointConfig, provider: str, monkeypatch: pytest.MonkeyPatch) -> Quirks:
+def quirks_opened_with(config: EndpointConfig, provider: str, monkeypatch: pytest.MonkeyPatch) -> Quirks:
     """The quirks that a provider opens its client with."""
     seen: list[Quirks] = []
 
@@ -310,15 +334,19 @@ def bodies_sent(config: EndpointConfig, provider: str, monkeypatch: pytest.Monke
 def test_what_is_set_is_sent(
     provider: str, config: EndpointConfig, added: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert bodies_sent(config, provider, monkeypatch).body == added
+    assert quirks_opened_with(config, provider, monkeypatch).body == added
 
 
 @pytest.mark.parametrize("provider", FAMILY)
 def test_the_ladder_begins_where_the_spec_says(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find_spec(provider)
-    quirks = bodies_sent(spec.config(), provider, monkeypatch)
+    quirks = quirks_opened_with(spec.config(), provider, monkeypatch)
     for model in ("openai/gpt-oss-120b", "llama-3.1-8b-instant"):
         assert first_form(quirks, model).level.name.lower() == spec.assumed(model).structured_output
+
+
+def test_an_endpoint_without_openais_own_settings_is_opened_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert quirks_opened_with(EndpointConfig(), "openai", monkeypatch).body == {}
 
 
 def test_a_proxy_or_another_server_behind_openais_name_is_no_openai() -> None:

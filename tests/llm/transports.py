@@ -14,6 +14,7 @@ from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
+from dbt_describe.llm.providers.entra import EntraTokens
 from dbt_describe.llm.providers.openai import quirks_of
 from dbt_describe.llm.providers.quirks import Quirks
 from tests.llm.fakes import RecordedSleep, question
@@ -46,14 +47,15 @@ def ask(
     base_url: str = "http://llm.example.com/v1",
     gateway: bool = False,
     quirks: Quirks | None = None,
+    tokens: EntraTokens | None = None,
 ) -> Any:
     """The last answer, asked through the provider alone or through a gateway."""
 
     async def run() -> Reply:
         http_client = http.AsyncClient(transport=http.MockTransport(handler))
-        client = openai.AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
+        client = openai.AsyncOpenAI(api_key=tokens or KEY, base_url=base_url, max_retries=0, http_client=http_client)
         endpoint = Endpoint(base_url, KEY, "OPENAI_API_KEY")
-        provider = ChatCompletions(endpoint, quirks=quirks or quirks_of(endpoint), client=client)
+        provider = ChatCompletions(endpoint, quirks=quirks or quirks_of(endpoint), client=client, tokens=tokens)
         completer = Gateway(provider, lambda usage, model: None, sleep=RecordedSleep()) if gateway else provider
         try:
             for request in requests or (question(),):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -93,6 +94,8 @@ class AzureIdentity:
             raise LlmSettingsError(
                 "Signing in to Azure with Entra ID needs a package more: pip install 'dbt-describe[azure]'."
             ) from error
+        # Where nobody listens, its warnings would go to the terminal: a page for what one error of ours says.
+        logging.getLogger("azure").addHandler(logging.NullHandler())
         self._credential = DefaultAzureCredential()
         self._provide: Callable[[], str] = get_bearer_token_provider(self._credential, scope)
 
