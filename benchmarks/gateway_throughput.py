@@ -29,7 +29,7 @@ import openai
 
 from benchmarks.loopback import loopback
 from dbt_describe.llm.cache import AnswerCache
-from dbt_describe.llm.gateway import Gateway, GatewaySettings, Memory, open_gateway
+from dbt_describe.llm.gateway import Gateway, open_gateway
 from dbt_describe.llm.messages import Message, Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.chat_completions import body_of
 from dbt_describe.llm.providers.forms import first_form
@@ -112,15 +112,16 @@ async def through_sdk(base_url: str) -> Measured:
 
 async def through_gateway(base_url: str, store: Path) -> Measured:
     """The whole gateway."""
-    settings = GatewaySettings("openai/loopback", base_url, concurrency=CONCURRENCY)
-    return await through(open_gateway(settings, memory_in(store)))
+    config = LlmConfig(model="openai/loopback", concurrency=CONCURRENCY)
+    return await through(open_gateway(config, {"OPENAI_BASE_URL": base_url}, memory_in(store)))
 
 
 async def through_layers(store: Path) -> Measured:
     """All of the gateway but the provider."""
-    return await through(
-        Gateway(Instant(), lambda usage, _: Decimal(usage.output_tokens), CONCURRENCY, memory=memory_in(store))
-    )
+    spec = ProviderSpec(name="openai", title="Instant", open=lambda endpoint, learned: Instant())
+    model = ModelEndpoint("openai/loopback", spec, (Endpoint("http://127.0.0.1:1/v1"),))
+    around = Surroundings(Clients(Forgetful()), memory_in(store), concurrency=CONCURRENCY)
+    return await through(Gateway(Routes({model.model: model}, (model.model,)), around))
 
 
 async def through(gateway: Gateway) -> Measured:

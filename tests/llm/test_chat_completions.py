@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -13,70 +12,12 @@ import pytest
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
-from dbt_describe.llm.messages import Reply, Request, Usage
+
+from dbt_describe.llm.messages import Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
-from tests.llm.fakes import RecordedSleep, gateway_of, question
-
-httpx2 = pytest.importorskip("httpx2", reason="openai 2 runs on httpx")
-
-KEY = "sk-secret-0123456789"
-SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-Handler = Callable[[Any], Any]
-
-
-def completion(text: str | None = "{}", **fields: Any) -> dict[str, Any]:
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    usage = {
-        "prompt_tokens": 11,
-        "completion_tokens": 7,
-        "total_tokens": 18,
-        "prompt_tokens_details": {"cached_tokens": 5},
-        "completion_tokens_details": {"reasoning_tokens": 3},
-    }
-    return {
-        "id": "1", "object": "chat.completion", "created": 1, "model": "tiny-2", "choices": [choice], "usage": usage
-    } | fields  # fmt: skip
-
-
-def ask(
-    handler: Handler, *requests: Request, base_url: str = "http://llm.example.com/v1", gateway: bool = False
-) -> Any:
-    """The last answer, asked through the provider alone or through a gateway."""
-
-    async def run() -> Reply:
-        http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
-        client = openai.AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
-        provider = ChatCompletions(Endpoint(base_url, KEY, "OPENAI_API_KEY"), client=client)
-        completer = gateway_of(provider, sleep=RecordedSleep()) if gateway else provider
-        try:
-            for request in requests or (question(),):
-                answer = await completer.complete(request)
-        finally:
-            await completer.aclose()
-        return answer
-
-    return asyncio.run(run())
-
-
-def answering(status: int, body: Any, **headers: str) -> Handler:
-    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
-    fixed = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda request: httpx2.Response(status, content=content, headers=fixed)
-
-
-class Server:
-    """Refuses what `refuse` returns a response for, answers the rest; remembers all bodies."""
-
-    def __init__(self, refuse: Callable[[dict[str, Any]], tuple[int, Any] | None]) -> None:
-        self.refuse = refuse
-        self.bodies: list[dict[str, Any]] = []
-
-    def __call__(self, request: Any) -> Any:
-        body = json.loads(request.content)
-        self.bodies.append(body)
-        refused = self.refuse(body)
-        return httpx2.Response(refused[0], json=refused[1]) if refused else httpx2.Response(200, json=completion())
+from tests.llm.fakes import gateway_of, question
+from tests.llm.transports import KEY, SCHEMA, Server, answering, ask, completion, error, http
 
 
 def test_the_request_is_exactly_what_chat_completions_take() -> None:
@@ -84,7 +25,7 @@ def test_the_request_is_exactly_what_chat_completions_take() -> None:
 
     def handler(request: Any) -> Any:
         seen.append(request)
-        return httpx2.Response(200, json=completion())
+        return http.Response(200, json=completion())
 
     ask(handler, question(schema=SCHEMA, schema_name="descriptions", temperature=0.0, max_output_tokens=99))
     assert str(seen[0].url) == "http://llm.example.com/v1/chat/completions"
@@ -130,10 +71,6 @@ def test_missing_usage_and_content_in_parts_are_taken_as_they_are() -> None:
     body["choices"][0]["message"]["content"] = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     answer = ask(answering(200, body))
     assert (answer.text, answer.usage) == ("ab", Usage())
-
-
-def error(message: str, **fields: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "type": None, "param": None, "code": None} | fields}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +160,7 @@ def test_an_error_hidden_in_a_success_is_an_error() -> None:
 
 def test_an_unreachable_server_is_named() -> None:
     def refuse(request: Any) -> Any:
-        raise httpx2.ConnectError("Connection refused")
+        raise http.ConnectError("Connection refused")
 
     with pytest.raises(
         TransientError, match=r"llm\.example\.com/v1 can't be reached, or broke off \(Connection refused\)"
@@ -376,7 +313,7 @@ def test_requests_under_way_while_a_form_is_learned_are_sent_again_too() -> None
     server = Server(lambda body: (400, error("no response_format")) if "response_format" in body else None)
 
     async def run() -> None:
-        http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(server))
+        http_client = http.AsyncClient(transport=http.MockTransport(server))
         client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
         provider = ChatCompletions(Endpoint("http://x/v1", KEY), client=client)
         async with gateway_of(provider, concurrency=8) as gateway:

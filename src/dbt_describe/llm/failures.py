@@ -20,12 +20,18 @@ QUOTA_CODES = frozenset(
         "organization_usage_limit_exceeded",
         "billing_error",
         "billing_hard_limit_reached",
+        # Ours, for a quota of Gemini's that lasts a day.
+        "daily_quota_exceeded",
     }
 )
-# 409 is a lock conflict at OpenAI and Anthropic, 529 Anthropic's "overloaded".
-TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# Gemini's answer to a bad key is a 400.
+AUTH_CODES = frozenset({"api_key_invalid", "api_key_service_blocked"})
+# Groq: the model didn't keep to the schema by itself; asked again it may. Source: console.groq.com, 2026-11.
+FLAKY_CODES = frozenset({"json_validate_failed"})
+# 409 is a lock conflict at OpenAI and Anthropic, 498 Groq's full flex tier, 529 Anthropic's "overloaded".
+TRANSIENT_STATUSES = frozenset({408, 409, 429, 498, 500, 502, 503, 504, 529})
 # 503 is what Ollama answers when its queue is full.
-OVERLOAD_STATUSES = frozenset({503, 529})
+OVERLOAD_STATUSES = frozenset({498, 503, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio and Groq word an overflow
 # (2026-11).
@@ -43,7 +49,9 @@ _CONTEXT_LIMIT = re.compile(
     re.IGNORECASE,
 )
 _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
-_SECRET = re.compile(r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}|\beyJ[\w-]{10,}\.[\w.-]+", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _QUOTED_CHARACTERS = 240
 SHORTEST_SECRET = 8
@@ -95,6 +103,7 @@ class Fault(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
     key_variable: str = ""
     """The environment variable that holds the credentials."""
+    rate_limits: tuple[RateLimit, ...] = ()
 
 
 def error_of(fault: Fault) -> LlmError:
@@ -105,7 +114,7 @@ def error_of(fault: Fault) -> LlmError:
         return QuotaError(
             f"{fault.endpoint} refuses to bill more requests: {said}. Check the account's plan and limits."
         )
-    if fault.status in {401, 403}:
+    if fault.status in {401, 403} or codes & AUTH_CODES:
         return LlmSettingsError(
             f"{fault.endpoint} refused the credentials (HTTP {fault.status}): {said}. "
             f"Set {fault.key_variable or 'the key'} to a valid key for this endpoint."
@@ -117,12 +126,13 @@ def error_of(fault: Fault) -> LlmError:
         )
     if codes & _CONTENT_CODES:
         return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
-    if fault.status in TRANSIENT_STATUSES or fault.status >= 500:
+    if fault.status in TRANSIENT_STATUSES or fault.status >= 500 or codes & FLAKY_CODES:
         return TransientError(
             f"{fault.endpoint} answered HTTP {fault.status}: {said}.",
             fault.retry_after_s,
             is_rate_limit=fault.status == 429,
             is_overload=fault.status in OVERLOAD_STATUSES,
+            rate_limits=fault.rate_limits,
         )
     if fault.status == 404:
         return _not_found(fault, said)
@@ -152,7 +162,8 @@ def quotable(text: object, secret: str = "") -> str:
 
 
 def _not_found(fault: Fault, said: str) -> LlmSettingsError:
-    if "model" in fault.message.lower() or "model" in fault.code:
+    # Azure's models are deployments.
+    if re.search("model|deployment", f"{fault.message} {fault.code}", re.IGNORECASE):
         return LlmSettingsError(
             f"{fault.endpoint} doesn't know the model {fault.model!r}: {said}. "
             "Check its spelling and that this key may use it."

@@ -24,6 +24,7 @@ from dbt_describe.llm.prices import pricing_of
 from dbt_describe.llm.retry import RetryPolicy
 from dbt_describe.llm.router import Router
 from dbt_describe.llm.routes import Routes, make_routes
+from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.surroundings import Memory, Surroundings, open_spending
 
 
@@ -87,8 +88,8 @@ class Gateway:
 
     def window(self, purpose: str) -> int | None:
         """Tokens of prompt and answer together that the first model for this purpose takes; None where unknown."""
-        chain = self.routes.chain(purpose, 0)
-        return self._lanes[chain[0]].window if chain else None
+        window = self._lanes[self.routes.chain(purpose, 0)[0]].window
+        return window and int(window / self._around.calibration.factor(self.routes.chain(purpose, 0)[0]))
 
     def forecast(self, request: Request, output_tokens: int) -> Forecast:
         """What the request would come to with an answer of so many tokens. Nothing is sent."""
@@ -105,11 +106,15 @@ class Gateway:
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""
         self._around.stopping.set()
+        for lane in self._lanes.values():
+            lane.stop()
 
     async def aclose(self) -> None:
         """Close all connections and files."""
         await self._around.clients.aclose()
         self._around.memory.close()
+        if self._around.shared_limits is not None:
+            self._around.shared_limits.close()
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -145,5 +150,14 @@ def open_gateway(
         say=say,
         spending=open_spending(config.budget, memory, say),
         calibration=Calibration(memory.learned),
+        shared_limits=_shared_limits(routes, memory, say),
     )
     return Gateway(routes, around)
+
+
+def _shared_limits(routes: Routes, memory: Memory, say: Callable[[str], None]) -> SharedLimits | None:
+    """The file of the limits that processes share, where an endpoint has such."""
+    endpoints = [endpoint for model in routes.models.values() for endpoint in model.endpoints]
+    if memory.directory is None or not any(endpoint.config.limits.shared for endpoint in endpoints):
+        return None
+    return SharedLimits(memory.directory, warn=say)

@@ -22,6 +22,7 @@ from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.flight import SingleFlight
+from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.logs import Logged
@@ -34,6 +35,11 @@ from dbt_describe.llm.streaming import FirstPieceCounts
 from dbt_describe.llm.surroundings import Surroundings
 from dbt_describe.llm.warmup import PatientStart, PrefixFirst
 
+STRUCTURED_OUTPUT = "structured_output"
+"""The kind of fact that tells at which level a model's answers were had last."""
+WINDOW = "context_window"
+"""The kind of fact that tells a model's window, in tokens."""
+
 
 class ModelLane:
     """The stack of layers over one model. Nothing is sent, and no client made, before the first request."""
@@ -41,12 +47,18 @@ class ModelLane:
     def __init__(self, model: ModelEndpoint, around: Surroundings, breaker: Breaker) -> None:
         self.model = model
         self.breaker = breaker
-        self.window = known_window(model)
+        self._known_window = known_window(model, around.memory.learned)
         self.pricing = pricing_of(model)
         self._around = around
         self._ledgers: list[Ledger] = []
+        self._limiters: list[Limiter] = []
         self._cache: Cache | None = None
         self._outermost: Completer | None = None
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of prompt and answer together, None where unknown."""
+        return self._known_window
 
     async def complete(self, request: Request) -> Reply:
         """The answer of this model.
@@ -60,6 +72,8 @@ class ModelLane:
         reply = await self._outermost.complete(request)
         if reply.from_cache:
             self._ledgers[0].record_cached(request, reply)
+        elif reply.structured_output:
+            self._learn(STRUCTURED_OUTPUT, reply.structured_output)
         return reply
 
     def prepared(self, request: Request) -> Request:
@@ -77,11 +91,18 @@ class ModelLane:
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window where nothing else tells it."""
-        if self.window is None and self.model.is_local:
+        if self._known_window is None and self.model.is_local:
             provider = self._around.clients.get(self.model.spec, self.model.endpoints[0])
             with contextlib.suppress(LlmError):
                 probed = await provider.probe(self.model.name)
-                self.window = probed.context_window if probed else None
+                self._known_window = probed.context_window if probed else None
+        if self._known_window:
+            self._learn(WINDOW, str(self._known_window))
+
+    def stop(self) -> None:
+        """Let nothing pass any more that waits for its turn."""
+        for limiter in self._limiters:
+            limiter.stop()
 
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good."""
@@ -100,6 +121,12 @@ class ModelLane:
     def price(self, usage: Usage) -> Decimal | None:
         """US dollars, None where unknown."""
         return self.pricing.cost(usage)
+
+    def _learn(self, kind: str, value: str) -> None:
+        """Remember a fact of the model, written only where it is news."""
+        learned, endpoint = self._around.memory.learned, self.model.endpoints[0].shown
+        if learned.recall(kind, endpoint, self.model.name) != value:
+            learned.learn(kind, endpoint, self.model.name, value)
 
     def _stack(self) -> Completer:
         around, capabilities = self._around, self.model.capabilities
@@ -132,12 +159,32 @@ class ModelLane:
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
         self._ledgers.append(ledger)
-        return Limiter(ledger, endpoint.config.concurrency or around.concurrency)
+        shared = around.shared_limits if endpoint.config.limits.shared else None
+        limiter = Limiter(
+            ledger,
+            endpoint.config.concurrency or around.concurrency,
+            limits=endpoint.config.limits,
+            clock=around.clock,
+            sleep=around.sleep,
+            say=around.say,
+            name=endpoint.shown,
+            open_buckets=shared and (lambda model: shared.buckets(endpoint.fingerprint, model, endpoint.config.limits)),
+            counting=self.model.spec.counting,
+            longest_pause_s=around.retry.retry_after_cap_s,
+        )
+        self._limiters.append(limiter)
+        return limiter
 
 
-def known_window(model: ModelEndpoint) -> int | None:
-    """The model's window as settings, provider or price list tell it."""
-    return model.capabilities.context_window or context_window(model.name, model.endpoints[0].base_url)
+def known_window(model: ModelEndpoint, learned: Learned) -> int | None:
+    """The model's window as settings, the server itself, the price list or the provider tell it, in this order."""
+    remembered = learned.recall(WINDOW, model.endpoints[0].shown, model.name)
+    return (
+        model.config.context_window
+        or (int(remembered) if remembered.isdecimal() else None)
+        or context_window(model.name, model.endpoints[0].base_url)
+        or model.capabilities.context_window
+    )
 
 
 def lanes_of(models: Sequence[ModelEndpoint], around: Surroundings) -> dict[str, ModelLane]:

@@ -109,6 +109,8 @@ class Reply(msgspec.Struct, frozen=True):
     """What the response's headers say of the limits."""
     answered_by: str = ""
     """The model that answered, as it is configured: another one than was asked for where that one couldn't."""
+    structured_output: str = ""
+    """How the answer's shape was asked for: `json_schema`, `tool`, `json_object`, `prompt`; empty without a schema."""
     price_source: str = ""
     """Where the price comes from: `settings`, `genai-prices 0.2.3`, `local`, or empty where it isn't known."""
 

@@ -12,14 +12,28 @@ from dbt_describe.llm.specs import ProviderSpec
 ENTRY_POINT_GROUP = "dbt_describe.providers"
 
 _OURS = {
-    "openai": "openai",
+    "openai": ("openai", "SPEC"),
+    "azure": ("azure", "SPEC"),
+    "gemini": ("gemini", "SPEC"),
+    "groq": ("groq", "SPEC"),
+    "lm-studio": ("lm_studio", "SPEC"),
+    "openai-compatible": ("openai_compatible", "SPEC"),
 }
-"""A provider's name → its module in `providers/`, each with a `SPEC`."""
+"""A provider's name → its module in `providers/`, and the name of its ProviderSpec there."""
+
+_ALIASES = {
+    "azure-openai": _OURS["azure"],
+    "azure-openai-ad": ("azure", "ENTRA_SPEC"),
+    "google": _OURS["gemini"],
+    "google-gemini": _OURS["gemini"],
+    "lmstudio": _OURS["lm-studio"],
+}
+"""Other names of the same, among them dbt-osmosis's. They aren't listed."""
 
 
 def provider_names() -> tuple[str, ...]:
-    """All names that may stand before the slash of a model, ours first. Nothing is imported."""
-    return (*_OURS, *sorted(_theirs().keys() - _OURS.keys()))
+    """All names that may stand before the slash of a model, ours first, without aliases. Nothing is imported."""
+    return (*_OURS, *sorted(_theirs().keys() - _OURS.keys() - _ALIASES.keys()))
 
 
 def our_provider_names() -> tuple[str, ...]:
@@ -33,12 +47,13 @@ def find_spec(name: str) -> ProviderSpec:
     Raises:
         LlmSettingsError: there is none, or the package that has it can't be imported; the nearest known one is named.
     """
-    if name in _OURS:
-        spec: object = importlib.import_module(f"dbt_describe.llm.providers.{_OURS[name]}").SPEC
+    if name in _OURS or name in _ALIASES:
+        module, attribute = _OURS.get(name) or _ALIASES[name]
+        spec: object = getattr(importlib.import_module(f"dbt_describe.llm.providers.{module}"), attribute)
     elif name in (theirs := _theirs()):
         spec = _loaded(theirs[name])
     else:
-        nearest = difflib.get_close_matches(name, provider_names(), n=1)
+        nearest = difflib.get_close_matches(name, (*provider_names(), *_ALIASES), n=1)
         hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(provider_names())}."
         raise LlmSettingsError(f"There is no provider {name!r}. {hint}")
     if not isinstance(spec, ProviderSpec):

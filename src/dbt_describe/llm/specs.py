@@ -13,6 +13,7 @@ import msgspec
 
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
 
@@ -58,6 +59,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Environment variables that may name the model, as dbt-osmosis reads them."""
     config_variables: Mapping[str, str] = {}
     """A field of `config` → the environment variable that gives it where no setting does."""
+    counting: Counting = Counting()
+    """What it counts against its limits per minute."""
     needs_key: bool = True
     default_model: str = ""
     """What to suggest where nobody has named a model; empty where only the user can know."""

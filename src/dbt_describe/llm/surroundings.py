@@ -19,6 +19,7 @@ from dbt_describe.llm.config import Budget
 from dbt_describe.llm.learned import Forgetful, Learned, LearnedFacts
 from dbt_describe.llm.ledger import Recorder
 from dbt_describe.llm.retry import RetryPolicy, Sleep
+from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.usage import UsageLog
 
 
@@ -34,6 +35,8 @@ class Memory(msgspec.Struct, frozen=True):
     usage: Recorder | None = None
     learned: Learned = msgspec.field(default_factory=Forgetful)
     run: str = ""
+    directory: Path | None = None
+    """Where the files are."""
 
     def close(self) -> None:
         """Close the files."""
@@ -45,7 +48,8 @@ class Memory(msgspec.Struct, frozen=True):
 def open_memory(directory: Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]) -> Memory:
     """The files in a directory; a run goes on without them, and says so, where they can't be opened."""
     try:
-        return Memory(AnswerCache(directory), reads_answers, UsageLog(directory), LearnedFacts(directory), run)
+        answers, usage, learned = AnswerCache(directory), UsageLog(directory), LearnedFacts(directory)
+        return Memory(answers, reads_answers, usage, learned, run, directory)
     except StoreError as error:
         warn(f"Answers are not kept for the next run: {error}")
         return Memory()
@@ -66,6 +70,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     clock: Callable[[], float] = time.monotonic
     spending: Spending = msgspec.field(default_factory=lambda: Spending(Budget()))
     """What all models spend together, against the limits."""
+    shared_limits: SharedLimits | None = None
+    """Limits of endpoints that all processes of this machine share."""
     calibration: Calibration = msgspec.field(default_factory=lambda: Calibration(Forgetful()))
 
 

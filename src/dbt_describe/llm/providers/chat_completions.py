@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,12 +20,22 @@ from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, error_of, quotable
 from dbt_describe.llm.learned import Forgetful, Learned
-from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
-from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success, first_form
+from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request
+from dbt_describe.llm.providers.chat_bodies import body_of
+from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
+from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
+from dbt_describe.llm.providers.chat_streams import Listener, completion_of
+from dbt_describe.llm.providers.entra import EntraTokens
+from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success
+from dbt_describe.llm.providers.learned_forms import LearnedForms
+from dbt_describe.llm.providers.limit_headers import rate_limits_of
+from dbt_describe.llm.providers.quirks import Quirks
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 # The SDK wants some key; local servers take any.
 NO_KEY = "none"
+# Groq's answer to a model that didn't keep to the schema by itself: a crash of the form, not a mistake of the request.
+_UNKEPT_SCHEMA = "json_validate_failed"
 
 
 class ChatCompletions:
@@ -39,17 +49,18 @@ class ChatCompletions:
         self,
         endpoint: Endpoint,
         learned: Learned | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        quirks: Quirks | None = None,
         client: openai.AsyncOpenAI | None = None,
+        tokens: EntraTokens | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _check_key(endpoint)
         self._endpoint = endpoint
-        self._learned = learned or Forgetful()
+        self._quirks = quirks or Quirks()
+        self._tokens = tokens
         self._clock = clock
-        self._client = client or openai.AsyncOpenAI(
-            api_key=endpoint.api_key or NO_KEY, base_url=endpoint.base_url, max_retries=0
-        )
-        self._forms: dict[str, Form] = {}
+        self._client = client or open_client(endpoint, tokens)
+        self._forms = LearnedForms(learned or Forgetful(), endpoint.shown, self._quirks)
         self._has_answered = False
 
     async def complete(self, request: Request) -> Reply:
@@ -58,45 +69,112 @@ class ChatCompletions:
         Raises:
             AdaptedError: the server refused a form of the request and another one is learned.
             TransientError: it may work in a moment.
-            LlmError: it won't.
+            LlmError: it won't, or part of the answer has been handed on already.
         """
         model = request.model_name
-        used = self._form(model)
+        used = self._forms.form(model)
+        listener = Listener(request.on_text, self._clock)
         started = self._clock()
         try:
-            reply = _reply_of(await self._send(request, model, used), self._endpoint, model)
-        except (openai.OpenAIError, TimeoutError, ValueError, RecursionError) as error:
-            raise self._mapped(error, request, model, used) from error
+            reply = await self._attempt(request, used, listener)
+        except LlmError as error:
+            if listener.first_at_s is None or isinstance(error, LlmSettingsError):
+                raise
+            raise LlmError(f"{error} Part of the answer was there already, so it isn't asked for again.") from error
         self._has_answered = True
+        if self._tokens is not None:
+            self._tokens.accept()
         if request.schema:
-            self._forms[model] = after_success(self._form(model), used)
-        return msgspec.structs.replace(reply, latency_s=self._clock() - started)
+            self._forms.learn(model, after_success(self._forms.form(model), used))
+        first_token_s = None if listener.first_at_s is None else listener.first_at_s - started
+        return msgspec.structs.replace(reply, latency_s=self._clock() - started, first_token_s=first_token_s)
 
     async def probe(self, model: str) -> Probed | None:
-        """Nothing yet."""
+        """What the server's list of models says of one; None where there is no list, or this key may not see it.
+
+        Raises:
+            LlmError: it can't be reached, refuses the key, or doesn't know the model.
+        """
+        for path in self._quirks.lists:
+            try:
+                async with asyncio.timeout(self._endpoint.timeouts.total):
+                    listing = await self._client.get(path, cast_to=object, options={"timeout": self._timeout()})
+            except openai.APIStatusError as error:
+                fault = self._fault(error, model)
+                # Restricted keys may ask a model and not see the list.
+                if fault.status in {403, 404, 405, 501}:
+                    continue
+                raise self._error_of(fault) from error
+            except _failures() as error:
+                raise self._mapped(error, model) from error
+            entries = entries_of(listing)
+            if entries is not None:
+                return probed_of(entries, model, self._endpoint, lists_all=self._quirks.lists_all)
         return None
 
     async def aclose(self) -> None:
         """Close the client's connections."""
         await self._client.close()
+        if self._tokens is not None:
+            self._tokens.close()
 
-    def _form(self, model: str) -> Form:
-        return self._forms.get(model) or first_form(self._endpoint.base_url)
+    async def _attempt(self, request: Request, used: Form, listener: Listener) -> Reply:
+        model = request.model_name
+        try:
+            # The SDK's timeouts are for one wait: a server that sends a byte now and then would never end.
+            async with asyncio.timeout(request.timeout_s):
+                return await self._send(request, used, listener)
+        except openai.APIStatusError as error:
+            raise self._refused(error, model, used, request) from error
+        except _failures() as error:
+            raise self._mapped(error, model, request.timeout_s) from error
 
-    async def _send(self, request: Request, model: str, form: Form) -> object:
-        timeout = openai.Timeout(request.timeout_s, connect=self._endpoint.timeouts.connect)
-        # The SDK's timeout is per read: a server that sends a byte now and then would never end.
-        async with asyncio.timeout(request.timeout_s):
-            return await self._client.chat.completions.create(**body_of(request, model, form), timeout=timeout)
+    async def _send(self, request: Request, form: Form, listener: Listener) -> Reply:
+        model = request.model_name
+        body = body_of(request, model, form, self._quirks, self._endpoint.prompt_cache)
+        stream = bool(body.pop("stream", False))
+        arguments: dict[str, Any] = {"model": model, "messages": body.pop("messages")}
+        if stream:
+            arguments["stream"] = True
+        # Not all parameters are known to all versions of the SDK: as extra_body it sends any.
+        raw: Any = await self._client.chat.completions.with_raw_response.create(
+            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
+        )
+        content_type = raw.headers.get("content-type", "")
+        if stream and not any(kind in content_type for kind in ("json", "html")):
+            async with raw.parse() as chunks:
+                completion: object = await completion_of(chunks, listener)
+        else:
+            completion = decoded(await raw.http_response.aread(), content_type, self._endpoint)
+        reply = reply_of(completion, self._endpoint, model)
+        if listener.first_at_s is None:
+            # The server doesn't stream, so that all of it comes as one piece.
+            listener.hear(reply.text)
+        return msgspec.structs.replace(
+            reply,
+            request_id=raw.headers.get("x-request-id") or raw.headers.get("apim-request-id") or "",
+            rate_limits=self._rate_limits(raw.headers),
+        )
 
-    def _mapped(self, error: Exception, request: Request, model: str, used: Form) -> LlmError:
-        """The one place where the SDK's errors become ours."""
+    def _timeout(self, total_s: float | None = None) -> openai.Timeout:
+        bounds = self._endpoint.timeouts
+        total_s = total_s or bounds.total
+        return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=min(bounds.read, total_s))
+
+    def _rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
+        limits = rate_limits_of(headers, time.time())
+        if not self._quirks.daily_requests:
+            return limits
+        return tuple(
+            msgspec.structs.replace(limit, limit=None) if limit.kind == "requests" else limit for limit in limits
+        )
+
+    def _mapped(self, error: Exception, model: str, total_s: float | None = None) -> LlmError:
+        """The one place where the SDK's errors without a status become ours."""
         where = self._endpoint.shown
         match error:
-            case openai.APIStatusError():
-                return self._refused(error, model, used, request)
             case TimeoutError() | openai.APITimeoutError():
-                return TransientError(f"{where} gave no answer within {request.timeout_s:g} s.")
+                return TransientError(f"{where} gave no answer within {self._waited_s(error, total_s):g} s.")
             case openai.APIConnectionError():
                 cause = quotable(str(error.__cause__ or "") or error, self._endpoint.api_key)
                 return TransientError(
@@ -104,62 +182,76 @@ class ChatCompletions:
                 )
             case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError() | openai.APIResponseValidationError():
                 return TransientError(f"{where} answered malformed JSON. Is the base URL right?")
-            case _:
+            case openai.APIError():
+                # An error event of a stream.
+                return hidden_failure(error.body or {"message": error.message}, self._endpoint, model)
+            case openai.OpenAIError() | ValueError():
                 return LlmError(f"The request to {where} failed: {quotable(error, self._endpoint.api_key)}")
+            case _:
+                return TransientError(f"{where} broke off ({quotable(error, self._endpoint.api_key)}).")
+
+    def _waited_s(self, error: Exception, total_s: float | None) -> float:
+        """How long was waited for: the SDK's timeouts are those of the settings, unless the request's is shorter."""
+        total_s = total_s or self._endpoint.timeouts.total
+        if isinstance(error, TimeoutError):
+            return total_s
+        is_connecting = "Connect" in type(error.__cause__).__name__
+        return min(self._endpoint.timeouts.connect if is_connecting else self._endpoint.timeouts.read, total_s)
 
     def _refused(self, error: openai.APIStatusError, model: str, used: Form, request: Request) -> LlmError:
-        fault = fault_of(error, self._endpoint, model)
+        fault = self._fault(error, model)
+        if fault.status == 401 and self._tokens is not None:
+            sent = error.response.request.headers.get("authorization", "").removeprefix("Bearer ")
+            if self._tokens.renew(sent):
+                return AdaptedError(f"{fault.endpoint} refused the token; a fresh one is tried.")
         if fault.status == 403 and self._has_answered:
             # The credentials are good: a firewall or a moderation refused this one request.
             return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
-        current = self._form(model)
-        learned = after_fault(current, used, fault, str(error.param or ""))
+        current = self._forms.form(model)
+        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder)
         again = learned is not None
-        if learned is None and request.schema and fault.status == 500:
-            learned, again = after_crash(current, used, request.attempt)
+        if learned is None and request.schema and (fault.status == 500 or fault.code == _UNKEPT_SCHEMA):
+            learned, again = after_crash(current, used, request.attempt, self._quirks.ladder)
         if learned is not None:
-            self._forms[model] = learned
+            self._forms.learn(model, learned)
         if again:
             return AdaptedError(f"{self._endpoint.shown} refused a form of the request: {fault.message}")
+        return self._error_of(fault)
+
+    def _fault(self, error: openai.APIStatusError, model: str) -> Fault:
+        headers = error.response.headers
+        fault = fault_of(error.body, error.status_code, self._endpoint, model, error.message)
+        asked_s = asked_wait_s(headers, time.time())
+        return msgspec.structs.replace(
+            fault,
+            code=fault.code or str(error.code or ""),
+            type=fault.type or str(error.type or ""),
+            retry_after_s=fault.retry_after_s if asked_s is None else asked_s,
+            rate_limits=self._rate_limits(headers),
+        )
+
+    def _error_of(self, fault: Fault) -> LlmError:
+        if fault.status in {401, 403} and self._tokens is not None:
+            return LlmSettingsError(
+                f"{fault.endpoint} refused the Entra ID token (HTTP {fault.status}): {fault.message} "
+                "Does this identity have the role Cognitive Services OpenAI User there, and is token_scope right?"
+            )
         return error_of(fault)
 
 
-def body_of(request: Request, model: str, form: Form) -> dict[str, Any]:
-    """The request's JSON body in the given form, as arguments of the SDK's `create`."""
-    limit = min(request.max_output_tokens, form.output_cap or request.max_output_tokens)
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in _messages(request, form)],
-        form.limit_name: limit,
-    }
-    if request.temperature is not None and form.temperature:
-        body["temperature"] = request.temperature
-    if request.schema and form.level is Level.JSON_SCHEMA:
-        schema = {"name": request.schema_name, "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    elif request.schema and form.level is Level.JSON_OBJECT:
-        body["response_format"] = {"type": "json_object"}
-    return body
-
-
-def fault_of(error: openai.APIStatusError, endpoint: Endpoint, model: str) -> Fault:
-    """What the server said, whatever shape its error body has (some send a plain string or nested objects)."""
-    body = error.body
-    message: object = error.message
-    if isinstance(body, dict):
-        message = body.get("message") or body.get("error") or body.get("detail") or message
-    elif isinstance(body, str) and body.strip():
-        message = body if "<html" not in body[:500].lower() else "an HTML page"
-    return Fault(
-        status=error.status_code,
-        message=quotable(message, endpoint.api_key),
-        endpoint=endpoint.shown,
-        model=model,
-        code=str(error.code or ""),
-        type=str(error.type or ""),
-        retry_after_s=asked_wait_s(error.response.headers, time.time()),
-        key_variable=endpoint.key_variable,
+def open_client(
+    endpoint: Endpoint, tokens: EntraTokens | None = None, query: Mapping[str, object] | None = None
+) -> openai.AsyncOpenAI:
+    """The SDK's client for an endpoint, with nothing in it that the SDK finds in the environment by itself."""
+    client = openai.AsyncOpenAI(
+        api_key=tokens or endpoint.api_key or NO_KEY,
+        base_url=endpoint.base_url,
+        max_retries=0,
+        default_headers=dict(endpoint.config.headers),
+        default_query=query,
     )
+    client.organization = client.project = None
+    return client
 
 
 def _check_key(endpoint: Endpoint) -> None:
@@ -170,65 +262,11 @@ def _check_key(endpoint: Endpoint) -> None:
         raise LlmSettingsError(f"The value of {variable} can't be a key: it holds spaces or characters outside ASCII.")
 
 
-def _messages(request: Request, form: Form) -> tuple[Message, ...]:
-    """The messages; below the schema level the schema is put into words, at the end of the first message."""
-    if not request.schema or form.level is Level.JSON_SCHEMA:
-        return request.messages
-    schema = json.dumps(request.schema, ensure_ascii=False)
-    wish = f"\n\nAnswer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
-    first, *others = request.messages
-    return (Message(first.role, first.content + wish), *others)
+def _failures() -> tuple[type[Exception], ...]:
+    """All that an exchange may raise.
 
-
-def _reply_of(completion: object, endpoint: Endpoint, model: str) -> Reply:
-    """The SDK's object as a Reply. Compatible servers leave out or misuse any part of it, so nothing is trusted."""
-    # A 200 with text/html makes the SDK return the page as a str (openai 3.52).
-    if isinstance(completion, str):
-        what = "HTML" if "<" in completion[:200] else "plain text"
-        raise LlmError(
-            f"{endpoint.shown} answered {what} instead of JSON; is the base URL right? It usually ends in /v1."
-        )
-    failure = getattr(completion, "error", None)
-    if failure:
-        raise _hidden_failure(failure, endpoint, model)
-    choices = getattr(completion, "choices", None)
-    message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
-    if message is None:
-        raise TransientError(f"{endpoint.shown} answered without any choice.")
-    return Reply(
-        text=_text_of(getattr(message, "content", None)),
-        finish_reason=str(getattr(choices[0], "finish_reason", "") or "") if isinstance(choices, list) else "",
-        refusal=str(getattr(message, "refusal", "") or ""),
-        model=str(getattr(completion, "model", "") or model),
-        usage=_usage_of(getattr(completion, "usage", None)),
-    )
-
-
-def _hidden_failure(failure: object, endpoint: Endpoint, model: str) -> LlmError:
-    """The error that some proxies (OpenRouter) put into the body of a 200."""
-    body = failure if isinstance(failure, dict) else {"message": failure}
-    code = str(body.get("code") or "")
-    status = int(code) if re.fullmatch(r"[1-5]\d\d", code, re.ASCII) else 502
-    message = quotable(body.get("message") or "an error without a message", endpoint.api_key)
-    return error_of(Fault(status, message, endpoint.shown, model, code, key_variable=endpoint.key_variable))
-
-
-def _text_of(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return ""
-
-
-def _usage_of(usage: object) -> Usage:
-    def count(holder: object, name: str) -> int:
-        value = getattr(holder, name, None)
-        return value if isinstance(value, int) and value > 0 else 0
-
-    return Usage(
-        count(usage, "prompt_tokens"),
-        count(usage, "completion_tokens"),
-        count(getattr(usage, "prompt_tokens_details", None), "cached_tokens"),
-        count(getattr(usage, "completion_tokens_details", None), "reasoning_tokens"),
-    )
+    The HTTP library's own errors come through in openai 2.x while a stream is read; 3.x has errors of its own for that.
+    """
+    http_error = getattr(sys.modules.get("httpx"), "HTTPError", None)
+    ours = (openai.OpenAIError, TimeoutError, ValueError, RecursionError)
+    return ours if http_error is None else (*ours, http_error)

@@ -2,7 +2,8 @@
 
 Structured output is a ladder, json_schema → json_object → prompt only, stepped down on proof: a 400 that names the
 parameter, or repeated 500s before the level has ever worked (llama-cpp-python's server answers json_schema with 500; LM
-Studio answers json_object with 400). Output limit and temperature are adapted when the server names them.
+Studio answers json_object with 400). Output limit and temperature are adapted when the server names them; what only
+makes a request faster or cheaper is left out then.
 """
 
 from __future__ import annotations
@@ -24,17 +25,27 @@ class Level(IntEnum):
     JSON_SCHEMA = 2
 
 
+Ladder = tuple[Level, ...]
+LADDER: Ladder = (Level.JSON_SCHEMA, Level.JSON_OBJECT, Level.PROMPT)
+LimitName = Literal["max_completion_tokens", "max_tokens"]
+
+
 class Form(msgspec.Struct, frozen=True):
     """What a request to one model of one endpoint may hold."""
 
     level: Level = Level.JSON_SCHEMA
-    limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    limit_name: LimitName = "max_tokens"
     limit_renamed: bool = False
     temperature: bool = True
     output_cap: int = 0
     """The most output tokens that the model allows, 0 where unknown."""
     proven: bool = False
     """A request at this level has been answered."""
+    reasoning_effort: bool = True
+    stream_usage: bool = True
+    """Whether a stream can be asked to end with its usage."""
+    cache_key: bool = True
+    cache_options: bool = True
 
 
 # One 500 may be chance; when the same request gets another one before any has been answered, its form may be the cause.
@@ -47,12 +58,14 @@ _REFUSED_LIMIT = re.compile(r"max_completion_tokens|max_tokens", re.IGNORECASE)
 _LARGEST_LIMIT = re.compile(
     r"(?:at most|less than or equal to|maximum (?:value )?(?:of|is)|<=)\s*(\d{2,7})", re.IGNORECASE
 )
-
-
-def first_form(base_url: str) -> Form:
-    """What to try first: OpenAI, Azure and Groq know `max_completion_tokens`, other servers only obey `max_tokens`."""
-    new_name = re.search(r"api\.openai\.com|\.openai\.azure\.com|\.services\.ai\.azure\.com|api\.groq\.com", base_url)
-    return Form(limit_name="max_completion_tokens" if new_name else "max_tokens")
+# What a request can do without, and how servers name it.
+_DISPENSABLE = (
+    ("temperature", re.compile(r"temperature", re.IGNORECASE)),
+    ("reasoning_effort", re.compile(r"reasoning[_. ]effort|thinking[_ ](?:level|budget)", re.IGNORECASE)),
+    ("stream_usage", re.compile(r"stream_options|include_usage", re.IGNORECASE)),
+    ("cache_options", re.compile(r"prompt_cache_(?:options|breakpoint)", re.IGNORECASE)),
+    ("cache_key", re.compile(r"prompt_cache_key", re.IGNORECASE)),
+)
 
 
 def after_success(current: Form, used: Form) -> Form:
@@ -62,20 +75,20 @@ def after_success(current: Form, used: Form) -> Form:
     return msgspec.structs.replace(current, proven=True)
 
 
-def after_fault(current: Form, used: Form, fault: Fault, param: str = "") -> Form | None:
+def after_fault(current: Form, used: Form, fault: Fault, param: str = "", ladder: Ladder = LADDER) -> Form | None:
     """The form to send the request in at once, or None where another form wouldn't help.
 
     `used` is the form of the refused request; where another request has changed `current` meanwhile in the refused
-    respect, `current` itself is the answer.
+    respect, `current` itself is the answer. `param` is the parameter that the server names, `ladder` the levels to try.
     """
     if fault.status in {400, 422} and not is_context_overflow(fault):
-        return _after_refusal(current, used, f"{param} {fault.message}")
+        return _after_refusal(current, used, f"{param} {fault.message}", ladder)
     if fault.status >= 500 and _REFUSED_FORMAT.search(fault.message):
-        return _step_down(current, used)
+        return _step_down(current, used, ladder)
     return None
 
 
-def after_crash(current: Form, used: Form, attempt: int) -> tuple[Form, bool]:
+def after_crash(current: Form, used: Form, attempt: int, ladder: Ladder = LADDER) -> tuple[Form, bool]:
     """The form after an unexplained 500 on a request's attempt, and whether to send it again at once in that form.
 
     When even the last level crashes the form wasn't to blame: the ladder starts again.
@@ -84,18 +97,20 @@ def after_crash(current: Form, used: Form, attempt: int) -> tuple[Form, bool]:
         return current, True
     if current.proven or attempt != ATTEMPT_THAT_PROVES:
         return current, False
-    if current.level is Level.PROMPT:
-        return msgspec.structs.replace(current, level=Level.JSON_SCHEMA), False
-    return msgspec.structs.replace(current, level=Level(current.level - 1)), True
+    lower = _below(current.level, ladder)
+    if lower is None:
+        return msgspec.structs.replace(current, level=ladder[0]), False
+    return msgspec.structs.replace(current, level=lower), True
 
 
-def _after_refusal(current: Form, used: Form, said: str) -> Form | None:
-    if "temperature" in said.lower() and used.temperature:
-        return msgspec.structs.replace(current, temperature=False)
+def _after_refusal(current: Form, used: Form, said: str, ladder: Ladder) -> Form | None:
+    for field, named in _DISPENSABLE:
+        if getattr(used, field) and named.search(said):
+            return msgspec.structs.replace(current, **{field: False})
     if _REFUSED_LIMIT.search(said):
         return _other_limit(current, used, said)
     if _REFUSED_FORMAT.search(said):
-        return _step_down(current, used)
+        return _step_down(current, used, ladder)
     return None
 
 
@@ -109,15 +124,18 @@ def _other_limit(current: Form, used: Form, said: str) -> Form | None:
     if current.limit_renamed:
         return None
     # "Unsupported parameter: 'max_tokens' … Use 'max_completion_tokens' instead" names both: swap whichever was sent.
-    other: Literal["max_completion_tokens", "max_tokens"] = (
-        "max_tokens" if used.limit_name == "max_completion_tokens" else "max_completion_tokens"
-    )
+    other: LimitName = "max_tokens" if used.limit_name == "max_completion_tokens" else "max_completion_tokens"
     return msgspec.structs.replace(current, limit_name=other, limit_renamed=True)
 
 
-def _step_down(current: Form, used: Form) -> Form | None:
-    if used.level is Level.PROMPT:
+def _step_down(current: Form, used: Form, ladder: Ladder) -> Form | None:
+    lower = _below(used.level, ladder)
+    if lower is None:
         return None
     if current.level < used.level:
         return current
-    return msgspec.structs.replace(current, level=Level(used.level - 1), proven=False)
+    return msgspec.structs.replace(current, level=lower, proven=False)
+
+
+def _below(level: Level, ladder: Ladder) -> Level | None:
+    return next((lower for lower in ladder if lower < level), None)

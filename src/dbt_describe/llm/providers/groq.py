@@ -1,0 +1,61 @@
+"""Groq: https://console.groq.com/docs."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.learned import Learned
+from dbt_describe.llm.messages import Provider
+from dbt_describe.llm.providers.quirks import ChatConfig, Quirks, body_settings
+from dbt_describe.llm.specs import Capabilities, ProviderSpec
+
+# Source: https://console.groq.com/docs/structured-outputs.md, 2026-11. The others only know json_object.
+_KNOWS_SCHEMAS = re.compile(r"openai/gpt-oss|moonshotai/kimi-k2|meta-llama/llama-4")
+
+
+class GroqConfig(ChatConfig, frozen=True, kw_only=True):
+    """An endpoint of Groq's."""
+
+    service_tier: Literal["", "auto", "on_demand", "flex", "performance"] = ""
+    reasoning_format: Literal["", "hidden", "raw", "parsed"] = ""
+    """Where a reasoning model's thoughts go: nowhere, into the answer, or beside it."""
+
+
+def _assumed(model: str) -> Capabilities:
+    return Capabilities(
+        structured_output="json_schema" if _KNOWS_SCHEMAS.match(model) else "json_object",
+        prompt_cache="automatic",
+        batch=True,
+    )
+
+
+def _open(endpoint: Endpoint, learned: Learned) -> Provider:
+    # Imported here: the SDK takes 0.9 s, and only who asks a model should wait for it.
+    from dbt_describe.llm.providers.chat_completions import ChatCompletions  # noqa: PLC0415
+
+    own = endpoint.config if isinstance(endpoint.config, GroqConfig) else GroqConfig()
+    quirks = Quirks(
+        assumed=_assumed,
+        limit_name="max_completion_tokens",
+        body=body_settings(endpoint, service_tier=own.service_tier, reasoning_format=own.reasoning_format),
+        # Source: https://console.groq.com/docs/rate-limits.md, 2026-11.
+        daily_requests=True,
+    )
+    return ChatCompletions(endpoint, learned, quirks)
+
+
+SPEC = ProviderSpec(
+    name="groq",
+    title="Groq",
+    open=_open,
+    config=GroqConfig,
+    base_url="https://api.groq.com/openai/v1",
+    key_variables=("GROQ_API_KEY",),
+    url_variables=("GROQ_BASE_URL",),
+    model_variables=("GROQ_MODEL",),
+    default_model="openai/gpt-oss-120b",
+    price_provider="groq",
+    assumed=_assumed,
+)
