@@ -58,6 +58,8 @@ class _Limit(msgspec.Struct, frozen=True):
 class Spending:
     """What a run has spent, shared by all that spend in it, and held against the limits.
 
+    `limits_cost` says whether one of them is in dollars.
+
     Args:
         before: what was spent today, before this run: `UsageLog.spent_since(began(today_here()))`.
         say: told once for each limit when three quarters of it are spent.
@@ -71,6 +73,7 @@ class Spending:
         say: Callable[[str], None] = lambda _: None,
         today: Callable[[], datetime.date] = today_here,
     ) -> None:
+        self.limits_cost = limits.max_cost is not None or limits.max_cost_per_day is not None
         self._limits = _listed(limits)
         self._say = say
         self._today = today
@@ -209,7 +212,8 @@ class Budget:
         """What the request will take: about as long an answer as those before, and no longer than it may be."""
         mean = self._output_tokens / self._answers if self._answers else FIRST_OUTPUT_TOKENS
         usage = Usage(self._input_tokens(request), min(request.max_output_tokens, math.ceil(mean)))
-        return amount_of(usage, self._price.cost(usage))
+        cost_usd = self._price.cost(usage) if self._spending.limits_cost else None
+        return amount_of(usage, cost_usd)
 
 
 def amount_of(usage: Usage, cost_usd: Decimal | None) -> Amount:

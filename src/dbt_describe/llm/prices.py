@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
@@ -83,23 +84,33 @@ class Pricing(msgspec.Struct, frozen=True):
         return None if with_cache is None or without is None else without - with_cache
 
     def _listed_cost(self, usage: Usage, context: Mapping[str, str]) -> Decimal | None:
-        # Imported here: it takes 0.35 s.
-        import genai_prices  # noqa: PLC0415
+        return _listed_cost(self.model, self.base_url, self.price_provider, usage, tuple(context.items()))
 
-        counted = genai_prices.Usage(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_tokens=usage.cached_input_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        )
-        calc, name, ours = genai_prices.calc_price, self.model, self.price_provider
-        try:
-            if ours:
-                return calc(counted, name, provider_id=ours, price_context=context).total_price
-            return calc(counted, name, provider_api_url=self.base_url, price_context=context).total_price
-        except (LookupError, ValueError):
-            return None
+
+# A price takes 0.2 ms; what one request's prompt cost alone, and where the price is from, is asked several times.
+@functools.lru_cache(maxsize=256)
+def _listed_cost(
+    model: str, base_url: str, price_provider: str, usage: Usage, context: tuple[tuple[str, str], ...]
+) -> Decimal | None:
+    # Imported here: it takes 0.35 s.
+    import genai_prices  # noqa: PLC0415
+
+    counted = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cached_input_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+    }
+    # What isn't there isn't handed over: each unit takes its time.
+    units = genai_prices.Usage(**{name: count for name, count in counted.items() if count})
+    calc, circumstances = genai_prices.calc_price, dict(context)
+    try:
+        if price_provider:
+            return calc(units, model, provider_id=price_provider, price_context=circumstances).total_price
+        return calc(units, model, provider_api_url=base_url, price_context=circumstances).total_price
+    except (LookupError, ValueError):
+        return None
 
 
 def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricing:
