@@ -13,6 +13,8 @@ ENTRY_POINT_GROUP = "dbt_describe.providers"
 
 _OURS = {
     "openai": "openai",
+    "anthropic": "anthropic",
+    "ollama": "ollama",
 }
 """A provider's name → its module in `providers/`, each with a `SPEC`."""
 
