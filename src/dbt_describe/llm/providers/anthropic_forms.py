@@ -44,7 +44,7 @@ class MessagesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # Models before Opus 4.7 take a temperature, later ones answer 400 "`temperature` is deprecated for this model".
-# Source: anthropic SDK 2.11's migration notes, reports of 2026-05 and 2026-07. Others than Claude are asked.
+# Source: reports to GitHub projects of 2026-05 (Opus 4.7) and 2026-07 (Sonnet 5). Models of others are asked.
 _TAKES_TEMPERATURE = re.compile(
     r"claude-(?:[23v]|instant)|(?:opus|sonnet|haiku)-4(?:-[0-6])?(?:-?(?:20\d{6}|latest))?$"
 )

@@ -161,7 +161,7 @@ class AnthropicMessages:
         finally:
             await response.aclose()
 
-    async def _told(self, ask: Callable[..., Any], model: str, **arguments: object) -> dict[str, object] | None:
+    async def _told(self, ask: Callable[..., Any], model: str, /, **arguments: object) -> dict[str, object] | None:
         """The JSON that a request without an answer of the model brings; None where the server has no such path."""
         request = Request(model=f"{self._endpoint.name}/{model}", messages=(), timeout_s=self._endpoint.timeouts.total)
         try:
