@@ -158,7 +158,7 @@ def test_the_schema_is_asked_for_and_said_in_words_at_the_end() -> None:
         ({"reasoning_effort": "high", "model": "ollama/gpt-oss:20b"}, "high"),
     ],
 )
-def test_a_thinking_model_thinks_only_where_an_effort_is_asked_for(fields: dict[str, str], think: Any) -> None:
+def test_a_thinking_model_thinks_only_where_an_effort_is_asked_for(fields: dict[str, Any], think: Any) -> None:
     assert sent(show=show_body(8192, "thinking"), **fields)["think"] == think
     assert "think" not in sent(**fields)
 
