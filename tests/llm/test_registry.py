@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import LlmSettingsError
@@ -64,8 +65,8 @@ def test_a_package_adds_a_provider_by_its_entry_point() -> None:
 
 @pytest.mark.usefixtures("example")
 def test_its_settings_and_environment_variables_reach_it() -> None:
-    config_type = find_spec("echo").config
-    loud = config_type(provider="echo", base_url="http://valley:8080", voice="loud")
+    written = {"provider": "echo", "base_url": "http://valley:8080", "voice": "loud"}
+    loud = msgspec.convert(written, find_spec("echo").config)
     answer, _ = echoed(LlmConfig(endpoints={"valley": loud}), {}, "valley/canyon")
     assert (answer.text, answer.model) == ("WHY?", "canyon at valley:8080")
     answer, _ = echoed(LlmConfig(), {"ECHO_BASE_URL": "http://cave", "ECHO_VOICE": "loud"}, "echo/canyon")
