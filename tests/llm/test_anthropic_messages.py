@@ -19,7 +19,7 @@ from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, TransientError
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
-from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
+from dbt_describe.llm.messages import Message, Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.anthropic import SPEC, AnthropicConfig, normal_url
 from dbt_describe.llm.providers.anthropic_forms import takes_temperature
 from dbt_describe.llm.providers.anthropic_messages import AnthropicMessages
@@ -403,6 +403,15 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
     with pytest.raises(TransientError) as caught:
         ask(answering(429, failure("rate_limit_error", "Too many tokens"), retry_after="7"))
     assert (caught.value.retry_after_s, caught.value.is_rate_limit) == (7.0, True)
+
+
+def test_limits_are_read_from_the_headers_of_answers_and_of_refusals() -> None:
+    headers = {"anthropic_ratelimit_input_tokens_limit": "50000", "anthropic_ratelimit_input_tokens_remaining": "1200"}
+    limits = (RateLimit("input_tokens", 50_000, 1200),)
+    assert ask(answering(200, message(), **headers)).rate_limits == limits
+    with pytest.raises(TransientError) as caught:
+        ask(answering(429, failure("rate_limit_error", "Too many tokens"), **headers))
+    assert caught.value.rate_limits == limits
 
 
 def test_a_spend_limit_is_no_rate_limit() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -19,7 +19,7 @@ from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, quotable
 from dbt_describe.llm.learned import Forgetful, Learned
-from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request
+from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
 from dbt_describe.llm.providers.anthropic_bodies import arguments_of
 from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault
@@ -31,6 +31,7 @@ from dbt_describe.llm.providers.anthropic_replies import (
     streamed_body,
 )
 from dbt_describe.llm.providers.connections import NO_KEY, checked_key, connection_error, timeouts_of
+from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
 from dbt_describe.llm.providers.untrusted import count_in, json_object, text_in
 
@@ -146,7 +147,7 @@ class AnthropicMessages:
         return msgspec.structs.replace(
             reply_of(body, self._endpoint, model),
             request_id=raw.headers.get("request-id", ""),
-            rate_limits=_rate_limits_of(raw.headers),
+            rate_limits=rate_limits_of(raw.headers, time.time()),
         )
 
     async def _streamed(self, response: httpx2.Response, model: str, pieces: Pieces) -> dict[str, object]:
@@ -218,7 +219,3 @@ def _read_form(fact: str) -> MessagesForm:
     except msgspec.MsgspecError:
         # Learned by another version.
         return MessagesForm()
-
-
-def _rate_limits_of(headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
-    return ()

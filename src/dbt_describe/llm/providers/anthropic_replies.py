@@ -17,6 +17,7 @@ from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import Fault, TransientError, error_of, quotable
 from dbt_describe.llm.messages import Reply, Usage
+from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
 from dbt_describe.llm.providers.untrusted import complaint_in, count_in, list_in, object_in, text_in
 from dbt_describe.llm.providers.waits import asked_wait_s
@@ -126,20 +127,24 @@ def error_in_200(body: Mapping[str, object], endpoint: Endpoint, model: str) -> 
     """The error that stands in a stream, or in a body of HTTP 200."""
     kind = text_in(object_in(body, "error"), "type")
     message = quotable(complaint_in(body) or "an error without a message", endpoint.api_key)
-    return error_of(_fault(endpoint, model, _STATUSES.get(kind, 502), message, kind=kind))
+    status = _STATUSES.get(kind, 502)
+    return error_of(Fault(status, message, endpoint.shown, model, type=kind, key_variable=endpoint.key_variable))
 
 
 def fault_of(error: anthropic.APIStatusError, endpoint: Endpoint, model: str) -> Fault:
     """What the server said when it refused a request."""
-    message = quotable(complaint_in(error.body) or error.message, endpoint.api_key)
-    return _fault(
-        endpoint,
-        model,
-        error.status_code,
-        message,
-        kind=text_in(object_in(error.body, "error"), "type"),
+    now_s = time.time()
+    headers = error.response.headers
+    return Fault(
+        status=error.status_code,
+        message=quotable(complaint_in(error.body) or error.message, endpoint.api_key),
+        endpoint=endpoint.shown,
+        model=model,
         code=error.error_code or "",
-        wait_s=asked_wait_s(error.response.headers, time.time()),
+        type=text_in(object_in(error.body, "error"), "type"),
+        retry_after_s=asked_wait_s(headers, now_s),
+        key_variable=endpoint.key_variable,
+        rate_limits=rate_limits_of(headers, now_s),
     )
 
 
@@ -152,19 +157,6 @@ def final_error(fault: Fault) -> LlmError:
             f"Check the base URL ({ADVICE}) and the model name {fault.model!r}."
         )
     return error_of(fault)
-
-
-def _fault(
-    endpoint: Endpoint,
-    model: str,
-    status: int,
-    message: str,
-    *,
-    kind: str,
-    code: str = "",
-    wait_s: float | None = None,
-) -> Fault:
-    return Fault(status, message, endpoint.shown, model, code, kind, wait_s, endpoint.key_variable)
 
 
 def _data_of(event: _Event, endpoint: Endpoint) -> Mapping[str, object]:
