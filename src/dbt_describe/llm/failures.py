@@ -22,6 +22,9 @@ QUOTA_CODES = frozenset(
         "billing_hard_limit_reached",
         # Ours, for a quota of Gemini's that lasts a day.
         "daily_quota_exceeded",
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
     }
 )
 # Gemini's answer to a bad key is a 400.
@@ -39,13 +42,14 @@ _CONTEXT_WORDS = re.compile(
     r"maximum context length|context[ _]?(?:length|window|size)[ _]?exceed|exceeds? the (?:available )?context"
     r"|prompt is too long|exceeds the maximum number of tokens allowed|input length exceeds the context"
     r"|current length is \d+ while limit is \d+|contextwindowexceedederror|exceeds? (?:the )?model'?s? context"
-    r"|context the overflows|context overflow|request too large",
+    r"|context the overflows|context overflow|request too large|exceed context limit",
     re.IGNORECASE,
 )
 # The number of tokens that the same messages name as the limit.
 _CONTEXT_LIMIT = re.compile(
     r"(?:maximum context length is|limit is|limit:?|> ?|context (?:length|window|size)(?: of| is|:)?|n_ctx\W{1,4})"
-    r" ?\(?(\d{3,8})",
+    # Anthropic's sum of prompt and answer, "limit: 190000 + 20000 > 200000", isn't the limit.
+    r" ?\(?(\d{3,8})(?![\d ]*\+)",
     re.IGNORECASE,
 )
 _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})

@@ -13,10 +13,12 @@ ENTRY_POINT_GROUP = "dbt_describe.providers"
 
 _OURS = {
     "openai": ("openai", "SPEC"),
+    "anthropic": ("anthropic", "SPEC"),
     "azure": ("azure", "SPEC"),
     "gemini": ("gemini", "SPEC"),
     "groq": ("groq", "SPEC"),
     "lm-studio": ("lm_studio", "SPEC"),
+    "ollama": ("ollama", "SPEC"),
     "openai-compatible": ("openai_compatible", "SPEC"),
 }
 """A provider's name → its module in `providers/`, and the name of its ProviderSpec there."""

@@ -133,7 +133,8 @@ def find_endpoints(
         if environ.get(variable) and not getattr(own, field)
     }
     own = msgspec.structs.replace(own, **missing)
-    urls = _texts(own.base_url) or _first(environ, spec.url_variables) or _texts(spec.base_url)
+    written = _texts(own.base_url) or _first(environ, spec.url_variables) or _texts(spec.base_url)
+    urls = tuple(spec.normal_url(url) for url in written)
     if not urls:
         advice = f"set {spec.url_variables[0]} or " if spec.url_variables else ""
         raise LlmSettingsError(f"Where is {spec.title}? For {prefix}/…, {advice}give endpoints.{prefix}.base_url.")

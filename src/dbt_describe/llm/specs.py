@@ -55,6 +55,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_variables: tuple[str, ...] = ()
     """Environment variables that may hold the key, the first one set counts."""
     url_variables: tuple[str, ...] = ()
+    normal_url: Callable[[str], str] = str
+    """A URL as people write it for this provider → the one that its client takes."""
     model_variables: tuple[str, ...] = ()
     """Environment variables that may name the model, as dbt-osmosis reads them."""
     config_variables: Mapping[str, str] = {}

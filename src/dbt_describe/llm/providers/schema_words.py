@@ -1,0 +1,13 @@
+"""A schema put into words, for endpoints that can't be made to keep to it."""
+
+from __future__ import annotations
+
+import json
+
+from dbt_describe.llm.messages import Request
+
+
+def schema_wish(request: Request) -> str:
+    """What to add at the end of the last message, so that what requests have in common stays at the beginning."""
+    schema = json.dumps(request.schema, ensure_ascii=False)
+    return f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
