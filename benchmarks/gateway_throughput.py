@@ -21,18 +21,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import openai
 
 from benchmarks.loopback import loopback
 from dbt_describe.llm.cache import AnswerCache
+from dbt_describe.llm.clients import Clients
+from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.gateway import Gateway, open_gateway
+from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, RateLimit, Reply, Request, Usage
-from dbt_describe.llm.providers.chat_completions import body_of
-from dbt_describe.llm.providers.forms import first_form
+from dbt_describe.llm.providers.chat_bodies import body_of
+from dbt_describe.llm.providers.forms import Form
+from dbt_describe.llm.routes import ModelEndpoint, Routes
+from dbt_describe.llm.specs import ProviderSpec
+from dbt_describe.llm.surroundings import Memory, Surroundings
 from dbt_describe.llm.usage import UsageLog
 
 REQUESTS = 1000
@@ -103,7 +110,8 @@ async def through_sdk(base_url: str) -> Measured:
 
         async def ask(request: Request) -> None:
             async with turns:
-                await client.chat.completions.create(**body_of(request, "loopback", first_form(base_url)))
+                body: dict[str, Any] = body_of(request, "loopback", Form())
+                await client.chat.completions.create(**body)
 
         # Imports and connections are everybody's.
         await asyncio.gather(*map(ask, requests(WARM_UP)))

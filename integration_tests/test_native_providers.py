@@ -11,15 +11,14 @@ import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
-from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, Provider, Reply, Request, Usage
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
 from dbt_describe.llm.providers.anthropic_messages import AnthropicMessages
 from dbt_describe.llm.providers.ollama import OllamaConfig
-from dbt_describe.llm.retry import RetryPolicy
 from dbt_describe.llm.routes import find_model
 from integration_tests.native_servers import Answer, LoopbackServer, Received, Respond
+from tests.llm.fakes import gateway_of
 
 KEY = "sk-ant-secret-0123456789"
 SCHEMA = {
@@ -54,7 +53,7 @@ def run_with(provider: Provider, *requests: Request) -> list[Reply | LlmError]:
 
     async def run() -> list[Reply | LlmError]:
         answers: list[Reply | LlmError] = []
-        async with Gateway(provider, lambda usage, model: None, retry=RetryPolicy(), sleep=no_wait) as gateway:
+        async with gateway_of(provider, names=[request.model for request in requests], sleep=no_wait) as gateway:
             for request in requests:
                 try:
                     answers.append(await gateway.complete(request))

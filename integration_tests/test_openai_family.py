@@ -29,6 +29,7 @@ from dbt_describe.llm.providers.openai_compatible import CompatibleConfig
 from dbt_describe.llm.providers.quirks import Quirks, assumed_of_openai
 from dbt_describe.llm.routes import find_model
 from integration_tests.wire_server import Answer, Seen, WireServer
+from tests.llm.fakes import gateway_of
 
 SCHEMA: dict[str, object] = {
     "type": "object",
@@ -201,7 +202,7 @@ def exchange(contract: Contract, *answers: Answer, gateway: bool = False, **fiel
 
     async def run(server: WireServer) -> Reply:
         provider = provider_of(contract, server)
-        completer = Gateway(provider, lambda usage, model: None, sleep=Wait()) if gateway else provider
+        completer = gateway_of(provider, names=[f"here/{contract.model}"], sleep=Wait()) if gateway else provider
         try:
             return await completer.complete(request(model=f"here/{contract.model}", **fields))
         finally:
@@ -493,7 +494,7 @@ def as_identity(server: WireServer, config: AzureConfig, use: Callable[[Gateway]
     async def run() -> None:
         endpoint = Endpoint(server.url(), config=config)
         provider = open_azure(endpoint, Forgetful(), Source())
-        async with Gateway(provider, lambda usage, model: None, sleep=Wait()) as gateway:
+        async with gateway_of(provider, names=["any/tiny"], sleep=Wait()) as gateway:
             await use(gateway)
 
     asyncio.run(run())

@@ -76,10 +76,13 @@ def model_of(
     return ModelEndpoint(model, spec, (Endpoint(base_url),), ModelConfig(**config))
 
 
-def gateway_of(provider: Provider, model: ModelEndpoint | None = None, **around: Any) -> Gateway:
-    """The whole stack over one provider."""
-    served = model or model_of(provider)
-    return Gateway(Routes({served.model: served}, (served.model,)), Surroundings(Clients(Forgetful()), **around))
+def gateway_of(
+    provider: Provider, model: ModelEndpoint | None = None, names: Sequence[str] = ("openai/tiny",), **around: Any
+) -> Gateway:
+    """The whole stack over one provider, which serves a model, or all models of some names."""
+    served = [model] if model else [model_of(provider, name) for name in names]
+    routes = Routes({one.model: one for one in served}, (served[0].model,))
+    return Gateway(routes, Surroundings(Clients(Forgetful()), **around))
 
 
 def question(**fields: Any) -> Request:

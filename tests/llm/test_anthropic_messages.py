@@ -17,13 +17,12 @@ from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, TransientError
-from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.anthropic import SPEC, AnthropicConfig, normal_url
 from dbt_describe.llm.providers.anthropic_forms import takes_temperature
 from dbt_describe.llm.providers.anthropic_messages import AnthropicMessages
-from tests.llm.fakes import RecordedSleep, question
+from tests.llm.fakes import RecordedSleep, gateway_of, question
 
 KEY = "sk-ant-secret-0123456789"
 URL = "http://llm.example.com"
@@ -108,7 +107,11 @@ def ask(handler: Handler, *requests: Request, gateway: bool = False, **fields: A
 
     async def run() -> Reply:
         inner = provider(handler, **fields)
-        completer = Gateway(inner, lambda usage, model: None, sleep=RecordedSleep()) if gateway else inner
+        completer = (
+            gateway_of(inner, names=[request.model for request in requests] or ["openai/tiny"], sleep=RecordedSleep())
+            if gateway
+            else inner
+        )
         try:
             for request in requests or (question(),):
                 answer = await completer.complete(request)
@@ -332,7 +335,7 @@ def test_requests_under_way_while_a_form_is_learned_are_sent_again_without_a_fur
 
     async def run() -> list[Any]:
         inner = provider(server)
-        gateway = Gateway(inner, lambda usage, model: None, sleep=RecordedSleep())
+        gateway = gateway_of(inner, sleep=RecordedSleep())
         async with gateway:
             questions = [question(schema=SCHEMA, messages=(Message("user", f"Why {n}?"),)) for n in range(4)]
             return await asyncio.gather(*map(gateway.complete, questions))

@@ -12,7 +12,6 @@ import pytest
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
-
 from dbt_describe.llm.messages import Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbt_describe.errors import LlmError, LlmSettingsError
-from dbt_describe.llm.failures import TransientError
+from dbt_describe.llm.failures import BrokenOffError, TransientError
 from dbt_describe.llm.messages import Usage
 from tests.llm.fakes import question
 from tests.llm.transports import Server, answering, ask, chunk, completion, error, http, sse
@@ -103,7 +103,7 @@ def test_what_breaks_off_after_the_first_piece_is_never_asked_again(failure: Exc
     server = Breaking("Be", failure=failure)
     with pytest.raises(LlmError, match="isn't asked for again") as raised:
         streamed(server, gateway=True)
-    assert type(raised.value) is LlmError
+    assert type(raised.value) is BrokenOffError
     assert server.requests == 1
 
 

@@ -15,14 +15,13 @@ from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import TransientError
-from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
 from dbt_describe.llm.providers.ollama import OllamaConfig, normal_url
 from dbt_describe.llm.providers.ollama_bodies import OllamaForm, Shown, shown_of, window_for
 from dbt_describe.llm.providers.ollama_chat import OllamaChat
 from dbt_describe.llm.routes import find_model
-from tests.llm.fakes import RecordedSleep, question
+from tests.llm.fakes import RecordedSleep, gateway_of, question
 
 URL = "http://localhost:11434"
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -99,7 +98,11 @@ def ask(
     async def run() -> Reply:
         endpoint = Endpoint(base_url, key, "OLLAMA_API_KEY", name="ollama", config=config or OllamaConfig())
         inner = OllamaChat(endpoint, learned, transport=httpx2.MockTransport(server))
-        completer = Gateway(inner, lambda usage, model: None, sleep=RecordedSleep()) if gateway else inner
+        completer = (
+            gateway_of(inner, names=[request.model for request in requests] or ["openai/tiny"], sleep=RecordedSleep())
+            if gateway
+            else inner
+        )
         try:
             for request in requests or (question(),):
                 answer = await completer.complete(request)

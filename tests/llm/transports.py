@@ -11,7 +11,6 @@ from typing import Any
 import openai
 
 from dbt_describe.llm.endpoints import Endpoint
-
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.entra import EntraTokens

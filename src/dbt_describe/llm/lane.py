@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -84,6 +85,7 @@ class ModelLane:
             request,
             model=self.model.model,
             temperature=request.temperature if own.temperature is None else own.temperature,
+            structured_output=own.structured_output or "",
             reasoning_effort=own.reasoning_effort or request.reasoning_effort,
             max_output_tokens=min(request.max_output_tokens, limit or request.max_output_tokens),
             timeout_s=self.model.endpoints[0].timeouts.total,
@@ -159,16 +161,18 @@ class ModelLane:
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
         self._ledgers.append(ledger)
-        shared = around.shared_limits if endpoint.config.limits.shared else None
+        limits, shared = endpoint.config.limits, around.shared_limits
         limiter = Limiter(
             ledger,
             endpoint.config.concurrency or around.concurrency,
-            limits=endpoint.config.limits,
+            limits=limits,
             clock=around.clock,
             sleep=around.sleep,
             say=around.say,
             name=endpoint.shown,
-            open_buckets=shared and (lambda model: shared.buckets(endpoint.fingerprint, model, endpoint.config.limits)),
+            open_buckets=partial(shared.buckets, endpoint.fingerprint, limits=endpoint.config.limits)
+            if shared
+            else None,
             counting=self.model.spec.counting,
             longest_pause_s=around.retry.retry_after_cap_s,
         )

@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True):
     """Which try this is; the retry layer counts."""
     reasoning_effort: str = ""
     """`minimal`, `low`, `medium`, `high`, or empty for the model's default."""
+    structured_output: Literal["", "json_schema", "json_object", "prompt"] = ""
+    """How strictly the shape may be asked for at most; empty: as strictly as the endpoint can."""
     input_tokens: int = 0
     """About how many tokens the messages are; 0 where nobody has estimated it."""
     fragments: Mapping[str, int] = {}

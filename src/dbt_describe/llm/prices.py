@@ -116,12 +116,14 @@ def _listed_cost(
 def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricing:
     """The prices of a model at one of its endpoints, the first one unless it is given."""
     where = endpoint or found.endpoints[0]
+    # Another server behind a provider's name has prices of its own.
+    is_theirs = where.base_url == found.spec.base_url or not found.spec.base_url
     return Pricing(
         model=found.name,
         base_url=where.base_url,
         is_local=where.is_local,
         settings=found.config.prices,
-        price_provider=found.spec.price_provider,
+        price_provider=found.spec.price_provider if is_theirs else "",
     )
 
 

@@ -40,7 +40,7 @@ def provider_names() -> tuple[str, ...]:
 
 def our_provider_names() -> tuple[str, ...]:
     """Those of this package, aliases included."""
-    return tuple(_OURS)
+    return (*_OURS, *_ALIASES)
 
 
 def find_spec(name: str) -> ProviderSpec:

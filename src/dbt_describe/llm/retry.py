@@ -18,8 +18,9 @@ Sleep = Callable[[float], Awaitable[None]]
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 20.0
 # Each form of a request that a server refuses is learned once: three structured output levels, the name of the output
-# limit, the temperature, and one more for a request that was under way meanwhile.
-MOST_ADAPTATIONS = 6
+# limit, temperature, reasoning effort, two of the prompt cache, a stream's usage, and one more for a request that was
+# under way meanwhile.
+MOST_ADAPTATIONS = 10
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):

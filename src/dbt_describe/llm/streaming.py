@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm.failures import BrokenOffError
+from dbt_describe.llm.failures import BrokenOffError, TransientError
 from dbt_describe.llm.messages import Completer, Reply, Request
 
 
@@ -34,6 +34,7 @@ class FirstPieceCounts:
         try:
             return await self._inner.complete(msgspec.structs.replace(request, on_text=watch))
         except LlmError as error:
-            if came:
-                raise BrokenOffError(f"The answer broke off: {error}") from error
-            raise
+            if not came:
+                raise
+            said = f"The answer broke off: {error}" if isinstance(error, TransientError) else str(error)
+            raise BrokenOffError(said) from error

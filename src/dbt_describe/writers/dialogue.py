@@ -28,6 +28,7 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema
 from dbt_describe.prompting.templates import Templates
+from dbt_describe.prompting.tokens import estimate_tokens
 
 SMALLEST_WINDOW_TOKENS = 1024
 # How much more room an answer gets that was cut off.
@@ -196,7 +197,8 @@ def _continued(request: Request, reply: Reply, wish: str, schema: object) -> Req
     """The conversation with the model's answer and a wish about it."""
     said = reply.text[:SHOWN_BACK_CHARACTERS].strip() or "(an empty answer)"
     messages = (*request.messages, Message("assistant", said), Message("user", wish))
-    return msgspec.structs.replace(request, messages=messages, schema=schema, purpose="repair")
+    tokens = request.input_tokens + estimate_tokens(said) + estimate_tokens(wish)
+    return msgspec.structs.replace(request, messages=messages, schema=schema, purpose="repair", input_tokens=tokens)
 
 
 def _grown_output(prompt: Prompt, window: Window) -> int:

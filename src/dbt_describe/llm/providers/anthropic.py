@@ -7,6 +7,7 @@ import re
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
 from dbt_describe.llm.specs import Capabilities, ProviderSpec
@@ -70,6 +71,7 @@ SPEC = ProviderSpec(
     open=_open,
     config=AnthropicConfig,
     base_url="https://api.anthropic.com",
+    counting=Counting(counts_cached_input=False),
     key_variables=("ANTHROPIC_API_KEY",),
     url_variables=("ANTHROPIC_BASE_URL",),
     normal_url=normal_url,

@@ -43,6 +43,14 @@ class MessagesForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(self.level, Level.TOOL) if is_too_large else self.level
 
 
+_ALLOWED = {"": Level.JSON_SCHEMA, "json_schema": Level.JSON_SCHEMA, "json_object": Level.TOOL, "prompt": Level.PROMPT}
+
+
+def at_most(form: MessagesForm, wanted: str) -> MessagesForm:
+    """The form with a level that settings allow; a tool without `strict` is what others call a JSON object."""
+    return msgspec.structs.replace(form, level=min(form.level, _ALLOWED[wanted]))
+
+
 # Models before Opus 4.7 take a temperature, later ones answer 400 "`temperature` is deprecated for this model".
 # Source: reports to GitHub projects of 2026-05 (Opus 4.7) and 2026-07 (Sonnet 5). Models of others are asked.
 _TAKES_TEMPERATURE = re.compile(

@@ -22,7 +22,7 @@ from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
 from dbt_describe.llm.providers.anthropic_bodies import arguments_of
-from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault
+from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault, at_most, schema_size
 from dbt_describe.llm.providers.anthropic_replies import (
     ADVICE,
     fault_of,
@@ -81,7 +81,7 @@ class AnthropicMessages:
             LlmError: it won't.
         """
         model = request.model_name
-        used = self._form(model)
+        used = at_most(self._form(model), request.structured_output)
         pieces = Pieces(request.on_text, self._clock)
         try:
             # Timeouts of a connection are per read, this one bounds the whole.
@@ -92,7 +92,12 @@ class AnthropicMessages:
         except _FOREIGN as error:
             raise pieces.error_after(self._mapped(error, request, model, used)) from error
         self._has_answered = True
-        return msgspec.structs.replace(reply, latency_s=pieces.elapsed_s, first_token_s=pieces.first_s)
+        return msgspec.structs.replace(
+            reply,
+            latency_s=pieces.elapsed_s,
+            first_token_s=pieces.first_s,
+            structured_output=used.level_for(schema_size(request)).name.lower() if request.schema else "",
+        )
 
     async def probe(self, model: str) -> Probed | None:
         """What `GET /v1/models/{id}` says, or None where the server has no such path.

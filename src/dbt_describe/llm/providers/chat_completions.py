@@ -26,7 +26,7 @@ from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
 from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
 from dbt_describe.llm.providers.entra import EntraTokens
-from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success
+from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most
 from dbt_describe.llm.providers.learned_forms import LearnedForms
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
@@ -72,7 +72,7 @@ class ChatCompletions:
             LlmError: it won't, or part of the answer has been handed on already.
         """
         model = request.model_name
-        used = self._forms.form(model)
+        used = at_most(self._forms.form(model), request.structured_output)
         listener = Listener(request.on_text, self._clock)
         started = self._clock()
         try:
@@ -87,7 +87,12 @@ class ChatCompletions:
         if request.schema:
             self._forms.learn(model, after_success(self._forms.form(model), used))
         first_token_s = None if listener.first_at_s is None else listener.first_at_s - started
-        return msgspec.structs.replace(reply, latency_s=self._clock() - started, first_token_s=first_token_s)
+        return msgspec.structs.replace(
+            reply,
+            latency_s=self._clock() - started,
+            first_token_s=first_token_s,
+            structured_output=used.level.name.lower() if request.schema else "",
+        )
 
     async def probe(self, model: str) -> Probed | None:
         """What the server's list of models says of one; None where there is no list, or this key may not see it.

@@ -27,6 +27,7 @@ class Level(IntEnum):
 
 Ladder = tuple[Level, ...]
 LADDER: Ladder = (Level.JSON_SCHEMA, Level.JSON_OBJECT, Level.PROMPT)
+StructuredOutput = Literal["json_schema", "json_object", "prompt"]
 LimitName = Literal["max_completion_tokens", "max_tokens"]
 
 
@@ -46,6 +47,13 @@ class Form(msgspec.Struct, frozen=True):
     """Whether a stream can be asked to end with its usage."""
     cache_key: bool = True
     cache_options: bool = True
+
+
+def at_most(form: Form, wanted: StructuredOutput | Literal[""]) -> Form:
+    """The form with a level that settings allow."""
+    if not wanted or form.level <= Level[wanted.upper()]:
+        return form
+    return msgspec.structs.replace(form, level=Level[wanted.upper()])
 
 
 # One 500 may be chance; when the same request gets another one before any has been answered, its form may be the cause.

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
 from dbt_describe.llm.providers.quirks import ChatConfig, Quirks, body_settings
@@ -19,6 +20,7 @@ class GroqConfig(ChatConfig, frozen=True, kw_only=True):
     """An endpoint of Groq's."""
 
     service_tier: Literal["", "auto", "on_demand", "flex", "performance"] = ""
+    """How fast, and how dear; empty: as the account says."""
     reasoning_format: Literal["", "hidden", "raw", "parsed"] = ""
     """Where a reasoning model's thoughts go: nowhere, into the answer, or beside it."""
 
@@ -52,6 +54,7 @@ SPEC = ProviderSpec(
     open=_open,
     config=GroqConfig,
     base_url="https://api.groq.com/openai/v1",
+    counting=Counting(counts_cached_input=False),
     key_variables=("GROQ_API_KEY",),
     url_variables=("GROQ_BASE_URL",),
     model_variables=("GROQ_MODEL",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -48,6 +49,16 @@ class OllamaForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     level: StructuredOutput = "json_schema"
     think: bool = True
+
+
+_ORDER = ("prompt", "json_object", "json_schema")
+
+
+def at_most(form: OllamaForm, wanted: StructuredOutput | Literal[""]) -> OllamaForm:
+    """The form with a level that settings allow."""
+    if not wanted or _ORDER.index(form.level) <= _ORDER.index(wanted):
+        return form
+    return msgspec.structs.replace(form, level=wanted)
 
 
 def shown_of(body: Mapping[str, object]) -> Shown:

@@ -24,6 +24,7 @@ from dbt_describe.llm.providers.ollama_bodies import (
     OllamaForm,
     Shown,
     after_fault,
+    at_most,
     body_of,
     needed_window,
     shown_of,
@@ -136,7 +137,7 @@ class OllamaChat:
     async def _answer(self, request: Request, pieces: Pieces) -> Reply:
         model = request.model_name
         shown = await self._show(model, request.timeout_s)
-        form = self._form(model, shown)
+        form = at_most(self._form(model, shown), request.structured_output)
         num_ctx = self._config.num_ctx or window_for(needed_window(request), shown, self._windows.get(model, 0))
         self._windows[model] = max(num_ctx, self._windows.get(model, 0))
         body = body_of(request, model, form, shown, num_ctx, self._config)
@@ -144,7 +145,8 @@ class OllamaChat:
             answer = await self._chat(body, model, request, pieces)
         except _RefusedError as refused:
             raise await self._refused(refused.fault, form, body, num_ctx, shown, request.timeout_s) from None
-        return reply_of(answer, self._endpoint, model)
+        level = form.level if request.schema else ""
+        return msgspec.structs.replace(reply_of(answer, self._endpoint, model), structured_output=level)
 
     async def _chat(
         self, body: Mapping[str, object], model: str, request: Request, pieces: Pieces

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
 from dbt_describe.llm.providers.quirks import ChatConfig, Quirks, assumed_of_openai, body_settings, has_host
@@ -53,6 +54,7 @@ SPEC = ProviderSpec(
     open=_open,
     config=OpenAIConfig,
     base_url="https://api.openai.com/v1",
+    counting=Counting(counts_max_output=True),
     key_variables=("OPENAI_API_KEY",),
     url_variables=("OPENAI_BASE_URL",),
     model_variables=("OPENAI_MODEL",),
