@@ -161,6 +161,12 @@ def test_a_level_that_was_too_low_rises_only_where_no_limit_is_set() -> None:
     assert level(configured) == pytest.approx(0)
 
 
+def test_what_remains_of_a_limit_that_nobody_names_is_no_limit() -> None:
+    buckets = BucketSet({})
+    buckets.observe(buckets.reserve(tokens(1), 0.0), [RateLimit("requests", None, 3)], 0.0)
+    assert buckets.buckets == {}
+
+
 def test_a_limit_per_day_is_not_taken_for_one_per_minute() -> None:
     buckets = BucketSet({})
     buckets.observe(buckets.reserve(tokens(1), 0.0), [RateLimit("requests", 200, 100, 43_200.0)], 0.0)
@@ -284,3 +290,27 @@ def test_without_the_file_each_process_goes_on_by_its_own_books(tmp_path: Path, 
     assert [buckets.reserve(tokens(100)).wait_s for _ in range(2)] == pytest.approx([1.0, 2.0])
     assert len(warnings) == 1
     assert "aren't shared" in warnings[0]
+
+
+def test_what_breaks_off_a_change_leaves_the_file_as_it_was(open_shared: OpenShared) -> None:
+    shared, own = open_shared(Clock()), BucketSet(full_buckets(LIMITS, Clock().now_s))
+
+    def interrupted() -> None:
+        with shared.changing(("a", "m"), own):
+            own.reserve(tokens(5700), Clock().now_s)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    other = open_shared(Clock()).buckets("a", "m", LIMITS)
+    other.observe(other.reserve(tokens(1)), [])
+    assert other.reserve(tokens(5600)).wait_s == 0
+
+
+def test_a_file_that_takes_no_writes_is_told_once(open_shared: OpenShared) -> None:
+    warnings: list[str] = []
+    shared = open_shared(Clock(), warnings.append)
+    shared._connection.execute("PRAGMA query_only = ON")
+    buckets = shared.buckets("a", "m", LIMITS)
+    assert [buckets.reserve(tokens(5700)).wait_s for _ in range(2)] == pytest.approx([0, 57])
+    assert len(warnings) == 1

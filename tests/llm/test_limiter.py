@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from dbt_describe.errors import LlmError, StoppedError
-from dbt_describe.llm.buckets import Need
+from dbt_describe.llm.buckets import MemoryBuckets, Need
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.expected import Counting, Expected
 from dbt_describe.llm.failures import Fault, TransientError, error_of
@@ -331,13 +331,48 @@ def test_what_varies_is_expected_to_be_rather_large() -> None:
 
 def test_what_a_provider_does_not_count_is_not_settled() -> None:
     request, usage = question(max_output_tokens=4000), Usage(1000, 20, cached_input_tokens=900)
-    reserved = Need(1, 7, 7)
-    assert Expected().used(request, usage, reserved) == Need(1, 1000, 20)
-    assert Expected(Counting(counts_cached_input=False)).used(request, usage, reserved) == Need(1, 100, 20)
+    assert Expected().used(request, usage) == Need(1, 1000, 20)
+    assert Expected(Counting(counts_cached_input=False)).used(request, usage) == Need(1, 100, 20)
     allowed = Expected(Counting(counts_max_output=True))
-    assert allowed.used(request, usage, reserved) == Need(1, 1000, 4000)
+    assert allowed.used(request, usage) == Need(1, 1000, 4000)
     assert allowed.need_of(request).output_tokens == 4000
-    assert Expected().used(request, Usage(), reserved) == reserved
+    assert Expected().used(request, Usage()) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        (reply(usage=Usage(1000, 20)), 57_000 - 1020),
+        (reply(usage=Usage()), 57_000 - 5001),
+        (TransientError("No answer."), 57_000 - 5001),
+        (LlmError("No."), 57_000),
+        (error_of(Fault(529, "busy", "host", "m")), 57_000),
+    ],
+)
+def test_the_books_are_closed_whatever_becomes_of_a_request(answer: Reply | Exception, left: int) -> None:
+    async def work() -> None:
+        buckets = MemoryBuckets(Limits(tokens_per_minute=60_000), lambda: 0.0)
+        layer = Limiter(Timed(answer), 1, clock=now_s, open_buckets=lambda _: buckets)
+        request = question(input_tokens=5000, max_output_tokens=1)
+        await asyncio.gather(layer.complete(request), return_exceptions=True)
+        bucket = buckets.buckets["tokens"]
+        assert (bucket.level, bucket.under_way) == (left, 0)
+
+    asking(work)
+
+
+def test_the_books_are_closed_for_what_is_cancelled_under_way() -> None:
+    async def work() -> None:
+        buckets = MemoryBuckets(Limits(tokens_per_minute=60_000), lambda: 0.0)
+        layer = Limiter(Timed(seconds=9.0), 1, clock=now_s, open_buckets=lambda _: buckets)
+        task = asyncio.ensure_future(layer.complete(question(input_tokens=5000, max_output_tokens=1)))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        bucket = buckets.buckets["tokens"]
+        assert (bucket.level, bucket.under_way) == (57_000 - 5001, 0)
+
+    asking(work)
 
 
 def test_times_are_told_in_words() -> None:

@@ -228,6 +228,11 @@ class MemoryBuckets:
         self._clock = clock
         self._set = BucketSet(full_buckets(limits, clock()))
 
+    @property
+    def buckets(self) -> Mapping[Kind, Bucket]:
+        """As they were when last used."""
+        return self._set.buckets
+
     def reserve(self, need: Need) -> Reservation:
         """See `Buckets`."""
         return self._set.reserve(need, self._clock())

@@ -56,10 +56,10 @@ class Expected:
             output = request.max_output_tokens
         return Need(1, round(estimated_input(request) * ratio), min(round(output), request.max_output_tokens))
 
-    def used(self, request: Request, usage: Usage, reserved: Need) -> Need:
-        """What it did use, by the provider's count; what was reserved, where the provider tells nothing."""
+    def used(self, request: Request, usage: Usage) -> Need | None:
+        """What it did use, by the provider's count; None where the provider tells nothing."""
         if not usage.input_tokens and not usage.output_tokens:
-            return reserved
+            return None
         uncounted = 0 if self._counting.counts_cached_input else usage.cached_input_tokens
         output = usage.output_tokens
         if self._counting.counts_max_output:

@@ -97,15 +97,12 @@ class Limiter:
         began_in = self._turns.round
         try:
             reply = await self._inner.complete(request)
-        except LlmError as error:
+        except BaseException as error:
             self._fail(line, reservation, error, began_in)
             raise
         finally:
             self._turns.give_back()
-        used = line.expected.used(request, reply.usage, reservation.need)
-        line.buckets.settle(reservation, used)
-        line.buckets.observe(reservation, reply.rate_limits)
-        line.expected.learn(request, used)
+        self._succeed(line, reservation, request, reply)
         self._turns.speed_up(began_in)
         if began_in == self._turns.round:
             self._pauses.succeed()
@@ -178,17 +175,26 @@ class Limiter:
                 f"{self._name} has asked for no more requests for {in_words(left_s)} (rate limit).", left_s
             )
 
-    def _fail(self, line: _Line, reservation: Reservation, error: LlmError, began_in: int) -> None:
-        if not isinstance(error, TransientError):
-            # It was refused for what it is, and nothing was made of its tokens.
-            line.buckets.settle(reservation, Need(1))
-        elif error.is_rate_limit or error.is_overload:
+    def _succeed(self, line: _Line, reservation: Reservation, request: Request, reply: Reply) -> None:
+        used = line.expected.used(request, reply.usage)
+        if used is not None:
+            line.expected.learn(request, used)
+        line.buckets.settle(reservation, used or reservation.need)
+        line.buckets.observe(reservation, reply.rate_limits)
+
+    def _fail(self, line: _Line, reservation: Reservation, error: BaseException, began_in: int) -> None:
+        if isinstance(error, TransientError) and (error.is_rate_limit or error.is_overload):
             line.buckets.settle(reservation, NOTHING)
             is_first = self._turns.slow_down(began_in)
             # Of an overload only the server knows how long it lasts.
             if error.is_rate_limit or error.retry_after_s:
                 self._pause(line, reservation, error, is_first=is_first)
-        # Any other may have failed on the way back: what was reserved stays taken.
+        elif isinstance(error, LlmError) and not isinstance(error, TransientError):
+            # It was refused for what it is, and nothing was made of its tokens.
+            line.buckets.settle(reservation, Need(1))
+        else:
+            # It may have failed, or been cancelled, on the way back.
+            line.buckets.settle(reservation, reservation.need)
 
     def _pause(self, line: _Line, reservation: Reservation, error: TransientError, *, is_first: bool) -> None:
         was_s = self._pauses.left_s
