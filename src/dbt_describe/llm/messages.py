@@ -50,6 +50,8 @@ class Request(msgspec.Struct, frozen=True):
     """About how many tokens the messages are; 0 where nobody has estimated it."""
     fragments: Mapping[str, int] = {}
     """The parts that the messages are made of → about how many tokens each is. Only for accounts."""
+    key: str = ""
+    """What tells it apart from others, computed once by the gateway."""
     on_text: Callable[[str], None] | None = None
     """Called with each piece of the answer as it comes; such a request isn't sent again after the first piece."""
 

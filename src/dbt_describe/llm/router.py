@@ -108,6 +108,8 @@ class Router:
                 raise LlmSettingsError(f"The settings name no model {request.model!r}.")
             return (request.model,)
         chain = self._routes.chain(request.purpose, request.input_tokens)
+        if len(chain) == 1:
+            return chain
         if self._routes.is_auto:
             chain = tuple(sorted(chain, key=lambda model: self._price(model, request)))
         fitting = tuple(model for model in chain if self._fits(model, request))

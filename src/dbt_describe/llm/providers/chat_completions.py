@@ -7,6 +7,7 @@ httpx2 in 3.x), so only the SDK's own errors are mapped here. Source: openai 2.3
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -137,29 +138,49 @@ class ChatCompletions:
     async def _send(self, request: Request, form: Form, listener: Listener) -> Reply:
         model = request.model_name
         body = body_of(request, model, form, self._quirks, self._endpoint.prompt_cache)
-        stream = bool(body.pop("stream", False))
-        arguments: dict[str, Any] = {"model": model, "messages": body.pop("messages")}
-        if stream:
-            arguments["stream"] = True
-        # Not all parameters are known to all versions of the SDK: as extra_body it sends any.
-        raw: Any = await self._client.chat.completions.with_raw_response.create(
-            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
-        )
-        content_type = raw.headers.get("content-type", "")
-        if stream and not any(kind in content_type for kind in ("json", "html")):
-            async with raw.parse() as chunks:
-                completion: object = await completion_of(chunks, listener)
+        if body.get("stream"):
+            completion, headers = await self._stream(body, request, listener)
         else:
-            completion = decoded(await raw.http_response.aread(), content_type, self._endpoint)
+            completion, headers = await self._post(body, request)
         reply = reply_of(completion, self._endpoint, model)
         if listener.first_at_s is None:
             # The server doesn't stream, so that all of it comes as one piece.
             listener.hear(reply.text)
         return msgspec.structs.replace(
             reply,
-            request_id=raw.headers.get("x-request-id") or raw.headers.get("apim-request-id") or "",
-            rate_limits=self._rate_limits(raw.headers),
+            request_id=headers.get("x-request-id") or headers.get("apim-request-id") or "",
+            rate_limits=self._rate_limits(headers),
         )
+
+    async def _post(self, body: dict[str, object], request: Request) -> tuple[object, Mapping[str, str]]:
+        """The body and the headers of an answer that comes as a whole.
+
+        The SDK's way to any endpoint: `create` would check and copy the body and build objects, for as much CPU again
+        as all the rest (2.4 of 5.9 ms; openai 3.52, measured 2026-11).
+        """
+        response = await self._client.post(
+            "/chat/completions",
+            cast_to=_response_type(),
+            body=body,
+            options={"timeout": self._timeout(request.timeout_s)},
+        )
+        content_type = response.headers.get("content-type", "")
+        return decoded(response.content, content_type, self._endpoint), response.headers
+
+    async def _stream(
+        self, body: dict[str, object], request: Request, listener: Listener
+    ) -> tuple[object, Mapping[str, str]]:
+        """The same of an answer that comes in pieces, unless the server can't do that."""
+        arguments: dict[str, Any] = {name: body.pop(name) for name in ("model", "messages", "stream")}
+        # Not all parameters are known to all versions of the SDK: as extra_body it sends any.
+        raw: Any = await self._client.chat.completions.with_raw_response.create(
+            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
+        )
+        content_type = raw.headers.get("content-type", "")
+        if any(kind in content_type for kind in ("json", "html")):
+            return decoded(await raw.http_response.aread(), content_type, self._endpoint), raw.headers
+        async with raw.parse() as chunks:
+            return await completion_of(chunks, listener), raw.headers
 
     def _timeout(self, total_s: float | None = None) -> openai.Timeout:
         bounds = self._endpoint.timeouts
@@ -275,3 +296,9 @@ def _failures() -> tuple[type[Exception], ...]:
     http_error = getattr(sys.modules.get("httpx"), "HTTPError", None)
     ours = (openai.OpenAIError, TimeoutError, ValueError, RecursionError)
     return ours if http_error is None else (*ours, http_error)
+
+
+def _response_type() -> Any:
+    """The response of the HTTP library that this version of the SDK runs on."""
+    name = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
+    return importlib.import_module(name).Response
