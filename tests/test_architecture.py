@@ -46,8 +46,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "prompting",
     },
     "accounts": FOUNDATION | {"llm"},
+    "inspection": {"llm", "progress", "settings"},
+    "comparing": FOUNDATION
+    | {"accounts", "filing", "llm", "progress", "project", "report", "run", "schedule", "settings"},
     "logs": FOUNDATION | {"llm", "settings"},
-    "cli": FOUNDATION | {"accounts", "configuration", "logs", "run", "settings", "report", "progress", "planning"},
+    "cli": FOUNDATION
+    | {
+        "accounts",
+        "comparing",
+        "configuration",
+        "inspection",
+        "logs",
+        "run",
+        "settings",
+        "report",
+        "progress",
+        "planning",
+    },
     "__main__": {"cli"},
     "__init__": {"run", "settings", "report", "progress"},
 }

@@ -47,6 +47,9 @@ class ScriptedWriter:
     def stop(self) -> None:
         self.is_stopped = True
 
+    def avoid(self, descriptions: int) -> None:
+        self.avoided = descriptions
+
     async def aclose(self) -> None:
         pass
 

@@ -41,6 +41,7 @@ class Drafting:
         self.interrupted = False
         self.stopped_by = ""
         """Why nothing more was asked: settings or an account that no request can succeed with."""
+        self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
         self._stop = asyncio.Event()
@@ -62,9 +63,10 @@ class Drafting:
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
             finally:
+                self._inherit_the_rest()
+                self.writer.avoid(self._inherited)
                 await self.writer.aclose()
                 self.progress.end()
-                self._inherit_the_rest()
                 self.filing.finish()
 
     def _interrupt(self, work: asyncio.Future[None]) -> None:
@@ -125,10 +127,12 @@ class Drafting:
                 for draft in drafts:
                     self.known.add(draft)
                 self.filing.add(drafts)
+                self._inherited += len(drafts)
 
     def _take(self, unique_id: str, drafts: list[Draft], result: WriterResult) -> None:
         for draft in result.drafts:
             self.known.add(draft)
+        self._inherited += len(drafts) - len(result.drafts)
         self.filing.add(drafts)
         self._ended.add(unique_id)
         self.spent = Spent(

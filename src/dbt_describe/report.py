@@ -118,3 +118,17 @@ class PlanReport(msgspec.Struct, frozen=True):
     def exit_code(self) -> int:
         """0, or 3 where nodes can't be written to."""
         return EXIT_PARTIAL if self.failures else EXIT_OK
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What today's plan would come to on one model. With a `problem`, nothing else is known."""
+
+    model: str
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = None
+    """None where the price isn't known."""
+    duration_s: float | None = None
+    """About how long the asking takes, from how long this model took lately; None where it hasn't been asked yet."""
+    problem: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import SelectionError
+from dbt_describe.errors import LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
@@ -20,7 +21,9 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
+from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
+from dbt_describe.writers.rules import RulesWriter
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -80,8 +83,24 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
     prepared = prepare(settings, progress)
+    gaps = prepared.plan
+    paths, failures = find_schema_files(prepared.project, {name: node.gap for name, node in gaps.nodes.items()})
+    estimates = estimate_nodes(prepared, writer, paths)
+    return PlanReport(
+        writer=writer.name,
+        nodes=len(gaps.selected),
+        described_before=gaps.described,
+        estimates=estimates,
+        drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
+        abstentions=tuple(abstention for node in gaps.nodes.values() for abstention in node.skipped),
+        failures=tuple(failures),
+        warnings=prepared.warnings,
+    )
+
+
+def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]) -> tuple[NodeEstimate, ...]:
+    """What each node that has a path to be written to would come to, in the order of the DAG."""
     project, lineage, gaps = prepared.project, prepared.lineage, prepared.plan
-    paths, failures = find_schema_files(project, {name: node.gap for name, node in gaps.nodes.items()})
     estimates = []
     for unique_id, node_plan in gaps.nodes.items():
         if unique_id not in paths:
@@ -100,16 +119,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
                 cost_usd=estimate.cost_usd,
             )
         )
-    return PlanReport(
-        writer=writer.name,
-        nodes=len(gaps.selected),
-        described_before=gaps.described,
-        estimates=tuple(estimates),
-        drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
-        abstentions=tuple(abstention for node in gaps.nodes.values() for abstention in node.skipped),
-        failures=tuple(failures),
-        warnings=prepared.warnings,
-    )
+    return tuple(estimates)
 
 
 def document(settings: Settings, progress: Progress | None = None) -> Report:
@@ -171,9 +181,14 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
     if settings.llm.config.model:
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
-        return open_llm_writer(settings.llm, asks=asks, say=progress.say)
-    from dbt_describe.writers.rules import RulesWriter  # noqa: PLC0415 - sqlglot only where it is used
-
+        try:
+            writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
+        except LlmSettingsError as error:
+            if not settings.llm.rules_fallback:
+                raise
+            progress.say(f"{error} Describing from lineage, SQL and tests alone.")
+            return RulesWriter()
+        return FallbackWriter(writer, RulesWriter(), progress.say) if settings.llm.rules_fallback else writer
     progress.say(
         "No language model is configured: describing from lineage, SQL and tests alone. "
         "For one, set OPENAI_API_KEY and pass --model openai/NAME."

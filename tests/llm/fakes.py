@@ -39,6 +39,9 @@ class FakeCompleter:
     def keep(self, request: Request, reply: Reply) -> None:
         self.kept.append(reply)
 
+    def avoid(self, reason: str, count: int, usage: Usage) -> None:
+        self.avoided = (reason, count, usage)
+
     def stop(self) -> None:
         self.stopped = True
 

@@ -36,6 +36,9 @@ class Queued:
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         return WriterResult(calls=1)
 
+    def avoid(self, descriptions: int) -> None:
+        self.avoided = descriptions
+
     def stop(self) -> None:
         self.is_stopped = True
 
@@ -98,6 +101,8 @@ def test_it_is_as_dear_as_the_first_and_closes_it() -> None:
     first = Queued("model")
     writer = FallbackWriter(first, Queued("rules"))
     assert writer.estimate(TASK, EMPTY, Lineage("", {}), Descriptions()).calls == 1
+    writer.avoid(3)
+    assert first.avoided == 3
     assert (writer.name, writer.is_free) == ("model, then rules", False)
     asyncio.run(writer.aclose())
     assert first.is_closed

@@ -23,7 +23,7 @@ def render_sums(by: str, rows: Sequence[Row], avoided: Sequence[AvoidedSum] = ()
     if len(rows) == 1 and not savings:
         return NOTHING
     heads = [head for head in _COLUMNS if all_columns or head not in _RARE_COLUMNS]
-    lines = _aligned([by, *heads], [[_name(row[by]), *(_COLUMNS[head](row) for head in heads)] for row in rows])
+    lines = aligned([by, *heads], [[_name(row[by]), *(_COLUMNS[head](row) for head in heads)] for row in rows])
     return "\n".join([*lines, *savings])
 
 
@@ -43,7 +43,7 @@ def render_fragments(rows: Sequence[Row]) -> str:
         ]
         for row in rows
     ]
-    return "\n".join(_aligned(["fragment", "requests", "tokens in", "share", "out", "cost"], lines))
+    return "\n".join(aligned(["fragment", "requests", "tokens in", "share", "out", "cost"], lines))
 
 
 def render_calls(rows: Sequence[Row]) -> str:
@@ -54,7 +54,7 @@ def render_calls(rows: Sequence[Row]) -> str:
         [
             str(row["at"]).replace("T", " ").removesuffix("Z"),
             _seconds(row["latency_s"]),
-            "unknown" if row["cost_usd"] is None else _money(_decimal(row["cost_usd"])),
+            "unknown" if row["cost_usd"] is None else money(_decimal(row["cost_usd"])),
             _count(row["input_tokens"]),
             _count(row["output_tokens"]),
             str(row["status"]),
@@ -64,10 +64,10 @@ def render_calls(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     heads = ["at (UTC)", "took", "cost", "tokens in", "out", "status", "model", "node"]
-    return "\n".join(_aligned(heads, lines, words=frozenset({0, 5, 6, 7}), names=7))
+    return "\n".join(aligned(heads, lines, words=frozenset({0, 5, 6, 7}), names=7))
 
 
-def _aligned(
+def aligned(
     heads: Sequence[str], lines: Sequence[Sequence[str]], *, words: frozenset[int] = frozenset({0}), names: int = 0
 ) -> list[str]:
     """Columns as wide as they must be: numbers to the right, those of `words` to the left; `names` is cut to fit."""
@@ -98,17 +98,17 @@ def _savings(total: Row, avoided: Sequence[AvoidedSum]) -> list[str]:
     lines, ways = [], []
     if total["kept"]:
         answers = "answer that was" if total["kept"] == 1 else "answers that were"
-        ways.append(f"{_money(_decimal(total['saved_usd']))} by {_count(total['kept'])} {answers} kept")
+        ways.append(f"{money(_decimal(total['saved_usd']))} by {_count(total['kept'])} {answers} kept")
     prompt_cache = _decimal(total["prompt_cache_saved_usd"])
     if prompt_cache > 0:
-        ways.append(f"{_money(prompt_cache)} by the providers' prompt caches")
+        ways.append(f"{money(prompt_cache)} by the providers' prompt caches")
     if ways:
         lines.append(f"Saved {', '.join(ways)}.")
     if prompt_cache < 0:
-        lines.append(f"The providers' prompt caches cost {_money(-prompt_cache)} more than they saved.")
+        lines.append(f"The providers' prompt caches cost {money(-prompt_cache)} more than they saved.")
     for one in avoided:
         descriptions = "description" if one.descriptions == 1 else "descriptions"
-        cost = "an unknown cost" if one.cost_usd is None else _money(one.cost_usd)
+        cost = "an unknown cost" if one.cost_usd is None else money(one.cost_usd)
         lines.append(
             f"Not asked for ({one.reason}): {_count(one.descriptions)} {descriptions}, "
             f"about {_count(one.tokens_estimated)} tokens and {cost}."
@@ -119,12 +119,15 @@ def _savings(total: Row, avoided: Sequence[AvoidedSum]) -> list[str]:
 def _cost(row: Row) -> str:
     """The cost, `unknown`, or `>` the part of it that is known."""
     if not row["unpriced"]:
-        return _money(_decimal(row["cost_usd"]))
+        return money(_decimal(row["cost_usd"]))
     known = _decimal(row["known_cost_usd"])
-    return f">{_money(known)}" if known else "unknown"
+    return f">{money(known)}" if known else "unknown"
 
 
-def _money(cost_usd: Decimal) -> str:
+def money(cost_usd: Decimal | None) -> str:
+    """US dollars, or that the price isn't known."""
+    if cost_usd is None:
+        return "unknown"
     return f"{'-' if cost_usd < 0 else ''}${abs(cost_usd):,.4f}"
 
 
@@ -157,7 +160,7 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "out": lambda row: _count(row["output_tokens"]),
     "reasoning": lambda row: _count(row["reasoning_tokens"]),
     "cost": _cost,
-    "saved": lambda row: _money(_decimal(row["saved_usd"]) + _decimal(row["prompt_cache_saved_usd"])),
+    "saved": lambda row: money(_decimal(row["saved_usd"]) + _decimal(row["prompt_cache_saved_usd"])),
     "p50": lambda row: _seconds(row["latency_p50_s"]),
     "p95": lambda row: _seconds(row["latency_p95_s"]),
     "p99": lambda row: _seconds(row["latency_p99_s"]),

@@ -9,11 +9,13 @@ Each layer is one small class with the same call. `lane.py` puts those of one mo
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
-from dbt_describe.errors import StoppedError
+from dbt_describe.errors import StoppedError, StoreError
 from dbt_describe.llm.budget import check_prices
 from dbt_describe.llm.calibration import Calibration
 from dbt_describe.llm.clients import Clients
@@ -26,6 +28,7 @@ from dbt_describe.llm.router import Router
 from dbt_describe.llm.routes import Routes, make_routes
 from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.surroundings import Memory, Surroundings, open_spending
+from dbt_describe.llm.usage import Avoided
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -102,6 +105,22 @@ class Gateway:
         lane = self._lanes.get(reply.answered_by)
         if lane is not None:
             lane.keep(request, reply)
+
+    def avoid(self, reason: str, count: int, usage: Usage) -> None:
+        """Record what needn't be asked: how many descriptions, why, and what they would have used."""
+        memory, first = self._around.memory, self.routes.default[0]
+        if memory.usage is None or not count:
+            return
+        avoided = Avoided(
+            run=memory.run,
+            at=time.time(),
+            reason=reason,
+            descriptions=count,
+            tokens_estimated=usage.input_tokens + usage.output_tokens,
+            cost_usd=self._lanes[first].price(usage),
+        )
+        with contextlib.suppress(StoreError):
+            memory.usage.record_avoided(avoided)
 
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""

@@ -13,7 +13,7 @@ from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import request_key
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import BATCH, Priced
-from dbt_describe.llm.usage import Attempt, Spent, Status
+from dbt_describe.llm.usage import Attempt, Avoided, Spent, Status
 
 
 class Recorder(Protocol):
@@ -21,6 +21,9 @@ class Recorder(Protocol):
 
     def record(self, attempt: Attempt) -> None:
         """Keep a row."""
+
+    def record_avoided(self, avoided: Avoided) -> None:
+        """Keep what needn't be asked."""
 
     def spent_since(self, since: float) -> Spent:
         """What was sent from a Unix time on."""

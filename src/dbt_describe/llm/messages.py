@@ -178,6 +178,9 @@ class LlmModel(Completer, Protocol):
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good."""
 
+    def avoid(self, reason: str, count: int, usage: Usage) -> None:
+        """Record what needn't be asked, and what it would have used."""
+
     def stop(self) -> None:
         """Send nothing more."""
 

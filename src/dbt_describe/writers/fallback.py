@@ -68,6 +68,10 @@ class FallbackWriter:
         """What the first writer would cost."""
         return self._first.estimate(task, project, lineage, known)
 
+    def avoid(self, descriptions: int) -> None:
+        """The first writer would have been asked."""
+        self._first.avoid(descriptions)
+
     def stop(self) -> None:
         """Ask nothing more; what is under way ends."""
         self._is_stopped = True

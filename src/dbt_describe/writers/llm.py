@@ -26,7 +26,7 @@ from dbt_describe.errors import (
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.gateway import open_gateway
-from dbt_describe.llm.messages import LlmModel
+from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import children_by_node
@@ -39,6 +39,8 @@ from dbt_describe.writers.protocol import WriterResult
 
 # What one description with its evidence takes, for estimates.
 TOKENS_PER_DESCRIPTION = 90
+# What one more column adds to a question that is asked anyway: its name, type, tests and expression.
+TOKENS_PER_QUESTION = 60
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
 
@@ -156,6 +158,11 @@ class LlmWriter:
             output_tokens=output_tokens,
             cost_usd=cost_usd,
         )
+
+    def avoid(self, descriptions: int) -> None:
+        """So many descriptions were inherited: what they would have taken is recorded as saved."""
+        usage = Usage(TOKENS_PER_QUESTION * descriptions, TOKENS_PER_DESCRIPTION * descriptions)
+        self._gateway.avoid("inherited", descriptions, usage)
 
     def stop(self) -> None:
         """Send nothing more; requests under way end."""

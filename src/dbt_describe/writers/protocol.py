@@ -53,6 +53,9 @@ class Writer(Protocol):
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What `write` would cost, without asking: a result without drafts."""
 
+    def avoid(self, descriptions: int) -> None:
+        """So many descriptions were inherited, and needn't be asked for."""
+
     def stop(self) -> None:
         """Ask nothing more; what is under way ends."""
 

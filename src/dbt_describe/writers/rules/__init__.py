@@ -31,6 +31,9 @@ class RulesWriter:
         """Nothing is spent."""
         return WriterResult()
 
+    def avoid(self, descriptions: int) -> None:
+        """Nothing would have been spent."""
+
     def stop(self) -> None:
         """Nothing is under way for long."""
 

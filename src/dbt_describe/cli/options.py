@@ -1,0 +1,147 @@
+"""Options that several commands have, and the settings they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dbt_describe.cli.output import complain
+
+if TYPE_CHECKING:
+    from dbt_describe.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_NODES = (
+    click.option(
+        "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
+    ),
+    click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out."),
+    click.option(
+        "--resource-type",
+        "resource_types",
+        multiple=True,
+        metavar="TYPE",
+        help="Only these: model, seed, snapshot, source. Default: all four.",
+    ),
+)
+_PROJECT_DIR = (
+    click.option(
+        "--project-dir", type=click.Path(path_type=Path), help="Where dbt_project.yml is. Default: here, or above."
+    ),
+)
+_DBT = (
+    click.option("--profiles-dir", type=click.Path(path_type=Path), help="Where profiles.yml is, for dbt."),
+    click.option("--profile", default="", help="Profile for dbt."),
+    click.option("-t", "--target", default="", help="Target for dbt."),
+    click.option("--vars", "vars_", default="", metavar="YAML", help="Variables for dbt."),
+    click.option("--target-path", type=click.Path(path_type=Path), help="Where dbt's artifacts are. Default: target."),
+)
+_MODELS = (
+    click.option(
+        "--model",
+        default="",
+        metavar="PROVIDER/NAME",
+        help="Language model to ask, e.g. openai/gpt-6-luna; `rules` for none. Default: what the settings say.",
+    ),
+    click.option(
+        "--fallback",
+        multiple=True,
+        metavar="PROVIDER/NAME",
+        help="Asked when the model can't answer; several in their order, `rules` as the last.",
+    ),
+    click.option("--offline", is_flag=True, help="Ask servers of this machine only."),
+)
+_ASKING = (
+    click.option("--max-cost", metavar="USD", help="Spend no more than this on models in this run."),
+    click.option("--max-tokens", type=click.IntRange(min=1), help="Use no more tokens than this in this run."),
+    click.option("--no-prompt-cache", is_flag=True, help="Don't ask providers to keep what prompts have in common."),
+)
+_CONFIG = (
+    click.option(
+        "--config", type=click.Path(path_type=Path), help="Settings. Default: the project's dbt-describe.yml."
+    ),
+)
+_SHOWING = (
+    click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
+    click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own."),
+)
+_LOGGING = (
+    click.option(
+        "--log-level",
+        type=click.Choice(("debug", "info", "warn", "error")),
+        default="warn",
+        show_default=True,
+        envvar="DBT_DESCRIBE_LOG_LEVEL",
+        help="What is logged on stderr; debug tells each request's parts, sizes and times.",
+    ),
+    click.option(
+        "--log-bodies",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Add what models are asked and answer to FILE, as JSON lines without keys.",
+    ),
+)
+SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
+"""Of commands that look at nodes and may ask a model."""
+MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
+"""Of commands that are about models alone."""
+
+
+def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
+    """A decorator that gives a command some options, in their order."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def settings_of(
+    shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0, use_cache: bool = True
+) -> Settings:
+    """The settings that a command's options amount to, with logging started as they say.
+
+    Raises:
+        SettingsError: a value can't be used.
+    """
+    from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
+
+    _start_logging(shared["log_level"], shared["log_bodies"])
+    for flag in ("select", "exclude"):
+        if any(not value.strip() for value in shared.get(flag, ())):
+            raise click.UsageError(f"--{flag} needs a value.")
+    return make_settings(
+        project_dir=shared["project_dir"],
+        profiles_dir=shared.get("profiles_dir"),
+        profile=shared.get("profile", ""),
+        target=shared.get("target", ""),
+        vars=shared.get("vars_", ""),
+        target_path=shared.get("target_path"),
+        select=shared.get("select", ()),
+        exclude=shared.get("exclude", ()),
+        resource_types=shared.get("resource_types", ()),
+        config=shared["config"],
+        model=shared["model"],
+        fallback=shared["fallback"],
+        offline=shared["offline"],
+        max_cost=shared.get("max_cost"),
+        max_tokens=shared.get("max_tokens") or 0,
+        no_prompt_cache=shared.get("no_prompt_cache", False),
+        prompts=shared.get("prompts"),
+        concurrency=concurrency,
+        dry_run=dry_run,
+        use_cache=use_cache,
+    )
+
+
+def _start_logging(level: str, bodies: Path | None) -> None:
+    """Log on stderr until the command ends."""
+    from dbt_describe.logs import logging_to  # noqa: PLC0415 - --help must not wait for it
+
+    click.get_current_context().with_resource(logging_to(complain, level, bodies))
