@@ -89,6 +89,8 @@ class Drafting:
         if result.stopped_by:
             self.stopped_by = self.stopped_by or result.stopped_by
             self._stop_asking()
+            if not result.failures:
+                return
         self.failures += [Failure(unique_id, message) for message in result.failures]
         self._failed |= {unique_id} if result.failures else set()
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)

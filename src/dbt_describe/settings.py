@@ -197,7 +197,7 @@ def _llm_settings(
 
 def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str, str]) -> Configuration:
     """The file that was named, else the project's own, else nothing."""
-    if given and not Path(given).is_file():
+    if given and (not Path(given).exists() or Path(given).is_dir()):
         raise SettingsError(f"The settings file {given} doesn't exist (--config, DBT_DESCRIBE_CONFIG).")
     path = Path(given) if given else find_configuration(project_dir)
     return load_configuration(path, env) if path else Configuration()

@@ -82,6 +82,13 @@ def test_auto_names_all_listed_models() -> None:
         make_routes(LlmConfig(model="auto"), KEY)
 
 
+def test_auto_leaves_out_what_cannot_be_asked() -> None:
+    config = LlmConfig(model="auto", models={"openai/a": ModelConfig(), "local/b": ModelConfig()}, endpoints=LOCAL)
+    assert make_routes(config, {}).default == ("local/b",)
+    with pytest.raises(LlmSettingsError, match="needs a key"):
+        make_routes(LlmConfig(model="auto", models={"openai/a": ModelConfig()}), {})
+
+
 def test_offline_leaves_out_what_isnt_on_this_machine() -> None:
     config = LlmConfig(model="openai/a", fallback=("local/b",), endpoints=LOCAL, offline=True)
     assert make_routes(config, KEY).default == ("local/b",)

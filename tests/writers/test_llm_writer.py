@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
+from dbt_describe.errors import BudgetError, ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
@@ -216,10 +216,13 @@ def test_a_refusal_is_an_abstention_from_everything() -> None:
     assert result.calls == 1
 
 
-@pytest.mark.parametrize("error", [LlmSettingsError("no key"), QuotaError("no money")])
-def test_errors_that_no_request_can_succeed_with_are_told_to_stop_the_run(error: LlmError) -> None:
+@pytest.mark.parametrize("error", [LlmSettingsError("no key"), QuotaError("no money"), BudgetError("spent")])
+def test_errors_that_no_request_can_succeed_with_stop_the_run_and_leave_the_node(error: LlmError) -> None:
     result = write(FakeCompleter(error))
-    assert (result.failures, result.stopped_by) == ((str(error),), str(error))
+    assert (result.failures, result.stopped_by) == ((), str(error))
+    result = write(FakeCompleter(reply("prose"), error))
+    assert (result.stopped_by, result.calls) == (str(error), 1)
+    assert len(result.failures) == 1
 
 
 def test_a_broken_template_stops_the_run(tmp_path: Path) -> None:

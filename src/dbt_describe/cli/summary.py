@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -80,6 +80,14 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     return lines
 
 
+def _writers(report: Report) -> str:
+    """Who wrote what wasn't inherited, and how much of it where there were several."""
+    counts = Counter(draft.writer for draft in report.drafts if draft.writer != "inherited")
+    if len(counts) < 2:
+        return next(iter(counts), report.writer)
+    return ", ".join(f"{writer} ({count})" for writer, count in counts.most_common())
+
+
 def _headline(report: Report) -> list[str]:
     if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
         return [_nothing_missing(report.nodes, report.described_before)]
@@ -92,12 +100,12 @@ def _headline(report: Report) -> list[str]:
         f"{verb} {len(report.drafts)} of {_count(report.missing, 'missing description')} "
         f"in {_count(len(report.files), 'file')}.",
         f"  inherited  {report.inherited:>5}  the same values as a described column upstream",
-        f"  written    {report.written:>5}  by {report.writer}",
+        f"  written    {report.written:>5}  by {_writers(report)}",
         f"  unknown    {len(report.abstentions):>5}  left empty",
     ]
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
-        lines.append(f"  failed     {left:>5}  see above")
+        lines.append(f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked")
     spent = report.spent
     if spent.calls:
         requests = "request" if spent.calls == 1 else "requests"

@@ -138,10 +138,14 @@ async def _inspect(
 ) -> ModelFacts:
     facts = ModelFacts(model, tuple(roles))
     try:
-        found = find_model(model, config, environ)
+        found = find_model(model, msgspec.structs.replace(config, plans_only=True), environ)
     except LlmError as error:
         return msgspec.structs.replace(facts, problem=str(error))
-    probed, problem = await _probed(found, clients)
+    probed, problem = Probed(), ""
+    try:
+        probed, problem = await _probed(find_model(model, config, environ), clients)
+    except LlmError as error:
+        problem = str(error)
     pricing = pricing_of(found)
     window, window_source = _window(found, probed, learned)
     level = learned.recall(STRUCTURED_OUTPUT, found.endpoints[0].shown, found.name)

@@ -125,7 +125,8 @@ class Router:
         return Decimal("Infinity") if price is None else price
 
     def _pass_over(self, model: str, error: LlmError, following: str) -> None:
-        kind = type(error).__name__
+        is_final = isinstance(error, (LlmSettingsError, QuotaError))
+        kind = "final" if is_final else "window" if isinstance(error, ContextOverflowError) else "once"
         if following and (model, kind) not in self._told:
             self._told.add((model, kind))
             self._say(f"Asking {following} instead of {model}: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import msgspec
@@ -82,7 +82,7 @@ def make_routes(config: LlmConfig, environ: Mapping[str, str]) -> Routes:
     }
     small = _chain(config, config.small_tasks.model, (config.model, *config.fallback)) if config.small_tasks else ()
     named = dict.fromkeys(model for chain in (default, *by_purpose.values(), small) for model in chain)
-    models = {model: find_model(model, config, environ) for model in named}
+    models = _found(named, config, environ)
     if config.offline:
         models = {model: found for model, found in models.items() if found.is_local}
 
@@ -141,7 +141,7 @@ def find_endpoints(
     # A provider's key isn't sent to another host unless the settings say so.
     is_elsewhere = bool(spec.base_url and configured and _texts(configured.base_url))
     keys = _texts(own.api_key) or (() if is_elsewhere else _first(environ, spec.key_variables))
-    variable = spec.key_variables[0] if spec.key_variables else f"endpoints.{prefix}.api_key"
+    variable = spec.key_variables[0] if spec.key_variables and not is_elsewhere else f"endpoints.{prefix}.api_key"
     if spec.needs_key and not keys and not config.plans_only and (not spec.base_url or spec.base_url in urls):
         raise LlmSettingsError(f"{spec.title} needs a key for {prefix}/…: set {variable}.")
     if any(not key.strip().isascii() or len(key.split()) != 1 for key in keys):
@@ -158,6 +158,26 @@ def find_endpoints(
         )
         for url, key in product(urls, keys or ("",))
     )
+
+
+def _found(named: Iterable[str], config: LlmConfig, environ: Mapping[str, str]) -> dict[str, ModelEndpoint]:
+    """The models; `auto` chooses among those that can be asked, where there is any.
+
+    Raises:
+        LlmSettingsError: one can't be reached with what is set; with `auto`, none can.
+    """
+    models: dict[str, ModelEndpoint] = {}
+    problem: LlmSettingsError | None = None
+    for model in named:
+        try:
+            models[model] = find_model(model, config, environ)
+        except LlmSettingsError as error:
+            if config.model != AUTO:
+                raise
+            problem = error
+    if problem is not None and not models:
+        raise problem
+    return models
 
 
 def _chain(config: LlmConfig, model: str, fallback: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dbt_describe.answers.reading import Reading, Rejection, ReplyText, Subject,
 from dbt_describe.answers.validation import limits_of
 from dbt_describe.errors import (
     AnswerError,
+    BudgetError,
     ContextOverflowError,
     DbtDescribeError,
     LlmError,
@@ -134,7 +135,7 @@ class Dialogue:
             second = await self._complete(again)
             reading = read_answer(_reply_text(second), _task(facts), subject)
             self._llm_model.keep(again, second)
-        except (RefusedAnswerError, LlmSettingsError, QuotaError, StoppedError):
+        except (RefusedAnswerError, LlmSettingsError, QuotaError, BudgetError, StoppedError):
             raise
         except (AnswerError, LlmError) as error:
             raise AnswerError(f"{problem}; asked again: {error}") from error

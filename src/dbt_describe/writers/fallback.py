@@ -47,7 +47,7 @@ class FallbackWriter:
         if self._is_first_over:
             return await self._last.write(task, project, lineage, known)
         result = await self._first.write(task, project, lineage, known)
-        if self._is_stopped or not result.failures:
+        if self._is_stopped or not (result.failures or result.stopped_by):
             return result
         if result.stopped_by and not self._is_first_over:
             self._is_first_over = True

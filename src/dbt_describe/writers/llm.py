@@ -116,8 +116,10 @@ class LlmWriter:
                 raise
             failures = ("the run was stopped in the middle of it",)
         except (AnswerError, LlmError, PromptError) as error:
-            failures = (_without_name(error, task.unique_id),)
             stopped_by = str(error) if _is_final(error) else ""
+            # A node of which nothing was asked hasn't failed: it is left for the next run.
+            is_untouched = stopped_by and not account.calls and not account.cached
+            failures = () if is_untouched else (_without_name(error, task.unique_id),)
         # A window found too large for one node is too large for all.
         if dialogue.window:
             self._window = min(self._known_window(), dialogue.window, key=lambda window: window.tokens)

@@ -23,7 +23,10 @@ class WriterResult(msgspec.Struct, frozen=True):
     failures: tuple[str, ...] = ()
     """What went wrong, a sentence each; empty where everything asked for was answered."""
     stopped_by: str = ""
-    """Why no further request can succeed: settings, a template, or the account."""
+    """Why no further request can succeed: settings, a template, the budget, or the account.
+
+    Without failures, nothing was asked for this node, and it is left for another run.
+    """
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0

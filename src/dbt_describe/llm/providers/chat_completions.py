@@ -62,6 +62,7 @@ class ChatCompletions:
         self._clock = clock
         self._client = client or open_client(endpoint, tokens)
         self._forms = LearnedForms(learned or Forgetful(), endpoint.shown, self._quirks)
+        self._crashing: set[str] = set()
         self._has_answered = False
 
     async def complete(self, request: Request) -> Reply:
@@ -236,8 +237,12 @@ class ChatCompletions:
         current = self._forms.form(model)
         learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder)
         again = learned is not None
-        if learned is None and request.schema and (fault.status == 500 or fault.code == _UNKEPT_SCHEMA):
+        crashed = bool(request.schema) and (fault.status == 500 or fault.code == _UNKEPT_SCHEMA)
+        if learned is None and crashed and model not in self._crashing:
             learned, again = after_crash(current, used, request.attempt, self._quirks.ladder)
+            if learned.level > current.level:
+                # Every form has crashed it: no form is to blame, and none is tried because of that again.
+                self._crashing.add(model)
         if learned is not None:
             self._forms.learn(model, learned)
         if again:
