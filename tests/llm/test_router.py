@@ -229,6 +229,23 @@ def test_a_prefix_worth_caching_is_sent_ahead_once() -> None:
     assert order[:3] == ["> a", "> b", "> c"]
 
 
+@pytest.mark.parametrize(("prefix", "sent"), [("long " * 1000, "common"), ("short", "own")])
+def test_the_common_schema_is_sent_where_the_prompt_cache_pays(prefix: str, sent: str) -> None:
+    async def run() -> str:
+        fake = FakeCompleter(reply())
+        model = model_of(fake)
+        spec = type(model.spec)(name="fake", title="Fake", open=lambda *_: fake, assumed=lambda _: CACHED)
+        model = type(model)(model.model, spec, model.endpoints)
+        async with Gateway(Routes({model.model: model}, (model.model,)), Surroundings(Clients(Forgetful()))) as gateway:
+            messages = (Message("system", prefix, ends_prefix=True), Message("user", "Why?"))
+            await gateway.complete(
+                question(messages=messages, schema={"title": "own"}, common_schema={"title": "common"})
+            )
+        return str(fake.requests[0].schema["title"])
+
+    assert asyncio.run(run()) == sent
+
+
 def test_a_local_model_may_take_its_time_to_load_once() -> None:
     async def run() -> list[float]:
         fake = FakeCompleter(reply())

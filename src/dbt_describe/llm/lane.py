@@ -34,7 +34,7 @@ from dbt_describe.llm.rotation import Rotation
 from dbt_describe.llm.routes import ModelEndpoint
 from dbt_describe.llm.streaming import FirstPieceCounts
 from dbt_describe.llm.surroundings import Surroundings
-from dbt_describe.llm.warmup import PatientStart, PrefixFirst
+from dbt_describe.llm.warmup import PatientStart, PrefixFirst, prefix_of
 
 STRUCTURED_OUTPUT = "structured_output"
 """The kind of fact that tells at which level a model's answers were had last."""
@@ -80,10 +80,12 @@ class ModelLane:
     def prepared(self, request: Request) -> Request:
         """The request as this model gets it: its name, and what the settings say of it."""
         own = self.model.config
+        shares = bool(request.common_schema) and self._caches(len(prefix_of(request)))
         limit = self.model.capabilities.output_limit
         prepared = msgspec.structs.replace(
             request,
             model=self.model.model,
+            schema=request.common_schema if shares else request.schema,
             temperature=request.temperature if own.temperature is None else own.temperature,
             structured_output=own.structured_output or "",
             reasoning_effort=own.reasoning_effort or request.reasoning_effort,
@@ -133,19 +135,24 @@ class ModelLane:
             learned.learn(kind, endpoint, self.model.name, value)
 
     def _stack(self) -> Completer:
-        around, capabilities = self._around, self.model.capabilities
+        around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
         stack: Completer = Retry(
             Rotation(endpoints, around.clock), around.retry, around.sleep, is_stopped=around.stopping.is_set
         )
-        if not self.model.is_local and capabilities.prompt_cache != "none" and around.prompt_cache != "off":
-            least = capabilities.prompt_cache_minimum * CHARACTERS_PER_TOKEN
-            stack = PrefixFirst(stack, lambda characters: characters >= least)
+        stack = PrefixFirst(stack, self._caches)
         stack = SingleFlight(Budget(stack, around.spending, self.pricing, around.calibration.input_tokens))
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
             stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
         return stack
+
+    def _caches(self, prefix_characters: int) -> bool:
+        """Whether the provider's prompt cache holds a prefix of that length, and settings let it."""
+        capabilities = self.model.capabilities
+        is_long = prefix_characters >= capabilities.prompt_cache_minimum * CHARACTERS_PER_TOKEN
+        is_on = capabilities.prompt_cache != "none" and self._around.prompt_cache != "off"
+        return is_on and is_long and not self.model.is_local
 
     def _endpoint_stack(self, endpoint: Endpoint) -> Completer:
         around = self._around

@@ -32,6 +32,9 @@ class Request(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     schema_name: str = "answer"
     schema: Mapping[str, object] = {}
+    common_schema: Mapping[str, object] = {}
+    """A laxer schema that requests with the same prefix have in common. Providers put the schema before the messages:
+    where their prompt cache pays, this one is sent instead, for one of its own would end the common prefix."""
     temperature: float | None = None
     max_output_tokens: int = 4096
     purpose: str = "draft"

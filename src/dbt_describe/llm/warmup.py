@@ -53,7 +53,7 @@ class PrefixFirst:
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer, for all but the first of a prefix after the first one's."""
-        prefix = _prefix(request)
+        prefix = prefix_of(request)
         if not prefix or not self._pays(len(prefix)):
             return await self._inner.complete(request)
         key = hashlib.sha256(prefix.encode()).hexdigest()
@@ -71,7 +71,7 @@ class PrefixFirst:
             ended.set()
 
 
-def _prefix(request: Request) -> str:
+def prefix_of(request: Request) -> str:
     """All that is said up to the last message that ends a prefix."""
     ends = [index for index, message in enumerate(request.messages) if message.ends_prefix]
     return "\0".join(message.content for message in request.messages[: ends[-1] + 1]) if ends else ""

@@ -29,6 +29,15 @@ def answer_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str,
     return _object(properties)
 
 
+def common_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str, object]:
+    """The same for all nodes of which as much is asked: columns are named by any text."""
+    properties: dict[str, object] = {"node": _object(_entry())} if describe_node else {}
+    if columns:
+        items = _object({"name": {"type": "string"}, **_entry()})
+        properties["columns"] = {"type": "array", "items": items}
+    return _object(properties)
+
+
 def _entry() -> dict[str, object]:
     return {
         "evidence": {"type": "string", "description": "The fact, quoted briefly, that the description rests on."},

@@ -27,7 +27,7 @@ from dbt_describe.llm.messages import LlmModel, Message, Reply, Request
 from dbt_describe.planning import Abstention, Task
 from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
-from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema
+from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -150,8 +150,9 @@ class Dialogue:
         wish = render_repair(self._templates, prompt, problem="", rejected=rejected)
         columns = tuple(column.name for column in failing.columns)
         schema = answer_schema(columns, failing.describe_node)
+        common = common_schema(columns, failing.describe_node)
         try:
-            again = _continued(request, reply, wish, schema)
+            again = msgspec.structs.replace(_continued(request, reply, wish, schema), common_schema=common)
             second = await self._complete(again)
             repaired = _settled(read_answer(_reply_text(second), _task(failing), subject), failing)
             self._llm_model.keep(again, second)
@@ -185,6 +186,7 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         messages=(Message("system", prompt.system, ends_prefix=True), Message("user", prompt.user)),
         schema_name=SCHEMA_NAME,
         schema=prompt.schema,
+        common_schema=common_schema(prompt.columns, prompt.describe_node),
         temperature=prompt.template.parameters.temperature,
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
