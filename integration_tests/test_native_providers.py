@@ -53,7 +53,9 @@ def run_with(provider: Provider, *requests: Request) -> list[Reply | LlmError]:
 
     async def run() -> list[Reply | LlmError]:
         answers: list[Reply | LlmError] = []
-        async with gateway_of(provider, names=[request.model for request in requests], sleep=no_wait) as gateway:
+        async with gateway_of(
+            provider, names=[one.model for one in requests], timeout_s=requests[0].timeout_s, sleep=no_wait
+        ) as gateway:
             for request in requests:
                 try:
                     answers.append(await gateway.complete(request))

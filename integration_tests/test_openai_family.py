@@ -16,7 +16,7 @@ import pytest
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import BlockedError, TransientError
+from dbt_describe.llm.failures import BlockedError, BrokenOffError, TransientError
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, Provider, RateLimit, Reply, Request, Usage
@@ -281,7 +281,7 @@ def test_a_stream_that_breaks_off_is_not_asked_for_again(contract: Contract) -> 
     heard: list[str] = []
     with pytest.raises(LlmError, match="isn't asked for again") as raised:
         exchange(contract, Answer(events=PIECES[:2], cut=True), on_text=heard.append, gateway=True)
-    assert type(raised.value) is LlmError
+    assert type(raised.value) is BrokenOffError
     assert heard == ['{"text"']
 
 
@@ -304,7 +304,12 @@ AZURE_FILTER = {
     }
 }
 FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
-    ("openai", Answer(401, openai_error("Incorrect API key", "invalid_api_key")), LlmSettingsError, "OPENAI_API_KEY"),
+    ("openai", Answer(401, openai_error("Incorrect API key", "invalid_api_key")), LlmSettingsError, "here.api_key"),
+        "openai",
+        Answer(401, openai_error("Incorrect API key", "invalid_api_key")),
+        LlmSettingsError,
+        "endpoints.here.api_key",
+    ),
     (
         "openai",
         Answer(404, openai_error("No model `tiny`", "model_not_found")),
@@ -345,7 +350,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
         "gemini",
         Answer(400, google_error(400, "API key not valid.", {"reason": "API_KEY_INVALID"})),
         LlmSettingsError,
-        "GEMINI_API_KEY",
+        "endpoints.here.api_key",
     ),
     ("gemini", Answer(429, google_error(429, "Resource exhausted", {"retryDelay": "7s"})), TransientError, "429"),
     ("gemini", Answer(503, google_error(503, "The model is overloaded.")), TransientError, "overloaded"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dbt_describe.llm.clients import Clients
-from dbt_describe.llm.config import ModelConfig
+from dbt_describe.llm.config import ModelConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
@@ -72,18 +72,26 @@ class RecordedSleep:
 
 
 def model_of(
-    provider: Provider, model: str = "openai/tiny", base_url: str = "https://host/v1", **config: Any
+    provider: Provider,
+    model: str = "openai/tiny",
+    base_url: str = "https://host/v1",
+    timeout_s: float = 120.0,
+    **config: Any,
 ) -> ModelEndpoint:
     """A model that this provider serves."""
     spec = ProviderSpec(name="openai", title="Fake", open=lambda endpoint, learned: provider)
-    return ModelEndpoint(model, spec, (Endpoint(base_url),), ModelConfig(**config))
+    return ModelEndpoint(model, spec, (Endpoint(base_url, timeouts=Timeouts(total=timeout_s)),), ModelConfig(**config))
 
 
 def gateway_of(
-    provider: Provider, model: ModelEndpoint | None = None, names: Sequence[str] = ("openai/tiny",), **around: Any
+    provider: Provider,
+    model: ModelEndpoint | None = None,
+    names: Sequence[str] = ("openai/tiny",),
+    timeout_s: float = 120.0,
+    **around: Any,
 ) -> Gateway:
     """The whole stack over one provider, which serves a model, or all models of some names."""
-    served = [model] if model else [model_of(provider, name) for name in names]
+    served = [model] if model else [model_of(provider, name, timeout_s=timeout_s) for name in names]
     routes = Routes({one.model: one for one in served}, (served[0].model,))
     return Gateway(routes, Surroundings(Clients(Forgetful()), **around))
 

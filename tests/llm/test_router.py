@@ -246,6 +246,26 @@ def test_the_common_schema_is_sent_where_the_prompt_cache_pays(prefix: str, sent
     assert asyncio.run(run()) == sent
 
 
+def test_a_provider_that_counts_tokens_is_asked_once_how_ours_compare() -> None:
+    class Counting(FakeCompleter):
+        counted = 0
+
+        async def count_tokens(self, request: Request) -> int | None:
+            self.counted += 1
+            return 1500
+
+    async def run() -> tuple[int, int]:
+        fake = Counting(reply(usage=Usage(1500, 20)))
+        model = model_of(fake)
+        around = Surroundings(Clients(Forgetful()))
+        async with Gateway(Routes({model.model: model}, (model.model,)), around) as gateway:
+            for number in (1, 2):
+                await gateway.complete(question(input_tokens=1000, max_output_tokens=number))
+        return fake.counted, around.calibration.input_tokens(question(input_tokens=1000))
+
+    assert asyncio.run(run()) == (1, 1500)
+
+
 def test_a_local_model_may_take_its_time_to_load_once() -> None:
     async def run() -> list[float]:
         fake = FakeCompleter(reply())

@@ -33,6 +33,10 @@ class Calibration:
         """Real tokens for one estimated token of a model as it is written in settings; 1 until one has answered."""
         return self._known(model) or 1.0
 
+    def knows(self, model: str) -> bool:
+        """Whether the model has answered, or counted, before."""
+        return self._known(model) is not None
+
     def input_tokens(self, request: Request) -> int:
         """About how many tokens of its model a request's messages are."""
         return math.ceil(request.input_tokens * self.factor(request.model)) or roughly_counted(request)

@@ -43,6 +43,11 @@ class Endpoint(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(decisive, order="sorted")).hexdigest()[:16]
 
     @property
+    def account(self) -> str:
+        """Tells apart whose limits are used, URL and key, without giving the key away."""
+        return hashlib.sha256(f"{self.base_url}\0{self.api_key}".encode()).hexdigest()[:16]
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine, or said to be as good as that: its tokens cost nothing."""
         if self.config.local is not None:

@@ -27,7 +27,7 @@ from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.logs import Logged
-from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.messages import Completer, CountsTokens, Reply, Request, Usage
 from dbt_describe.llm.prices import context_window, pricing_of
 from dbt_describe.llm.retry import Retry
 from dbt_describe.llm.rotation import Rotation
@@ -55,6 +55,7 @@ class ModelLane:
         self._limiters: list[Limiter] = []
         self._cache: Cache | None = None
         self._outermost: Completer | None = None
+        self._is_counted = False
 
     @property
     def window(self) -> int | None:
@@ -70,6 +71,7 @@ class ModelLane:
         if self._outermost is None:
             self._outermost = self._stack()
         request = self.prepared(request)
+        await self._calibrate(request)
         reply = await self._outermost.complete(request)
         if reply.from_cache:
             self._ledgers[0].record_cached(request, reply)
@@ -128,6 +130,18 @@ class ModelLane:
         """US dollars, None where unknown."""
         return self.pricing.cost(usage)
 
+    async def _calibrate(self, request: Request) -> None:
+        """Where the provider counts tokens for nothing, learn from the first request how ours compare with its own."""
+        calibration = self._around.calibration
+        if self._is_counted or calibration.knows(self.model.model):
+            return
+        self._is_counted = True
+        provider = self._around.clients.get(self.model.spec, self.model.endpoints[0])
+        if isinstance(provider, CountsTokens):
+            with contextlib.suppress(LlmError):
+                counted = await provider.count_tokens(request)
+                calibration.observe(request, Reply("", usage=Usage(counted or 0)))
+
     def _learn(self, kind: str, value: str) -> None:
         """Remember a fact of the model, written only where it is news."""
         learned, endpoint = self._around.memory.learned, self.model.endpoints[0].shown
@@ -170,7 +184,8 @@ class ModelLane:
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
         self._ledgers.append(ledger)
-        limits, shared = endpoint.config.limits, around.shared_limits
+        limits = endpoint.config.limits
+        shared = around.shared_limits if limits.shared else None
         limiter = Limiter(
             ledger,
             endpoint.config.concurrency or around.concurrency,
@@ -179,9 +194,7 @@ class ModelLane:
             sleep=around.sleep,
             say=around.say,
             name=endpoint.shown,
-            open_buckets=partial(shared.buckets, endpoint.fingerprint, limits=endpoint.config.limits)
-            if shared
-            else None,
+            open_buckets=partial(shared.buckets, endpoint.account, limits=limits) if shared else None,
             counting=self.model.spec.counting,
             longest_pause_s=around.retry.retry_after_cap_s,
         )

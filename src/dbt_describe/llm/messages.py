@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -156,6 +156,18 @@ class Provider(Completer, Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A provider that tells how many tokens a request is, for nothing."""
+
+    async def count_tokens(self, request: Request) -> int | None:
+        """The provider's own count, or None where this endpoint has none.
+
+        Raises:
+            LlmError: it can't be asked.
+        """
 
 
 class Forecast(msgspec.Struct, frozen=True):
