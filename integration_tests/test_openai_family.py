@@ -305,11 +305,6 @@ AZURE_FILTER = {
 }
 FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
     ("openai", Answer(401, openai_error("Incorrect API key", "invalid_api_key")), LlmSettingsError, "here.api_key"),
-        "openai",
-        Answer(401, openai_error("Incorrect API key", "invalid_api_key")),
-        LlmSettingsError,
-        "endpoints.here.api_key",
-    ),
     (
         "openai",
         Answer(404, openai_error("No model `tiny`", "model_not_found")),

@@ -18,7 +18,9 @@ from dbt_describe.errors import (
     StoppedError,
 )
 from dbt_describe.llm.breaker import MOST_FAILURES_IN_A_ROW, Breaker
+from dbt_describe.llm.budget import Spending
 from dbt_describe.llm.clients import Clients
+from dbt_describe.llm.config import Budget
 from dbt_describe.llm.failures import BlockedError, TransientError
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
@@ -257,7 +259,7 @@ def test_a_provider_that_counts_tokens_is_asked_once_how_ours_compare() -> None:
     async def run() -> tuple[int, int]:
         fake = Counting(reply(usage=Usage(1500, 20)))
         model = model_of(fake)
-        around = Surroundings(Clients(Forgetful()))
+        around = Surroundings(Clients(Forgetful()), spending=Spending(Budget(max_tokens=9000)))
         async with Gateway(Routes({model.model: model}, (model.model,)), around) as gateway:
             for number in (1, 2):
                 await gateway.complete(question(input_tokens=1000, max_output_tokens=number))

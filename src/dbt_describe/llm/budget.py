@@ -66,6 +66,11 @@ class Spending:
         today: the day here. When it changes, the day's limits begin anew.
     """
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self._limits)
+
     def __init__(
         self,
         limits: Limits,

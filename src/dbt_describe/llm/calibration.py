@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
+from dbt_describe.errors import LlmError
 from dbt_describe.llm.learned import Learned
-from dbt_describe.llm.messages import Reply, Request
+from dbt_describe.llm.messages import Completer, CountsTokens, Reply, Request, Usage
 
 KIND = "tokens_per_estimate"
 CHARACTERS_PER_TOKEN = 3.5
@@ -63,6 +65,29 @@ class Calibration:
                 return None
             self._factors[model] = min(max(remembered, LEAST), MOST)
         return self._factors[model]
+
+
+class FirstCounted:
+    """The layer that has a model's first request counted, where the provider does that for nothing.
+
+    A budget is then held with the provider's own tokens from the first request on.
+    """
+
+    def __init__(self, inner: Completer, provider: object, calibration: Calibration) -> None:
+        self._inner = inner
+        self._provider = provider
+        self._calibration = calibration
+        self._is_counted = False
+
+    async def complete(self, request: Request) -> Reply:
+        """The inner answer."""
+        if isinstance(self._provider, CountsTokens) and not self._is_counted:
+            self._is_counted = True
+            if not self._calibration.knows(request.model):
+                with contextlib.suppress(LlmError):
+                    counted = await self._provider.count_tokens(request)
+                    self._calibration.observe(request, Reply("", usage=Usage(counted or 0)))
+        return await self._inner.complete(request)
 
 
 def roughly_counted(request: Request) -> int:

@@ -19,7 +19,7 @@ from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
 from dbt_describe.llm.cache import Cache, request_key
-from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN
+from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.flight import SingleFlight
@@ -27,7 +27,7 @@ from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.logs import Logged
-from dbt_describe.llm.messages import Completer, CountsTokens, Reply, Request, Usage
+from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import context_window, pricing_of
 from dbt_describe.llm.retry import Retry
 from dbt_describe.llm.rotation import Rotation
@@ -55,7 +55,6 @@ class ModelLane:
         self._limiters: list[Limiter] = []
         self._cache: Cache | None = None
         self._outermost: Completer | None = None
-        self._is_counted = False
 
     @property
     def window(self) -> int | None:
@@ -71,7 +70,6 @@ class ModelLane:
         if self._outermost is None:
             self._outermost = self._stack()
         request = self.prepared(request)
-        await self._calibrate(request)
         reply = await self._outermost.complete(request)
         if reply.from_cache:
             self._ledgers[0].record_cached(request, reply)
@@ -130,18 +128,6 @@ class ModelLane:
         """US dollars, None where unknown."""
         return self.pricing.cost(usage)
 
-    async def _calibrate(self, request: Request) -> None:
-        """Where the provider counts tokens for nothing, learn from the first request how ours compare with its own."""
-        calibration = self._around.calibration
-        if self._is_counted or calibration.knows(self.model.model):
-            return
-        self._is_counted = True
-        provider = self._around.clients.get(self.model.spec, self.model.endpoints[0])
-        if isinstance(provider, CountsTokens):
-            with contextlib.suppress(LlmError):
-                counted = await provider.count_tokens(request)
-                calibration.observe(request, Reply("", usage=Usage(counted or 0)))
-
     def _learn(self, kind: str, value: str) -> None:
         """Remember a fact of the model, written only where it is news."""
         learned, endpoint = self._around.memory.learned, self.model.endpoints[0].shown
@@ -155,7 +141,11 @@ class ModelLane:
             Rotation(endpoints, around.clock), around.retry, around.sleep, is_stopped=around.stopping.is_set
         )
         stack = PrefixFirst(stack, self._caches)
-        stack = SingleFlight(Budget(stack, around.spending, self.pricing, around.calibration.input_tokens))
+        stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
+        if around.spending.is_limited:
+            provider = around.clients.get(self.model.spec, self.model.endpoints[0])
+            stack = FirstCounted(stack, provider, around.calibration)
+        stack = SingleFlight(stack)
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
             stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
