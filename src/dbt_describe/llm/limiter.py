@@ -108,6 +108,11 @@ class Limiter:
             self._pauses.succeed()
         return reply
 
+    @property
+    def pause_s(self) -> float:
+        """Seconds until a pause ends that the server has asked for; 0 where there is none."""
+        return self._pauses.left_s
+
     def stop(self) -> None:
         """Send nothing more: what waits fails at once, what is under way ends."""
         self._is_stopped = True
