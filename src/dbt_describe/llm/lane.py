@@ -42,6 +42,11 @@ STRUCTURED_OUTPUT = "structured_output"
 WINDOW = "context_window"
 """The kind of fact that tells a model's window, in tokens."""
 
+SAFETY = 1.1
+"""Times the estimate of a prompt, so that prompt and answer surely fit the window."""
+LEAST_OUTPUT_TOKENS = 256
+"""With less room than that, the server may as well say that the request is too large."""
+
 
 class ModelLane:
     """The stack of layers over one model. Nothing is sent, and no client made, before the first request."""
@@ -83,7 +88,7 @@ class ModelLane:
         """The request as this model gets it: its name, and what the settings say of it."""
         own = self.model.config
         shares = bool(request.common_schema) and self._caches(len(prefix_of(request)))
-        limit = self.model.capabilities.output_limit
+        limit = min(self.model.capabilities.output_limit or request.max_output_tokens, self._room(request))
         prepared = msgspec.structs.replace(
             request,
             model=self.model.model,
@@ -91,11 +96,18 @@ class ModelLane:
             temperature=request.temperature if own.temperature is None else own.temperature,
             structured_output=own.structured_output or "",
             reasoning_effort=own.reasoning_effort or request.reasoning_effort,
-            max_output_tokens=min(request.max_output_tokens, limit or request.max_output_tokens),
+            max_output_tokens=min(request.max_output_tokens, limit),
             timeout_s=self.model.endpoints[0].timeouts.total,
             key="",
         )
         return msgspec.structs.replace(prepared, key=request_key(prepared, self.model.endpoints[0].shown))
+
+    def _room(self, request: Request) -> int:
+        """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
+        if self._known_window is None:
+            return request.max_output_tokens
+        left = self._known_window - int(self.estimate(request).input_tokens * SAFETY)
+        return left if left >= LEAST_OUTPUT_TOKENS else request.max_output_tokens
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window, which may be another one than last time."""

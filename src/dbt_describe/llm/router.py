@@ -21,6 +21,9 @@ from dbt_describe.llm.failures import BrokenOffError
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.routes import AUTO, Routes
 
+ENOUGH_OUTPUT_TOKENS = 2_000
+"""Room for an answer, thoughts included, that a model must at least have beside the prompt."""
+
 
 class Lane(Completer, Protocol):
     """Everything between the router and the endpoints of one model."""
@@ -122,8 +125,10 @@ class Router:
 
     def _fits(self, model: str, request: Request) -> bool:
         lane = self._lanes[model]
-        usage = lane.estimate(request)
-        return lane.window is None or usage.input_tokens + usage.output_tokens <= lane.window
+        if lane.window is None:
+            return True
+        # The answer may have less room than was asked for: most leave most of it unused.
+        return lane.estimate(request).input_tokens + min(request.max_output_tokens, ENOUGH_OUTPUT_TOKENS) <= lane.window
 
     def _price(self, model: str, request: Request) -> Decimal:
         price = self._lanes[model].price(self._lanes[model].estimate(request))

@@ -82,7 +82,9 @@ def make_routes(config: LlmConfig, environ: Mapping[str, str]) -> Routes:
     }
     small = _chain(config, config.small_tasks.model, (config.model, *config.fallback)) if config.small_tasks else ()
     chains = (default, *by_purpose.values(), small)
-    listed = tuple(_spelled(model, config) for model in config.models) if any(AUTO in chain for chain in chains) else ()
+    listed = (
+        tuple(spelled_model(model, config) for model in config.models) if any(AUTO in chain for chain in chains) else ()
+    )
     named = tuple(dict.fromkeys(model for chain in chains for model in chain if model != AUTO))
     models = _found(named, listed, config, environ)
     auto = tuple(model for model in listed if model in models)
@@ -113,9 +115,9 @@ def find_model(model: str, config: LlmConfig, environ: Mapping[str, str]) -> Mod
     Raises:
         LlmSettingsError: no such provider or endpoint, no URL or key where one is needed.
     """
-    model = _spelled(model, config)
+    model = spelled_model(model, config)
     spec, endpoints = find_endpoints(model.partition("/")[0], config, environ)
-    own = {_spelled(name, config): own for name, own in config.models.items()}
+    own = {spelled_model(name, config): own for name, own in config.models.items()}
     return ModelEndpoint(model, spec, endpoints, own.get(model, ModelConfig()))
 
 
@@ -144,7 +146,8 @@ def find_endpoints(
     # A provider's key isn't sent to another host unless the settings say so.
     is_elsewhere = bool(spec.base_url) and any(url.rstrip("/") != spec.base_url for url in _texts(own.base_url))
     keys = _texts(own.api_key) or (() if is_elsewhere else _first(environ, spec.key_variables))
-    variable = spec.key_variables[0] if spec.key_variables and not is_elsewhere else f"endpoints.{prefix}.api_key"
+    is_set_here = is_elsewhere or bool(_texts(own.api_key)) or not spec.key_variables
+    variable = f"endpoints.{prefix}.api_key" if is_set_here else spec.key_variables[0]
     if spec.needs_key and not keys and not config.plans_only and (not spec.base_url or spec.base_url in urls):
         raise LlmSettingsError(f"{spec.title} needs a key for {prefix}/…: set {variable}.")
     if any(not key.strip().isascii() or len(key.split()) != 1 for key in keys):
@@ -195,10 +198,10 @@ def _planned(config: LlmConfig) -> LlmConfig:
 
 def _chain(config: LlmConfig, model: str, fallback: Sequence[str]) -> tuple[str, ...]:
     """The models of a chain as they are written everywhere; `auto` stays as it is."""
-    return tuple(dict.fromkeys(name if name == AUTO else _spelled(name, config) for name in (model, *fallback)))
+    return tuple(dict.fromkeys(name if name == AUTO else spelled_model(name, config) for name in (model, *fallback)))
 
 
-def _spelled(model: str, config: LlmConfig) -> str:
+def spelled_model(model: str, config: LlmConfig) -> str:
     """A model as it is written everywhere: names of providers are lower-case, names of endpoints as in the settings.
 
     Raises:
