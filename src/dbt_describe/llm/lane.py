@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 
 import msgspec
 
@@ -55,7 +55,6 @@ class ModelLane:
         self.model = model
         self._doors = doors
         self.breaker = breaker
-        self._known_window = known_window(model, around.memory.learned)
         self.pricing = pricing_of(model)
         self._around = around
         self._ledgers: list[Ledger] = []
@@ -67,6 +66,11 @@ class ModelLane:
     def window(self) -> int | None:
         """Tokens of prompt and answer together, None where unknown."""
         return self._known_window
+
+    @cached_property
+    def _known_window(self) -> int | None:
+        # Not before it is asked for: the price list takes 0.35 s to load.
+        return known_window(self.model, self._around.memory.learned)
 
     async def complete(self, request: Request) -> Reply:
         """The answer of this model.
