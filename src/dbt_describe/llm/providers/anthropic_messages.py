@@ -30,7 +30,7 @@ from dbt_describe.llm.providers.anthropic_replies import (
     reply_of,
     streamed_body,
 )
-from dbt_describe.llm.providers.connections import NO_KEY, checked_key, connection_error, timeouts_of
+from dbt_describe.llm.providers.connections import NO_KEY, NO_PROXIES, checked_key, connection_error, timeouts_of
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
 from dbt_describe.llm.providers.untrusted import count_in, json_object, text_in
@@ -66,9 +66,10 @@ class AnthropicMessages:
             api_key=checked_key(endpoint) or NO_KEY,
             base_url=endpoint.base_url,
             max_retries=0,
-            default_headers=_headers(endpoint),
-            http_client=http_client,
+            http_client=http_client or _http_client_of(endpoint),
         )
+        # Not handed over above: the SDK would add those of ANTHROPIC_CUSTOM_HEADERS, which may hold another key.
+        self._client._custom_headers = _headers(endpoint)
         self._forms: dict[str, MessagesForm] = {}
         self._has_answered = False
 
@@ -211,6 +212,11 @@ class AnthropicMessages:
 
 
 _CONNECTION_ADVICE = "Is it running, and the base URL right?"
+
+
+def _http_client_of(endpoint: Endpoint) -> httpx2.AsyncClient | None:
+    """None for the SDK's usual HTTP client; for this machine, one that obeys no proxy of the environment."""
+    return anthropic.DefaultAsyncHttpxClient(mounts=dict(NO_PROXIES)) if endpoint.is_local else None
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

@@ -7,7 +7,6 @@ httpx2 in 3.x), so only the SDK's own errors are mapped here. Source: openai 2.3
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import sys
 import time
@@ -23,6 +22,7 @@ from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, error
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request
 from dbt_describe.llm.providers.chat_bodies import body_of
+from dbt_describe.llm.providers.chat_clients import open_client, response_type
 from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
 from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
@@ -33,8 +33,6 @@ from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
 from dbt_describe.llm.providers.waits import asked_wait_s
 
-# The SDK wants some key; local servers take any.
-NO_KEY = "none"
 # Groq's answer to a model that didn't keep to the schema by itself: a crash of the form, not a mistake of the request.
 _UNKEPT_SCHEMA = "json_validate_failed"
 
@@ -161,7 +159,7 @@ class ChatCompletions:
         """
         response = await self._client.post(
             "/chat/completions",
-            cast_to=_response_type(),
+            cast_to=response_type(),
             body=body,
             options={"timeout": self._timeout(request.timeout_s)},
         )
@@ -270,21 +268,6 @@ class ChatCompletions:
         return error_of(fault)
 
 
-def open_client(
-    endpoint: Endpoint, tokens: EntraTokens | None = None, query: Mapping[str, object] | None = None
-) -> openai.AsyncOpenAI:
-    """The SDK's client for an endpoint, with nothing in it that the SDK finds in the environment by itself."""
-    client = openai.AsyncOpenAI(
-        api_key=tokens or endpoint.api_key or NO_KEY,
-        base_url=endpoint.base_url,
-        max_retries=0,
-        default_headers=dict(endpoint.config.headers),
-        default_query=query,
-    )
-    client.organization = client.project = None
-    return client
-
-
 def _check_key(endpoint: Endpoint) -> None:
     variable = endpoint.key_variable or "the key"
     if not endpoint.api_key and "api.openai.com" in endpoint.base_url:
@@ -301,9 +284,3 @@ def _failures() -> tuple[type[Exception], ...]:
     http_error = getattr(sys.modules.get("httpx"), "HTTPError", None)
     ours = (openai.OpenAIError, TimeoutError, ValueError, RecursionError)
     return ours if http_error is None else (*ours, http_error)
-
-
-def _response_type() -> Any:
-    """The response of the HTTP library that this version of the SDK runs on."""
-    name = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
-    return importlib.import_module(name).Response

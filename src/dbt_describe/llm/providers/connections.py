@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httpx2
 
 from dbt_describe.errors import LlmSettingsError
@@ -10,6 +12,8 @@ from dbt_describe.llm.failures import TransientError, quotable
 
 NO_KEY = "none"
 """What is sent where a client insists on some key and the endpoint needs none."""
+NO_PROXIES: Mapping[str, None] = {"http://": None, "https://": None, "all://": None}
+"""Mounts of an HTTP client that wins over the environment's proxies: none of them can reach this machine's servers."""
 
 
 def timeouts_of(endpoint: Endpoint, timeout_s: float) -> httpx2.Timeout:
