@@ -10,11 +10,13 @@ import openai
 import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
 from dbt_describe.llm.messages import Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
+from dbt_describe.llm.providers.quirks import Quirks
 from tests.llm.fakes import gateway_of, question
 from tests.llm.transports import KEY, SCHEMA, Server, answering, ask, completion, error, http
 
@@ -348,3 +350,40 @@ def test_errors_of_the_sdk_without_a_status_are_ours_too() -> None:
     with pytest.raises(LlmError) as raised:
         ask(break_down)
     assert KEY not in str(raised.value)
+
+
+def test_an_answer_without_usage_is_told_from_one_that_used_nothing() -> None:
+    assert ask(answering(200, completion("x"))).has_usage
+    for usage in (None, {}, {"prompt_tokens": 0, "completion_tokens": 0}, "none"):
+        assert not ask(answering(200, completion("x", usage=usage))).has_usage
+
+
+@pytest.mark.parametrize("fields", [{"choices": []}, {"error": {"message": "upstream died"}}])
+def test_what_a_failed_answer_used_is_on_its_error(fields: dict[str, Any]) -> None:
+    with pytest.raises(LlmError) as raised:
+        ask(answering(200, completion("x", **fields)))
+    assert (raised.value.billed_input_tokens, raised.value.billed_output_tokens) == (11, 7)
+
+
+def test_the_service_tier_is_the_servers_word_else_what_was_asked_for() -> None:
+    flex = Quirks(body={"service_tier": "flex"})
+    assert ask(answering(200, completion("x")), quirks=flex).service_tier == "flex"
+    assert ask(answering(200, completion("x", service_tier="default")), quirks=flex).service_tier == "default"
+    assert not ask(answering(200, completion("x"))).service_tier
+
+
+@pytest.mark.parametrize("value", ["secret-of-a-proxy", "Basic secret-of-a-proxy"])
+def test_what_the_settings_headers_hold_is_never_quoted(value: str) -> None:
+    async def run() -> None:
+        endpoint = Endpoint("http://x/v1", KEY, config=EndpointConfig(headers={"x-proxy": value}))
+        handler = answering(400, error("no such tenant: secret-of-a-proxy"))
+        http_client = http.AsyncClient(transport=http.MockTransport(handler))
+        client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
+        provider = ChatCompletions(endpoint, client=client)
+        try:
+            await provider.complete(question())
+        finally:
+            await provider.aclose()
+
+    with pytest.raises(LlmError, match=r"no such tenant: \*\*\*"):
+        asyncio.run(run())

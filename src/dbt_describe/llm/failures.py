@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
-from dbt_describe.llm.messages import RateLimit
+from dbt_describe.llm.messages import RateLimit, Usage
 
 # Codes and types of a 429 or 402 that no waiting cures.
 # Source: openai/codex's list and Anthropic's error reference, 2026-11.
@@ -155,12 +155,20 @@ def is_context_overflow(fault: Fault) -> bool:
     return bool({fault.code.lower(), fault.type.lower()} & CONTEXT_CODES or _CONTEXT_WORDS.search(fault.message))
 
 
-def quotable(text: object, secret: str = "") -> str:
-    """A server's words on one line of at most 240 characters, without control characters, `secret` or other keys."""
+def billed(error: LlmError, usage: Usage) -> LlmError:
+    """The error with what the failed request used, unless that is known already."""
+    if not error.billed_input_tokens and not error.billed_output_tokens:
+        error.billed_input_tokens, error.billed_output_tokens = usage.input_tokens, usage.output_tokens
+    return error
+
+
+def quotable(text: object, *secrets: str) -> str:
+    """A server's words on one line of at most 240 characters, without control characters, `secrets` or other keys."""
     line = _CONTROL.sub(" ", str(text))
-    # Local servers take any key: masking `k` or `none` would only garble the words.
-    if len(secret) >= SHORTEST_SECRET:
-        line = line.replace(secret, "***")
+    for secret in sorted(secrets, key=len, reverse=True):
+        # Local servers take any key: masking `k` or `none` would only garble the words.
+        if len(secret) >= SHORTEST_SECRET:
+            line = line.replace(secret, "***")
     line = " ".join(_SECRET.sub("***", line).split())
     return line if len(line) <= _QUOTED_CHARACTERS else line[: _QUOTED_CHARACTERS - 1] + "…"
 

@@ -17,7 +17,7 @@ import msgspec
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, quotable
+from dbt_describe.llm.failures import AdaptedError
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
@@ -33,7 +33,7 @@ from dbt_describe.llm.providers.anthropic_replies import (
 from dbt_describe.llm.providers.connections import NO_KEY, NO_PROXIES, checked_key, connection_error, timeouts_of
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
-from dbt_describe.llm.providers.untrusted import count_in, json_object, text_in
+from dbt_describe.llm.providers.untrusted import count_in, json_object, quoted, text_in
 
 FACT_KIND = "form"
 # Answers of servers that have no such path.
@@ -194,9 +194,7 @@ class AnthropicMessages:
             case TimeoutError() | httpx2.HTTPError():
                 return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE)
             case _:
-                return LlmError(
-                    f"The request to {self._endpoint.shown} failed: {quotable(error, self._endpoint.api_key)}"
-                )
+                return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 
     def _refused(self, error: anthropic.APIStatusError, request: Request, model: str, used: MessagesForm) -> LlmError:
         fault = fault_of(error, self._endpoint, model)

@@ -18,9 +18,9 @@ import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, error_of, quotable
+from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, billed, error_of
 from dbt_describe.llm.learned import Forgetful, Learned
-from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request
+from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.chat_bodies import body_of
 from dbt_describe.llm.providers.chat_clients import open_client, response_type
 from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
@@ -31,6 +31,7 @@ from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, aft
 from dbt_describe.llm.providers.learned_forms import LearnedForms
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
+from dbt_describe.llm.providers.untrusted import quoted
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 # Groq's answer to a model that didn't keep to the schema by itself: a crash of the form, not a mistake of the request.
@@ -78,9 +79,11 @@ class ChatCompletions:
         try:
             reply = await self._attempt(request, used, listener)
         except LlmError as error:
+            billed(error, listener.usage)
             if listener.first_at_s is None or isinstance(error, LlmSettingsError):
                 raise
-            raise LlmError(f"{error} Part of the answer was there already, so it isn't asked for again.") from error
+            final = LlmError(f"{error} Part of the answer was there already, so it isn't asked for again.")
+            raise billed(final, Usage(error.billed_input_tokens, error.billed_output_tokens)) from error
         self._has_answered = True
         if self._tokens is not None:
             self._tokens.accept()
@@ -149,6 +152,7 @@ class ChatCompletions:
             reply,
             request_id=headers.get("x-request-id") or headers.get("apim-request-id") or "",
             rate_limits=self._rate_limits(headers),
+            service_tier=reply.service_tier or str(self._quirks.body.get("service_tier") or ""),
         )
 
     async def _post(self, body: dict[str, object], request: Request) -> tuple[object, Mapping[str, str]]:
@@ -179,7 +183,7 @@ class ChatCompletions:
         if any(kind in content_type for kind in ("json", "html")):
             return decoded(await raw.http_response.aread(), content_type, self._endpoint), raw.headers
         async with raw.parse() as chunks:
-            return await completion_of(chunks, listener), raw.headers
+            return await completion_of(chunks, listener, self._endpoint.shown), raw.headers
 
     def _timeout(self, total_s: float | None = None) -> openai.Timeout:
         bounds = self._endpoint.timeouts
@@ -201,7 +205,7 @@ class ChatCompletions:
             case TimeoutError() | openai.APITimeoutError():
                 return TransientError(f"{where} gave no answer within {self._waited_s(error, total_s):g} s.")
             case openai.APIConnectionError():
-                cause = quotable(str(error.__cause__ or "") or error, self._endpoint.api_key)
+                cause = quoted(str(error.__cause__ or "") or error, self._endpoint)
                 return TransientError(
                     f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
                 )
@@ -211,9 +215,9 @@ class ChatCompletions:
                 # An error event of a stream.
                 return hidden_failure(error.body or {"message": error.message}, self._endpoint, model)
             case openai.OpenAIError() | ValueError():
-                return LlmError(f"The request to {where} failed: {quotable(error, self._endpoint.api_key)}")
+                return LlmError(f"The request to {where} failed: {quoted(error, self._endpoint)}")
             case _:
-                return TransientError(f"{where} broke off ({quotable(error, self._endpoint.api_key)}).")
+                return TransientError(f"{where} broke off ({quoted(error, self._endpoint)}).")
 
     def _waited_s(self, error: Exception, total_s: float | None) -> float:
         """How long was waited for: the SDK's timeouts are those of the settings, unless the request's is shorter."""

@@ -8,7 +8,8 @@ import httpx2
 
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import TransientError, quotable
+from dbt_describe.llm.failures import TransientError
+from dbt_describe.llm.providers.untrusted import quoted
 
 NO_KEY = "none"
 """What is sent where a client insists on some key and the endpoint needs none."""
@@ -36,9 +37,9 @@ def connection_error(error: BaseException, endpoint: Endpoint, timeout_s: float,
         case TimeoutError() | httpx2.TimeoutException():
             return TransientError(f"{where} gave no answer within {timeout_s:g} s.")
         case httpx2.ConnectError():
-            return TransientError(f"{where} can't be reached ({quotable(error, endpoint.api_key)}). {advice}")
+            return TransientError(f"{where} can't be reached ({quoted(error, endpoint)}). {advice}")
         case _:
-            cause = quotable(error, endpoint.api_key) or type(error).__name__
+            cause = quoted(error, endpoint) or type(error).__name__
             return TransientError(f"{where} can't be reached, or broke off ({cause}). {advice}")
 
 
