@@ -6,6 +6,7 @@ import pytest
 
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig, ModelConfig, RouteConfig, SmallTasks
+from dbt_describe.llm.prices import pricing_of
 from dbt_describe.llm.routes import find_model, make_routes
 
 KEY = {"OPENAI_API_KEY": "sk-x"}

@@ -56,7 +56,7 @@ def normal_url(url: str) -> str:
 
 
 def is_cloud_model(model: str) -> bool:
-    """Whether Ollama Cloud answers for it, through any server. Source: https://docs.ollama.com/cloud, 2026-11."""
+    """Whether Ollama Cloud answers for it, through any server."""
     return model.endswith((":cloud", "-cloud"))
 
 
