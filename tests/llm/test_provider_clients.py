@@ -8,13 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from dbt_describe.llm.config import EndpointConfig
+from dbt_describe.llm.config import EndpointConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
+from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Provider
 from dbt_describe.llm.providers.anthropic import SPEC as ANTHROPIC
 from dbt_describe.llm.providers.azure import SPEC as AZURE
 from dbt_describe.llm.providers.azure import AzureConfig
+from dbt_describe.llm.providers.ollama import SPEC as OLLAMA
+from dbt_describe.llm.providers.ollama_bodies import Shown
 from dbt_describe.llm.providers.openai import SPEC as OPENAI
 from dbt_describe.llm.specs import ProviderSpec
 from tests.llm.fakes import question
@@ -90,3 +93,42 @@ def test_a_proxy_of_the_environment_is_never_asked_for_this_machine(
         return used is client._client._transport
 
     assert asyncio.run(run()) is is_direct
+
+
+@pytest.mark.parametrize("spec", [OPENAI, ANTHROPIC, OLLAMA])
+@pytest.mark.parametrize(
+    ("timeouts", "streams", "read_s"),
+    [
+        (Timeouts(), False, 600),
+        (Timeouts(total=600), False, 600),
+        (Timeouts(read=30), False, 30),
+        (Timeouts(), True, 120),
+        (Timeouts(read=700), True, 600),
+    ],
+)
+def test_only_a_stream_or_a_setting_bounds_the_silence(
+    spec: ProviderSpec, timeouts: Timeouts, streams: bool, read_s: float
+) -> None:
+    seen: list[Any] = []
+
+    async def run() -> None:
+        provider = spec.open(Endpoint("http://llm.example.com", KEY, timeouts=timeouts), Forgetful())
+        client = provider._client  # type: ignore[attr-defined]
+        library: Any = http if spec is OPENAI else httpx2
+
+        def handler(request: Any) -> Any:
+            seen.append(request.extensions["timeout"])
+            raise library.ReadTimeout("silent")
+
+        transport = library.MockTransport(handler)
+        if spec is OLLAMA:
+            client._transport = transport
+            provider._shown["tiny"] = Shown()  # type: ignore[attr-defined]
+        else:
+            await client._client.aclose()
+            client._client = library.AsyncClient(transport=transport)
+        await provider.complete(question(timeout_s=600, on_text=print if streams else None))
+
+    with pytest.raises(TransientError, match=f" {read_s} s"):
+        asyncio.run(run())
+    assert (seen[0]["read"], seen[0]["connect"]) == (read_s, 10)

@@ -142,7 +142,7 @@ class AnthropicMessages:
 
     async def _answer(self, request: Request, model: str, form: MessagesForm, pieces: Pieces) -> Reply:
         arguments = arguments_of(request, model, form, self._endpoint.prompt_cache)
-        timeout = timeouts_of(self._endpoint, request.timeout_s)
+        timeout = timeouts_of(self._endpoint, request.timeout_s, streams=request.on_text is not None)
         create = self._client.messages.with_raw_response.create
         if request.on_text is None:
             raw = await create(**arguments, timeout=timeout)
@@ -185,14 +185,15 @@ class AnthropicMessages:
 
     def _mapped(self, error: Exception, request: Request, model: str, used: MessagesForm) -> LlmError:
         """The one place where foreign errors become ours."""
+        streams = request.on_text is not None
         match error:
             case anthropic.APIStatusError():
                 return self._refused(error, request, model, used)
             case anthropic.APIConnectionError():
                 cause = error.__cause__ or error
-                return connection_error(cause, self._endpoint, request.timeout_s, _CONNECTION_ADVICE)
+                return connection_error(cause, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
             case TimeoutError() | httpx2.HTTPError():
-                return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE)
+                return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
             case _:
                 return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 

@@ -26,6 +26,7 @@ from dbt_describe.llm.providers.chat_clients import open_client, response_type
 from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
 from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
+from dbt_describe.llm.providers.connections import silence_s
 from dbt_describe.llm.providers.entra import EntraTokens
 from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most
 from dbt_describe.llm.providers.learned_forms import LearnedForms
@@ -135,7 +136,8 @@ class ChatCompletions:
         except openai.APIStatusError as error:
             raise self._refused(error, model, used, request) from error
         except _failures() as error:
-            raise self._mapped(error, model, request.timeout_s) from error
+            streams = request.on_text is not None
+            raise self._mapped(error, model, request.timeout_s, streams=streams) from error
 
     async def _send(self, request: Request, form: Form, listener: Listener) -> Reply:
         model = request.model_name
@@ -177,7 +179,7 @@ class ChatCompletions:
         arguments: dict[str, Any] = {name: body.pop(name) for name in ("model", "messages", "stream")}
         # Not all parameters are known to all versions of the SDK: as extra_body it sends any.
         raw: Any = await self._client.chat.completions.with_raw_response.create(
-            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
+            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s, streams=True)
         )
         content_type = raw.headers.get("content-type", "")
         if any(kind in content_type for kind in ("json", "html")):
@@ -185,10 +187,11 @@ class ChatCompletions:
         async with raw.parse() as chunks:
             return await completion_of(chunks, listener, self._endpoint.shown), raw.headers
 
-    def _timeout(self, total_s: float | None = None) -> openai.Timeout:
+    def _timeout(self, total_s: float | None = None, *, streams: bool = False) -> openai.Timeout:
         bounds = self._endpoint.timeouts
         total_s = total_s or bounds.total
-        return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=min(bounds.read, total_s))
+        read_s = silence_s(self._endpoint, total_s, streams=streams)
+        return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=read_s)
 
     def _rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
         limits = rate_limits_of(headers, time.time())
@@ -198,12 +201,14 @@ class ChatCompletions:
             msgspec.structs.replace(limit, limit=None) if limit.kind == "requests" else limit for limit in limits
         )
 
-    def _mapped(self, error: Exception, model: str, total_s: float | None = None) -> LlmError:
+    def _mapped(self, error: Exception, model: str, total_s: float | None = None, *, streams: bool = False) -> LlmError:
         """The one place where the SDK's errors without a status become ours."""
         where = self._endpoint.shown
         match error:
             case TimeoutError() | openai.APITimeoutError():
-                return TransientError(f"{where} gave no answer within {self._waited_s(error, total_s):g} s.")
+                return TransientError(
+                    f"{where} gave no answer within {self._waited_s(error, total_s, streams=streams):g} s."
+                )
             case openai.APIConnectionError():
                 cause = quoted(str(error.__cause__ or "") or error, self._endpoint)
                 return TransientError(
@@ -219,13 +224,14 @@ class ChatCompletions:
             case _:
                 return TransientError(f"{where} broke off ({quoted(error, self._endpoint)}).")
 
-    def _waited_s(self, error: Exception, total_s: float | None) -> float:
+    def _waited_s(self, error: Exception, total_s: float | None, *, streams: bool) -> float:
         """How long was waited for: the SDK's timeouts are those of the settings, unless the request's is shorter."""
         total_s = total_s or self._endpoint.timeouts.total
         if isinstance(error, TimeoutError):
             return total_s
-        is_connecting = "Connect" in type(error.__cause__).__name__
-        return min(self._endpoint.timeouts.connect if is_connecting else self._endpoint.timeouts.read, total_s)
+        if "Connect" in type(error.__cause__).__name__:
+            return min(self._endpoint.timeouts.connect, total_s)
+        return silence_s(self._endpoint, total_s, streams=streams)
 
     def _refused(self, error: openai.APIStatusError, model: str, used: Form, request: Request) -> LlmError:
         fault = self._fault(error, model)

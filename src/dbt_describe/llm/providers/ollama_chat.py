@@ -109,7 +109,8 @@ class OllamaChat:
         except LlmError as error:
             raise pieces.error_after(error) from error.__cause__
         except _FOREIGN as error:
-            raise pieces.error_after(self._mapped(error, request.timeout_s)) from error
+            mapped = self._mapped(error, request.timeout_s, streams=request.on_text is not None)
+            raise pieces.error_after(mapped) from error
         self._has_answered = True
         return msgspec.structs.replace(reply, latency_s=pieces.elapsed_s, first_token_s=pieces.first_s)
 
@@ -151,7 +152,7 @@ class OllamaChat:
     async def _chat(
         self, body: Mapping[str, object], model: str, request: Request, pieces: Pieces
     ) -> dict[str, object]:
-        timeout = timeouts_of(self._endpoint, request.timeout_s)
+        timeout = timeouts_of(self._endpoint, request.timeout_s, streams=request.on_text is not None)
         async with self._client.stream("POST", "/api/chat", json=body, timeout=timeout) as response:
             if response.status_code != OK:
                 await response.aread()
@@ -239,10 +240,10 @@ class OllamaChat:
             return ContextOverflowError(str(error), num_ctx)
         return error
 
-    def _mapped(self, error: Exception, timeout_s: float) -> LlmError:
+    def _mapped(self, error: Exception, timeout_s: float, *, streams: bool = False) -> LlmError:
         """The one place where foreign errors become ours."""
         if isinstance(error, TimeoutError | httpx2.HTTPError):
-            return connection_error(error, self._endpoint, timeout_s, _CONNECTION_ADVICE)
+            return connection_error(error, self._endpoint, timeout_s, _CONNECTION_ADVICE, streams=streams)
         return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 
 
