@@ -679,3 +679,21 @@ def test_what_a_failed_answer_used_is_on_its_error(fields: dict[str, Any]) -> No
 def test_what_a_stream_used_before_it_broke_off_is_on_the_error(events: tuple[tuple[str, Any], ...]) -> None:
     error, _ = streamed(STARTED, *events, ENDED[0])
     assert (error.billed_input_tokens, error.billed_output_tokens) == (241, 40)
+
+
+def test_an_empty_account_is_no_mistake_of_the_request() -> None:
+    said = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+    with pytest.raises(QuotaError, match="plan and limits"):
+        ask(answering(400, failure("invalid_request_error", said)))
+
+
+def test_a_column_named_like_a_parameter_is_no_refused_parameter() -> None:
+    said = "output_config.format.schema: property 'temperature' is not supported"
+
+    def refuse(body: dict[str, Any]) -> tuple[int, Any] | None:
+        return (400, failure("invalid_request_error", said)) if level_of(body) == "json_schema" else None
+
+    server = Server(refuse)
+    asked = question(model="anthropic/tiny", schema=SCHEMA, temperature=0.5)
+    ask(server, asked, gateway=True)
+    assert [body["temperature"] for body in server.bodies] == [0.5, 0.5]

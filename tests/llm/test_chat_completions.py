@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import openai
 import pytest
 
@@ -271,6 +272,9 @@ def test_a_403_after_an_answer_costs_its_request_only() -> None:
             "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9121",
             6000,
         ),
+        (500, "Context size has been exceeded.", 0),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 100", 4096),
+        (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000", 4096),
         (429, "Request too large for gpt on tokens per min (TPM): Limit 30000, Requested 40000", 30000),
     ],
 )
@@ -387,3 +391,47 @@ def test_what_the_settings_headers_hold_is_never_quoted(value: str) -> None:
 
     with pytest.raises(LlmError, match=r"no such tenant: \*\*\*"):
         asyncio.run(run())
+
+
+def test_the_window_that_a_body_names_in_a_field_is_read() -> None:
+    body = error("the request exceeds the available context size", type="exceed_context_size_error", n_ctx=2048)
+    with pytest.raises(ContextOverflowError) as raised:
+        ask(answering(400, body))
+    assert raised.value.limit_tokens == 2048
+
+
+def test_an_overflow_that_is_a_500_is_no_crash_of_the_form() -> None:
+    server = Server(lambda body: (500, error("Context size has been exceeded.")))
+    with pytest.raises(ContextOverflowError):
+        ask(server, question(schema=SCHEMA, attempt=2))
+    assert formats(server) == ["json_schema"]
+
+
+LARGE: dict[str, Any] = SCHEMA | {"properties": {f"column_{number}": {"type": "string"} for number in range(9)}}
+TOO_MANY = (
+    "Invalid schema for response_format 'answer': In context=('properties', 'temperature'), enum has too many values"
+)
+
+
+def test_a_schema_that_is_refused_for_what_it_holds_proves_something_about_large_schemas_only() -> None:
+    def refuse(body: dict[str, Any]) -> tuple[int, Any] | None:
+        return (400, error(TOO_MANY)) if "column_8" in json.dumps(body.get("response_format", "")) else None
+
+    server = Server(refuse)
+    large, small = question(schema=LARGE, temperature=0.5), question(schema=SCHEMA, temperature=0.5)
+    ask(server, large, small, msgspec.structs.replace(large, max_output_tokens=5), gateway=True)
+    assert formats(server) == ["json_schema", "json_object", "json_schema", "json_object"]
+    assert all("temperature" in body for body in server.bodies)
+
+
+@pytest.mark.parametrize("param", ["response_format", "response_format.json_schema", ""])
+def test_a_column_named_like_a_parameter_is_no_refused_parameter(param: str) -> None:
+    said = "Invalid schema: in context=('properties', 'temperature'), 'max_tokens' isn't allowed"
+    form = after_fault(Form(), Form(), Fault(400, said, "host", "tiny"), param)
+    assert form == Form(level=Level.JSON_OBJECT)
+    by_name = after_fault(Form(), Form(), Fault(400, said, "host", "tiny"), "temperature")
+    assert by_name == Form(temperature=False)
+
+
+def test_a_crash_of_a_request_that_wants_less_is_not_sent_again_for_ever() -> None:
+    assert after_crash(Form(), Form(level=Level.JSON_OBJECT), 1) == (Form(), False)

@@ -132,3 +132,13 @@ def test_only_a_stream_or_a_setting_bounds_the_silence(
     with pytest.raises(TransientError, match=f" {read_s} s"):
         asyncio.run(run())
     assert (seen[0]["read"], seen[0]["connect"]) == (read_s, 10)
+
+
+@pytest.mark.parametrize("spec", [OPENAI, AZURE, ANTHROPIC, OLLAMA])
+def test_no_way_to_show_an_endpoint_shows_its_secrets(spec: ProviderSpec) -> None:
+    config = spec.config(api_key=KEY, headers={"x-key": KEY})
+    endpoint = Endpoint("http://user:pass@host/v1", KEY, config=config)
+    for shown in (config, endpoint):
+        told = f"{shown!r} {list(shown.__rich_repr__())}"
+        assert KEY not in told
+        assert "pass" not in told

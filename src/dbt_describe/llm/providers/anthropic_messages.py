@@ -22,7 +22,7 @@ from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
 from dbt_describe.llm.providers.anthropic_bodies import arguments_of
-from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault, at_most, schema_size
+from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault, at_most
 from dbt_describe.llm.providers.anthropic_replies import (
     ADVICE,
     fault_of,
@@ -33,6 +33,7 @@ from dbt_describe.llm.providers.anthropic_replies import (
 from dbt_describe.llm.providers.connections import NO_KEY, NO_PROXIES, checked_key, connection_error, timeouts_of
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
+from dbt_describe.llm.providers.schema_words import schema_size
 from dbt_describe.llm.providers.untrusted import count_in, json_object, quoted, text_in
 
 FACT_KIND = "form"

@@ -18,7 +18,7 @@ import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, billed, error_of
+from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, billed, error_of, is_context_overflow
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.chat_bodies import body_of
@@ -28,10 +28,11 @@ from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_fa
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
 from dbt_describe.llm.providers.connections import silence_s
 from dbt_describe.llm.providers.entra import EntraTokens
-from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most
+from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most, for_schema
 from dbt_describe.llm.providers.learned_forms import LearnedForms
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
+from dbt_describe.llm.providers.schema_words import schema_size
 from dbt_describe.llm.providers.untrusted import quoted
 from dbt_describe.llm.providers.waits import asked_wait_s
 
@@ -74,7 +75,8 @@ class ChatCompletions:
             LlmError: it won't, or part of the answer has been handed on already.
         """
         model = request.model_name
-        used = at_most(self._forms.form(model), request.structured_output)
+        form = for_schema(self._forms.form(model), schema_size(request), self._quirks.ladder)
+        used = at_most(form, request.structured_output)
         listener = Listener(request.on_text, self._clock)
         started = self._clock()
         try:
@@ -243,9 +245,11 @@ class ChatCompletions:
             # The credentials are good: a firewall or a moderation refused this one request.
             return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
         current = self._forms.form(model)
-        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder)
+        size = schema_size(request)
+        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder, size)
         again = learned is not None
-        crashed = bool(request.schema) and (fault.status == 500 or fault.code == _UNKEPT_SCHEMA)
+        crashed = fault.status == 500 and not is_context_overflow(fault)
+        crashed = bool(request.schema) and (crashed or fault.code == _UNKEPT_SCHEMA)
         if learned is None and crashed and model not in self._crashing:
             learned, again = after_crash(current, used, request.attempt, self._quirks.ladder)
             if learned.level > current.level:

@@ -13,7 +13,7 @@ from dbt_describe.errors import LlmError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import Fault, TransientError, billed, error_of
 from dbt_describe.llm.messages import Reply, Usage
-from dbt_describe.llm.providers.untrusted import quoted
+from dbt_describe.llm.providers.untrusted import count_in, quoted
 
 _GOOGLE_DELAY = re.compile(r"(\d+(?:\.\d+)?)s", re.ASCII)
 
@@ -125,6 +125,8 @@ def fault_of(
         type=str(fields.get("type") or ""),
         retry_after_s=retry_after_s,
         key_variable=endpoint.key_variable,
+        # llama-server's, beside the message.
+        limit_tokens=count_in(fields, "n_ctx"),
     )
 
 
