@@ -180,9 +180,10 @@ def test_a_stream_without_a_reason_ends_with_its_usage() -> None:
     assert streamed(streaming(chunk("Be"), chunk(usage=USAGE) | {"choices": []}))[0].text == "Be"
 
 
-def test_what_a_stream_used_before_it_broke_off_is_on_the_error() -> None:
+@pytest.mark.parametrize("gateway", [False, True])
+def test_what_a_stream_used_before_it_broke_off_is_on_the_error(gateway: bool) -> None:
     with pytest.raises(LlmError) as raised:
-        streamed(streaming(chunk("Be", usage=USAGE), done=False))
+        streamed(streaming(chunk("Be", usage=USAGE), done=False), gateway=gateway)
     assert (raised.value.billed_input_tokens, raised.value.billed_output_tokens) == (11, 2)
     with pytest.raises(LlmError) as failed:
         streamed(streaming(chunk("Be", usage=USAGE), {"error": {"message": "upstream died", "code": 502}}))
