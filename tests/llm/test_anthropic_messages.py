@@ -656,3 +656,44 @@ def test_an_adapted_error_is_not_shown_as_one_when_nothing_was_streamed() -> Non
     with pytest.raises(AdaptedError):
         ask(Server(refusing("json_schema")), question(schema=SCHEMA, on_text=shown.append))
     assert shown == []
+
+
+def test_an_answer_without_usage_is_told_from_one_that_used_nothing() -> None:
+    assert ask(answering(200, message())).has_usage
+    assert not ask(answering(200, message(usage=None))).has_usage
+
+
+def test_the_service_tier_is_read() -> None:
+    tier = {"input_tokens": 1, "output_tokens": 1, "service_tier": "priority"}
+    assert ask(answering(200, message(usage=tier))).service_tier == "priority"
+
+
+@pytest.mark.parametrize("fields", [{"content": [], "stop_reason": "model_context_window_exceeded"}, {"content": None}])
+def test_what_a_failed_answer_used_is_on_its_error(fields: dict[str, Any]) -> None:
+    with pytest.raises(LlmError) as raised:
+        ask(answering(200, message(**fields)))
+    assert (raised.value.billed_input_tokens, raised.value.billed_output_tokens) == (241, 7)
+
+
+@pytest.mark.parametrize("events", [(), (piece("Be"),)])
+def test_what_a_stream_used_before_it_broke_off_is_on_the_error(events: tuple[tuple[str, Any], ...]) -> None:
+    error, _ = streamed(STARTED, *events, ENDED[0])
+    assert (error.billed_input_tokens, error.billed_output_tokens) == (241, 40)
+
+
+def test_an_empty_account_is_no_mistake_of_the_request() -> None:
+    said = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+    with pytest.raises(QuotaError, match="plan and limits"):
+        ask(answering(400, failure("invalid_request_error", said)))
+
+
+def test_a_column_named_like_a_parameter_is_no_refused_parameter() -> None:
+    said = "output_config.format.schema: property 'temperature' is not supported"
+
+    def refuse(body: dict[str, Any]) -> tuple[int, Any] | None:
+        return (400, failure("invalid_request_error", said)) if level_of(body) == "json_schema" else None
+
+    server = Server(refuse)
+    asked = question(model="anthropic/tiny", schema=SCHEMA, temperature=0.5)
+    ask(server, asked, gateway=True)
+    assert [body["temperature"] for body in server.bodies] == [0.5, 0.5]

@@ -6,15 +6,18 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import openai
 import pytest
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
 from dbt_describe.llm.messages import Usage
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.forms import Form, Level, after_crash, after_fault, after_success
+from dbt_describe.llm.providers.quirks import Quirks
 from tests.llm.fakes import gateway_of, question
 from tests.llm.transports import KEY, SCHEMA, Server, answering, ask, completion, error, http
 
@@ -269,6 +272,9 @@ def test_a_403_after_an_answer_costs_its_request_only() -> None:
             "Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9121",
             6000,
         ),
+        (500, "Context size has been exceeded.", 0),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 100", 4096),
+        (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000", 4096),
         (429, "Request too large for gpt on tokens per min (TPM): Limit 30000, Requested 40000", 30000),
     ],
 )
@@ -348,3 +354,84 @@ def test_errors_of_the_sdk_without_a_status_are_ours_too() -> None:
     with pytest.raises(LlmError) as raised:
         ask(break_down)
     assert KEY not in str(raised.value)
+
+
+def test_an_answer_without_usage_is_told_from_one_that_used_nothing() -> None:
+    assert ask(answering(200, completion("x"))).has_usage
+    for usage in (None, {}, {"prompt_tokens": 0, "completion_tokens": 0}, "none"):
+        assert not ask(answering(200, completion("x", usage=usage))).has_usage
+
+
+@pytest.mark.parametrize("fields", [{"choices": []}, {"error": {"message": "upstream died"}}])
+def test_what_a_failed_answer_used_is_on_its_error(fields: dict[str, Any]) -> None:
+    with pytest.raises(LlmError) as raised:
+        ask(answering(200, completion("x", **fields)))
+    assert (raised.value.billed_input_tokens, raised.value.billed_output_tokens) == (11, 7)
+
+
+def test_the_service_tier_is_the_servers_word_else_what_was_asked_for() -> None:
+    flex = Quirks(body={"service_tier": "flex"})
+    assert ask(answering(200, completion("x")), quirks=flex).service_tier == "flex"
+    assert ask(answering(200, completion("x", service_tier="default")), quirks=flex).service_tier == "default"
+    assert not ask(answering(200, completion("x"))).service_tier
+
+
+@pytest.mark.parametrize("value", ["secret-of-a-proxy", "Basic secret-of-a-proxy"])
+def test_what_the_settings_headers_hold_is_never_quoted(value: str) -> None:
+    async def run() -> None:
+        endpoint = Endpoint("http://x/v1", KEY, config=EndpointConfig(headers={"x-proxy": value}))
+        handler = answering(400, error("no such tenant: secret-of-a-proxy"))
+        http_client = http.AsyncClient(transport=http.MockTransport(handler))
+        client = openai.AsyncOpenAI(api_key=KEY, base_url="http://x/v1", max_retries=0, http_client=http_client)
+        provider = ChatCompletions(endpoint, client=client)
+        try:
+            await provider.complete(question())
+        finally:
+            await provider.aclose()
+
+    with pytest.raises(LlmError, match=r"no such tenant: \*\*\*"):
+        asyncio.run(run())
+
+
+def test_the_window_that_a_body_names_in_a_field_is_read() -> None:
+    body = error("the request exceeds the available context size", type="exceed_context_size_error", n_ctx=2048)
+    with pytest.raises(ContextOverflowError) as raised:
+        ask(answering(400, body))
+    assert raised.value.limit_tokens == 2048
+
+
+def test_an_overflow_that_is_a_500_is_no_crash_of_the_form() -> None:
+    server = Server(lambda body: (500, error("Context size has been exceeded.")))
+    with pytest.raises(ContextOverflowError):
+        ask(server, question(schema=SCHEMA, attempt=2))
+    assert formats(server) == ["json_schema"]
+
+
+LARGE: dict[str, Any] = SCHEMA | {"properties": {f"column_{number}": {"type": "string"} for number in range(9)}}
+TOO_MANY = (
+    "Invalid schema for response_format 'answer': In context=('properties', 'temperature'), enum has too many values"
+)
+
+
+def test_a_schema_that_is_refused_for_what_it_holds_proves_something_about_large_schemas_only() -> None:
+    def refuse(body: dict[str, Any]) -> tuple[int, Any] | None:
+        return (400, error(TOO_MANY)) if "column_8" in json.dumps(body.get("response_format", "")) else None
+
+    server = Server(refuse)
+    large, small = question(schema=LARGE, temperature=0.5), question(schema=SCHEMA, temperature=0.5)
+    ask(server, large, small, msgspec.structs.replace(large, max_output_tokens=5), gateway=True)
+    assert formats(server) == ["json_schema", "json_object", "json_schema", "json_object"]
+    assert all("temperature" in body for body in server.bodies)
+
+
+@pytest.mark.parametrize("param", ["response_format", "response_format.json_schema", ""])
+def test_a_column_named_like_a_parameter_is_no_refused_parameter(param: str) -> None:
+    said = "Invalid schema: in context=('properties', 'temperature'), 'max_tokens' isn't allowed"
+    form = after_fault(Form(), Form(), Fault(400, said, "host", "tiny"), param)
+    assert form == Form(level=Level.JSON_OBJECT)
+    by_name = after_fault(Form(), Form(), Fault(400, said, "host", "tiny"), "temperature")
+    assert by_name == Form(temperature=False)
+
+
+def test_a_crash_of_a_request_that_wants_less_is_not_sent_again_for_ever() -> None:
+    assert after_crash(Form(), Form(level=Level.JSON_OBJECT), 1) == (Form(), False)

@@ -414,6 +414,15 @@ def test_a_form_is_kept_when_it_changes_and_known_in_the_next_run() -> None:
     assert again.form("other") == LearnedForms(facts, "elsewhere/v1", Quirks()).form("tiny") == Form()
 
 
+def test_only_a_name_of_the_limit_that_the_server_asked_for_outlives_the_settings() -> None:
+    facts, other = Forgetful(), Quirks(limit_name="max_completion_tokens")
+    forms = LearnedForms(facts, "host/v1", Quirks())
+    forms.learn("kept", Form(temperature=False))
+    forms.learn("renamed", Form(limit_name="max_completion_tokens", limit_renamed=True))
+    assert LearnedForms(facts, "host/v1", other).form("kept").limit_name == "max_completion_tokens"
+    assert LearnedForms(facts, "host/v1", Quirks()).form("renamed").limit_name == "max_completion_tokens"
+
+
 @pytest.mark.parametrize("text", ["{oops", '{"level": 9}', '{"limit_name": "tokens"}', '{"level": 1}', "[]"])
 def test_what_another_version_has_learned_is_forgotten(text: str) -> None:
     facts = Forgetful()

@@ -166,3 +166,29 @@ def test_the_whole_stream_has_to_come_in_time() -> None:
 
     with pytest.raises(TransientError, match=r"no answer within 0\.1 s"):
         ask(handler, question(on_text=Heard(), timeout_s=0.1))
+
+
+@pytest.mark.parametrize("ongoing", [{}, {"usage": USAGE}])
+def test_a_stream_that_just_ends_is_no_whole_answer(ongoing: dict[str, Any]) -> None:
+    with pytest.raises(LlmError, match="broke off its answer"):
+        streamed(streaming(chunk("Be", **ongoing), done=False))
+    with pytest.raises(TransientError, match="broke off its answer"):
+        streamed(streaming(chunk("", **ongoing), done=False))
+
+
+def test_a_stream_without_a_reason_ends_with_its_usage() -> None:
+    assert streamed(streaming(chunk("Be"), chunk(usage=USAGE) | {"choices": []}))[0].text == "Be"
+
+
+@pytest.mark.parametrize("gateway", [False, True])
+def test_what_a_stream_used_before_it_broke_off_is_on_the_error(gateway: bool) -> None:
+    with pytest.raises(LlmError) as raised:
+        streamed(streaming(chunk("Be", usage=USAGE), done=False), gateway=gateway)
+    assert (raised.value.billed_input_tokens, raised.value.billed_output_tokens) == (11, 2)
+    with pytest.raises(LlmError) as failed:
+        streamed(streaming(chunk("Be", usage=USAGE), {"error": {"message": "upstream died", "code": 502}}))
+    assert (failed.value.billed_input_tokens, failed.value.billed_output_tokens) == (11, 2)
+
+
+def test_a_streams_service_tier_is_read() -> None:
+    assert streamed(streaming(chunk("x", "stop", service_tier="flex")))[0].service_tier == "flex"

@@ -20,6 +20,7 @@ from dbt_describe.llm.messages import Message, Probed, Reply, Request, Usage
 from dbt_describe.llm.providers.ollama import OllamaConfig, normal_url
 from dbt_describe.llm.providers.ollama_bodies import OllamaForm, Shown, shown_of, window_for
 from dbt_describe.llm.providers.ollama_chat import OllamaChat
+from dbt_describe.llm.providers.ollama_replies import reply_of
 from dbt_describe.llm.routes import find_model
 from tests.llm.fakes import RecordedSleep, gateway_of, question
 
@@ -468,3 +469,10 @@ def test_the_environment_says_where_ollama_is() -> None:
     assert found(OLLAMA_HOST="gpu", OLLAMA_BASE_URL="http://other:1/v1") == "http://other:1"
     with pytest.raises(LlmSettingsError, match=r"no http\(s\) URL"):
         found(OLLAMA_HOST="host:port")
+
+
+def test_an_answer_without_counts_is_told_from_one_that_used_nothing() -> None:
+    bare = answer_body()
+    assert reply_of(bare, Endpoint(URL), "tiny").has_usage
+    del bare["prompt_eval_count"], bare["eval_count"]
+    assert not reply_of(bare, Endpoint(URL), "tiny").has_usage

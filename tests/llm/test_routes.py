@@ -6,6 +6,7 @@ import pytest
 
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig, ModelConfig, RouteConfig, SmallTasks
+from dbt_describe.llm.prices import pricing_of
 from dbt_describe.llm.routes import find_model, make_routes
 
 KEY = {"OPENAI_API_KEY": "sk-x"}
@@ -138,3 +139,14 @@ def test_no_key_is_shown() -> None:
     found = find_model("openai/tiny", LlmConfig(), KEY)
     assert "sk-x" not in repr(found)
     assert "sk-x" not in found.endpoints[0].fingerprint
+
+
+def test_a_model_that_a_local_server_only_passes_on_is_not_of_this_machine() -> None:
+    config = LlmConfig(model="ollama/gpt-oss:120b-cloud", models={"ollama/glm:cloud": ModelConfig()}, offline=True)
+    with pytest.raises(LlmSettingsError, match="Offline"):
+        make_routes(config, {})
+    for model in ("ollama/gpt-oss:120b-cloud", "ollama/glm:cloud"):
+        found = find_model(model, config, {})
+        assert not found.is_local
+        assert not pricing_of(found).is_local
+    assert find_model("ollama/gpt-oss:20b", config, {}).is_local

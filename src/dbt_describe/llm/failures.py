@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
-from dbt_describe.llm.messages import RateLimit
+from dbt_describe.llm.messages import RateLimit, Usage
 
 # Codes and types of a 429 or 402 that no waiting cures.
 # Source: openai/codex's list and Anthropic's error reference, 2026-11.
@@ -36,22 +36,27 @@ TRANSIENT_STATUSES = frozenset({408, 409, 429, 498, 500, 502, 503, 504, 529})
 # 503 is what Ollama answers when its queue is full.
 OVERLOAD_STATUSES = frozenset({498, 503, 529})
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio and Groq word an overflow
-# (2026-11).
+# How OpenAI, Anthropic, llama-server, LiteLLM, Gemini, Ollama, Cerebras, vLLM, LM Studio, Groq and TGI word an
+# overflow (2026-11).
 _CONTEXT_WORDS = re.compile(
-    r"maximum context length|context[ _]?(?:length|window|size)[ _]?exceed|exceeds? the (?:available )?context"
+    r"maximum context length|context[ _]?(?:length|window|size)(?: has been)?[ _]?exceed"
+    r"|exceeds? the (?:available )?context"
     r"|prompt is too long|exceeds the maximum number of tokens allowed|input length exceeds the context"
     r"|current length is \d+ while limit is \d+|contextwindowexceedederror|exceeds? (?:the )?model'?s? context"
-    r"|context the overflows|context overflow|request too large|exceed context limit",
+    r"|context the overflows|context overflow|request too large|exceed context limit"
+    r"|inputs`? tokens \+ `?max_new_tokens`? must be <=|inputs`? must have less than \d+ tokens",
     re.IGNORECASE,
 )
 # The number of tokens that the same messages name as the limit.
 _CONTEXT_LIMIT = re.compile(
-    r"(?:maximum context length is|limit is|limit:?|> ?|context (?:length|window|size)(?: of| is|:)?|n_ctx\W{1,4})"
+    r"(?:maximum context length is|limit is|limit:?|> ?|must be <= ?|must have less than "
+    r"|context (?:length|window|size)(?: of| is|:)?|n_ctx\W{1,4})"
     # Anthropic's sum of prompt and answer, "limit: 190000 + 20000 > 200000", isn't the limit.
     r" ?\(?(\d{3,8})(?![\d ]*\+)",
     re.IGNORECASE,
 )
+# Anthropic's 400 for an empty account is of the type of any invalid request (2026-11).
+_QUOTA_WORDS = re.compile(r"credit balance is too low", re.IGNORECASE)
 _CONTENT_CODES = frozenset({"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
 _SECRET = re.compile(
     r"\b(?:sk|gsk|key|pk|rk)[-_][\w*\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}|\beyJ[\w-]{10,}\.[\w.-]+", re.IGNORECASE
@@ -110,13 +115,15 @@ class Fault(msgspec.Struct, frozen=True):
     key_variable: str = ""
     """The environment variable that holds the credentials."""
     rate_limits: tuple[RateLimit, ...] = ()
+    limit_tokens: int = 0
+    """The model's window where the body names it in a field of its own."""
 
 
 def error_of(fault: Fault) -> LlmError:
     """The error that a refused request amounts to; its message says what to do."""
     said = f'"{fault.message}"' if fault.message else "no explanation"
     codes = {fault.code.lower(), fault.type.lower()}
-    if fault.status == 402 or codes & QUOTA_CODES:
+    if fault.status == 402 or codes & QUOTA_CODES or _QUOTA_WORDS.search(fault.message):
         return QuotaError(
             f"{fault.endpoint} refuses to bill more requests: {said}. Check the account's plan and limits."
         )
@@ -127,9 +134,8 @@ def error_of(fault: Fault) -> LlmError:
         )
     if is_context_overflow(fault):
         limit = _CONTEXT_LIMIT.search(fault.message)
-        return ContextOverflowError(
-            f"The request is larger than the window of {fault.model}: {said}.", int(limit[1]) if limit else 0
-        )
+        limit_tokens = fault.limit_tokens or (int(limit[1]) if limit else 0)
+        return ContextOverflowError(f"The request is larger than the window of {fault.model}: {said}.", limit_tokens)
     if codes & _CONTENT_CODES:
         return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
     if fault.status in TRANSIENT_STATUSES or fault.status >= 500 or codes & FLAKY_CODES:
@@ -157,12 +163,20 @@ def is_context_overflow(fault: Fault) -> bool:
     return bool({fault.code.lower(), fault.type.lower()} & CONTEXT_CODES or _CONTEXT_WORDS.search(fault.message))
 
 
-def quotable(text: object, secret: str = "") -> str:
-    """A server's words on one line of at most 240 characters, without control characters, `secret` or other keys."""
+def billed(error: LlmError, usage: Usage) -> LlmError:
+    """The error with what the failed request used, unless that is known already."""
+    if not error.billed_input_tokens and not error.billed_output_tokens:
+        error.billed_input_tokens, error.billed_output_tokens = usage.input_tokens, usage.output_tokens
+    return error
+
+
+def quotable(text: object, *secrets: str) -> str:
+    """A server's words on one line of at most 240 characters, without control characters, `secrets` or other keys."""
     line = _CONTROL.sub(" ", str(text))
-    # Local servers take any key: masking `k` or `none` would only garble the words.
-    if len(secret) >= SHORTEST_SECRET:
-        line = line.replace(secret, "***")
+    for secret in sorted(secrets, key=len, reverse=True):
+        # Local servers take any key: masking `k` or `none` would only garble the words.
+        if len(secret) >= SHORTEST_SECRET:
+            line = line.replace(secret, "***")
     line = " ".join(_SECRET.sub("***", line).split())
     return line if len(line) <= _QUOTED_CHARACTERS else line[: _QUOTED_CHARACTERS - 1] + "…"
 

@@ -121,7 +121,7 @@ def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricin
     return Pricing(
         model=found.name,
         base_url=where.base_url,
-        is_local=where.is_local,
+        is_local=found.is_served_here(where),
         settings=found.config.prices,
         price_provider=found.spec.price_provider if is_theirs else "",
     )

@@ -33,7 +33,11 @@ class ModelEndpoint(msgspec.Struct, frozen=True):
     @property
     def is_local(self) -> bool:
         """Whether nothing leaves this machine."""
-        return all(endpoint.is_local for endpoint in self.endpoints)
+        return all(self.is_served_here(endpoint) for endpoint in self.endpoints)
+
+    def is_served_here(self, endpoint: Endpoint) -> bool:
+        """Whether nothing that is sent to this endpoint leaves the machine, and it costs nothing."""
+        return endpoint.is_local and not self.spec.is_remote_model(self.name)
 
     @property
     def capabilities(self) -> Capabilities:

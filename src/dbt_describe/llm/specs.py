@@ -68,5 +68,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to suggest where nobody has named a model; empty where only the user can know."""
     price_provider: str = ""
     """genai-prices' id of it, where its URL alone doesn't tell."""
+    is_remote_model: Callable[[str], bool] = lambda _: False
+    """Whether a server on this machine only passes requests for a model (the provider's own name of it) on."""
     assumed: Callable[[str], Capabilities] = lambda _: Capabilities()
     """What a model (the provider's own name of it) can do as far as is known without asking."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm.failures import BrokenOffError, TransientError
-from dbt_describe.llm.messages import Completer, Reply, Request
+from dbt_describe.llm.failures import BrokenOffError, TransientError, billed
+from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 
 
 class FirstPieceCounts:
@@ -37,4 +37,5 @@ class FirstPieceCounts:
             if not came:
                 raise
             said = f"The answer broke off: {error}" if isinstance(error, TransientError) else str(error)
-            raise BrokenOffError(said) from error
+            used = Usage(error.billed_input_tokens, error.billed_output_tokens)
+            raise billed(BrokenOffError(said), used) from error

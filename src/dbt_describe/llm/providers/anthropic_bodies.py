@@ -10,8 +10,8 @@ from typing import Any, Literal
 import anthropic
 
 from dbt_describe.llm.messages import Message, Request
-from dbt_describe.llm.providers.anthropic_forms import Level, MessagesForm, schema_size, takes_temperature
-from dbt_describe.llm.providers.schema_words import schema_wish
+from dbt_describe.llm.providers.anthropic_forms import Level, MessagesForm, takes_temperature
+from dbt_describe.llm.providers.schema_words import schema_size, schema_wish
 
 MOST_CACHE_MARKS = 4
 # The Messages API knows low, medium, high, xhigh and max.

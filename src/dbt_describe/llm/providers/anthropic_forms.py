@@ -14,6 +14,7 @@ import msgspec
 
 from dbt_describe.llm.failures import Fault, is_context_overflow
 from dbt_describe.llm.messages import Request
+from dbt_describe.llm.providers.schema_words import schema_size
 
 
 class Level(IntEnum):
@@ -63,6 +64,8 @@ _LARGE_GRAMMAR = re.compile(
 _REFUSED_FORMAT = re.compile(
     r"output_config|output_format|json_schema|structured output|\bschema\b|grammar", re.IGNORECASE
 )
+# The API begins a complaint with the path of what it is about.
+_ABOUT_SCHEMA = re.compile(r"\W*(?:output_config\.format|output_format|tools\.\d)", re.IGNORECASE)
 _REFUSED_STRICT = re.compile(r"\bstrict\b|schema|grammar", re.IGNORECASE)
 _REFUSED_TOOL = re.compile(r"\btools?\b|tool_choice|schema", re.IGNORECASE)
 _OUTPUT_CAP = re.compile(r"max_tokens: \d+ > (\d+)", re.IGNORECASE)
@@ -71,11 +74,6 @@ _OUTPUT_CAP = re.compile(r"max_tokens: \d+ > (\d+)", re.IGNORECASE)
 def takes_temperature(model: str) -> bool:
     """Whether the model may be sent a temperature, as far as its name tells."""
     return "claude" not in model or bool(_TAKES_TEMPERATURE.search(model))
-
-
-def schema_size(request: Request) -> int:
-    """Characters of the request's schema as JSON, 0 without one."""
-    return len(msgspec.json.encode(request.schema)) if request.schema else 0
 
 
 def after_fault(current: MessagesForm, used: MessagesForm, fault: Fault, request: Request) -> MessagesForm | None:
@@ -92,6 +90,9 @@ def after_fault(current: MessagesForm, used: MessagesForm, fault: Fault, request
 
 
 def _without_parameter(current: MessagesForm, used: MessagesForm, said: str, request: Request) -> MessagesForm | None:
+    if _ABOUT_SCHEMA.match(said):
+        # It may quote a column that is called `temperature`.
+        return None
     replace = msgspec.structs.replace
     low = said.lower()
     if "temperature" in low and used.temperature and request.temperature is not None:

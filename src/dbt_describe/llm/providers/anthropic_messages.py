@@ -17,12 +17,12 @@ import msgspec
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, quotable
+from dbt_describe.llm.failures import AdaptedError
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
 from dbt_describe.llm.providers.anthropic_bodies import arguments_of
-from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault, at_most, schema_size
+from dbt_describe.llm.providers.anthropic_forms import MessagesForm, after_fault, at_most
 from dbt_describe.llm.providers.anthropic_replies import (
     ADVICE,
     fault_of,
@@ -30,10 +30,11 @@ from dbt_describe.llm.providers.anthropic_replies import (
     reply_of,
     streamed_body,
 )
-from dbt_describe.llm.providers.connections import NO_KEY, checked_key, connection_error, timeouts_of
+from dbt_describe.llm.providers.connections import NO_KEY, NO_PROXIES, checked_key, connection_error, timeouts_of
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
-from dbt_describe.llm.providers.untrusted import count_in, json_object, text_in
+from dbt_describe.llm.providers.schema_words import schema_size
+from dbt_describe.llm.providers.untrusted import count_in, json_object, quoted, text_in
 
 FACT_KIND = "form"
 # Answers of servers that have no such path.
@@ -66,9 +67,10 @@ class AnthropicMessages:
             api_key=checked_key(endpoint) or NO_KEY,
             base_url=endpoint.base_url,
             max_retries=0,
-            default_headers=_headers(endpoint),
-            http_client=http_client,
+            http_client=http_client or _http_client_of(endpoint),
         )
+        # Not handed over above: the SDK would add those of ANTHROPIC_CUSTOM_HEADERS, which may hold another key.
+        self._client._custom_headers = _headers(endpoint)
         self._forms: dict[str, MessagesForm] = {}
         self._has_answered = False
 
@@ -141,7 +143,7 @@ class AnthropicMessages:
 
     async def _answer(self, request: Request, model: str, form: MessagesForm, pieces: Pieces) -> Reply:
         arguments = arguments_of(request, model, form, self._endpoint.prompt_cache)
-        timeout = timeouts_of(self._endpoint, request.timeout_s)
+        timeout = timeouts_of(self._endpoint, request.timeout_s, streams=request.on_text is not None)
         create = self._client.messages.with_raw_response.create
         if request.on_text is None:
             raw = await create(**arguments, timeout=timeout)
@@ -184,18 +186,17 @@ class AnthropicMessages:
 
     def _mapped(self, error: Exception, request: Request, model: str, used: MessagesForm) -> LlmError:
         """The one place where foreign errors become ours."""
+        streams = request.on_text is not None
         match error:
             case anthropic.APIStatusError():
                 return self._refused(error, request, model, used)
             case anthropic.APIConnectionError():
                 cause = error.__cause__ or error
-                return connection_error(cause, self._endpoint, request.timeout_s, _CONNECTION_ADVICE)
+                return connection_error(cause, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
             case TimeoutError() | httpx2.HTTPError():
-                return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE)
+                return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
             case _:
-                return LlmError(
-                    f"The request to {self._endpoint.shown} failed: {quotable(error, self._endpoint.api_key)}"
-                )
+                return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 
     def _refused(self, error: anthropic.APIStatusError, request: Request, model: str, used: MessagesForm) -> LlmError:
         fault = fault_of(error, self._endpoint, model)
@@ -211,6 +212,11 @@ class AnthropicMessages:
 
 
 _CONNECTION_ADVICE = "Is it running, and the base URL right?"
+
+
+def _http_client_of(endpoint: Endpoint) -> httpx2.AsyncClient | None:
+    """None for the SDK's usual HTTP client; for this machine, one that obeys no proxy of the environment."""
+    return anthropic.DefaultAsyncHttpxClient(mounts=dict(NO_PROXIES)) if endpoint.is_local else None
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

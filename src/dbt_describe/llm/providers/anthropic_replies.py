@@ -15,11 +15,11 @@ import anthropic
 
 from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import Fault, TransientError, error_of, quotable
+from dbt_describe.llm.failures import Fault, TransientError, billed, error_of
 from dbt_describe.llm.messages import Reply, Usage
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.pieces import Pieces
-from dbt_describe.llm.providers.untrusted import complaint_in, count_in, list_in, object_in, text_in
+from dbt_describe.llm.providers.untrusted import complaint_in, count_in, list_in, object_in, quoted, text_in
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 ADVICE = "It has no /v1 at its end."
@@ -67,13 +67,16 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
     """
     if body.get("type") == "error" or body.get("error"):
         raise error_in_200(body, endpoint, model)
+    told = object_in(body, "usage")
+    usage = usage_of(told)
     if not isinstance(body.get("content"), list):
-        raise TransientError(f"{endpoint.shown} answered without any content.")
+        raise billed(TransientError(f"{endpoint.shown} answered without any content."), usage)
     text = _text_of(list_in(body, "content"))
     stop_reason = text_in(body, "stop_reason")
     if stop_reason == "model_context_window_exceeded" and not text:
         # With text, the prompt fitted and the answer was cut off: asking for less is the cure, as with max_tokens.
-        raise ContextOverflowError(f"The request leaves no room for an answer in the window of {model}.")
+        full = ContextOverflowError(f"The request leaves no room for an answer in the window of {model}.")
+        raise billed(full, usage)
     refusal = ""
     if stop_reason == "refusal":
         details = object_in(body, "stop_details")
@@ -83,7 +86,9 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
         finish_reason=_FINISH_REASONS.get(stop_reason, stop_reason),
         refusal=refusal,
         model=text_in(body, "model") or model,
-        usage=_usage_of(object_in(body, "usage")),
+        usage=usage,
+        has_usage=bool(usage.input_tokens or usage.output_tokens),
+        service_tier=text_in(told, "service_tier"),
     )
 
 
@@ -104,6 +109,7 @@ async def streamed_body(
             case "message_start":
                 body = dict(object_in(data, "message"))
                 usage |= object_in(body, "usage")
+                pieces.usage = usage_of(usage)
             case "content_block_start":
                 # Empty where pieces follow, as a rule.
                 pieces.add(_text_of([object_in(data, "content_block")]))
@@ -114,6 +120,7 @@ async def streamed_body(
             case "message_delta":
                 body |= {name: value for name, value in object_in(data, "delta").items() if value is not None}
                 usage |= {name: value for name, value in object_in(data, "usage").items() if value is not None}
+                pieces.usage = usage_of(usage)
             case "message_stop":
                 ended = True
             case "error":
@@ -126,7 +133,7 @@ async def streamed_body(
 def error_in_200(body: Mapping[str, object], endpoint: Endpoint, model: str) -> LlmError:
     """The error that stands in a stream, or in a body of HTTP 200."""
     kind = text_in(object_in(body, "error"), "type")
-    message = quotable(complaint_in(body) or "an error without a message", endpoint.api_key)
+    message = quoted(complaint_in(body) or "an error without a message", endpoint)
     status = _STATUSES.get(kind, 502)
     return error_of(Fault(status, message, endpoint.shown, model, type=kind, key_variable=endpoint.key_variable))
 
@@ -137,7 +144,7 @@ def fault_of(error: anthropic.APIStatusError, endpoint: Endpoint, model: str) ->
     headers = error.response.headers
     return Fault(
         status=error.status_code,
-        message=quotable(complaint_in(error.body) or error.message, endpoint.api_key),
+        message=quoted(complaint_in(error.body) or error.message, endpoint),
         endpoint=endpoint.shown,
         model=model,
         code=error.error_code or "",
@@ -180,7 +187,7 @@ def _text_of(blocks: list[object]) -> str:
     return "".join(text_in(block, "text") for block in blocks if text_in(block, "type") == "text")
 
 
-def _usage_of(usage: Mapping[str, object]) -> Usage:
+def usage_of(usage: Mapping[str, object]) -> Usage:
     """`input_tokens` of the API are only those neither read from nor written to the prompt cache."""
     written = count_in(usage, "cache_creation_input_tokens")
     read = count_in(usage, "cache_read_input_tokens")

@@ -98,7 +98,7 @@ def open_azure(
 def _client(endpoint: Endpoint, own: AzureConfig, tokens: EntraTokens | None, *, classic: bool) -> openai.AsyncOpenAI:
     import openai  # noqa: PLC0415 - as above
 
-    from dbt_describe.llm.providers.chat_completions import open_client  # noqa: PLC0415
+    from dbt_describe.llm.providers.chat_clients import http_client_of, open_client, seal  # noqa: PLC0415
 
     if not classic:
         query = {"api-version": own.api_version} if own.api_version.lower() in {"preview", "latest"} else None
@@ -109,11 +109,9 @@ def _client(endpoint: Endpoint, own: AzureConfig, tokens: EntraTokens | None, *,
         api_key=None if tokens else endpoint.api_key,
         azure_ad_token_provider=tokens,
         max_retries=0,
-        default_headers=dict(own.headers),
+        http_client=http_client_of(endpoint),
     )
-    client.organization = client.project = None
-    # openai 2.x prefers AZURE_OPENAI_AD_TOKEN of the environment to the key that it is given (read in 2.30).
-    client._azure_ad_token = None
+    seal(client, endpoint)
     return client
 
 

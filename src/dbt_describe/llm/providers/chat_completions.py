@@ -7,7 +7,6 @@ httpx2 in 3.x), so only the SDK's own errors are mapped here. Source: openai 2.3
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import sys
 import time
@@ -19,22 +18,24 @@ import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, error_of, quotable
+from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, billed, error_of, is_context_overflow
 from dbt_describe.llm.learned import Forgetful, Learned
-from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request
+from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.chat_bodies import body_of
+from dbt_describe.llm.providers.chat_clients import open_client, response_type
 from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
 from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
+from dbt_describe.llm.providers.connections import silence_s
 from dbt_describe.llm.providers.entra import EntraTokens
-from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most
+from dbt_describe.llm.providers.forms import Form, after_crash, after_fault, after_success, at_most, for_schema
 from dbt_describe.llm.providers.learned_forms import LearnedForms
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
+from dbt_describe.llm.providers.schema_words import schema_size
+from dbt_describe.llm.providers.untrusted import quoted
 from dbt_describe.llm.providers.waits import asked_wait_s
 
-# The SDK wants some key; local servers take any.
-NO_KEY = "none"
 # Groq's answer to a model that didn't keep to the schema by itself: a crash of the form, not a mistake of the request.
 _UNKEPT_SCHEMA = "json_validate_failed"
 
@@ -74,15 +75,18 @@ class ChatCompletions:
             LlmError: it won't, or part of the answer has been handed on already.
         """
         model = request.model_name
-        used = at_most(self._forms.form(model), request.structured_output)
+        form = for_schema(self._forms.form(model), schema_size(request), self._quirks.ladder)
+        used = at_most(form, request.structured_output)
         listener = Listener(request.on_text, self._clock)
         started = self._clock()
         try:
             reply = await self._attempt(request, used, listener)
         except LlmError as error:
+            billed(error, listener.usage)
             if listener.first_at_s is None or isinstance(error, LlmSettingsError):
                 raise
-            raise LlmError(f"{error} Part of the answer was there already, so it isn't asked for again.") from error
+            final = LlmError(f"{error} Part of the answer was there already, so it isn't asked for again.")
+            raise billed(final, Usage(error.billed_input_tokens, error.billed_output_tokens)) from error
         self._has_answered = True
         if self._tokens is not None:
             self._tokens.accept()
@@ -134,7 +138,8 @@ class ChatCompletions:
         except openai.APIStatusError as error:
             raise self._refused(error, model, used, request) from error
         except _failures() as error:
-            raise self._mapped(error, model, request.timeout_s) from error
+            streams = request.on_text is not None
+            raise self._mapped(error, model, request.timeout_s, streams=streams) from error
 
     async def _send(self, request: Request, form: Form, listener: Listener) -> Reply:
         model = request.model_name
@@ -151,6 +156,7 @@ class ChatCompletions:
             reply,
             request_id=headers.get("x-request-id") or headers.get("apim-request-id") or "",
             rate_limits=self._rate_limits(headers),
+            service_tier=reply.service_tier or str(self._quirks.body.get("service_tier") or ""),
         )
 
     async def _post(self, body: dict[str, object], request: Request) -> tuple[object, Mapping[str, str]]:
@@ -161,7 +167,7 @@ class ChatCompletions:
         """
         response = await self._client.post(
             "/chat/completions",
-            cast_to=_response_type(),
+            cast_to=response_type(),
             body=body,
             options={"timeout": self._timeout(request.timeout_s)},
         )
@@ -175,18 +181,19 @@ class ChatCompletions:
         arguments: dict[str, Any] = {name: body.pop(name) for name in ("model", "messages", "stream")}
         # Not all parameters are known to all versions of the SDK: as extra_body it sends any.
         raw: Any = await self._client.chat.completions.with_raw_response.create(
-            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s)
+            **arguments, extra_body=body, timeout=self._timeout(request.timeout_s, streams=True)
         )
         content_type = raw.headers.get("content-type", "")
         if any(kind in content_type for kind in ("json", "html")):
             return decoded(await raw.http_response.aread(), content_type, self._endpoint), raw.headers
         async with raw.parse() as chunks:
-            return await completion_of(chunks, listener), raw.headers
+            return await completion_of(chunks, listener, self._endpoint.shown), raw.headers
 
-    def _timeout(self, total_s: float | None = None) -> openai.Timeout:
+    def _timeout(self, total_s: float | None = None, *, streams: bool = False) -> openai.Timeout:
         bounds = self._endpoint.timeouts
         total_s = total_s or bounds.total
-        return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=min(bounds.read, total_s))
+        read_s = silence_s(self._endpoint, total_s, streams=streams)
+        return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=read_s)
 
     def _rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
         limits = rate_limits_of(headers, time.time())
@@ -196,14 +203,16 @@ class ChatCompletions:
             msgspec.structs.replace(limit, limit=None) if limit.kind == "requests" else limit for limit in limits
         )
 
-    def _mapped(self, error: Exception, model: str, total_s: float | None = None) -> LlmError:
+    def _mapped(self, error: Exception, model: str, total_s: float | None = None, *, streams: bool = False) -> LlmError:
         """The one place where the SDK's errors without a status become ours."""
         where = self._endpoint.shown
         match error:
             case TimeoutError() | openai.APITimeoutError():
-                return TransientError(f"{where} gave no answer within {self._waited_s(error, total_s):g} s.")
+                return TransientError(
+                    f"{where} gave no answer within {self._waited_s(error, total_s, streams=streams):g} s."
+                )
             case openai.APIConnectionError():
-                cause = quotable(str(error.__cause__ or "") or error, self._endpoint.api_key)
+                cause = quoted(str(error.__cause__ or "") or error, self._endpoint)
                 return TransientError(
                     f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
                 )
@@ -213,17 +222,18 @@ class ChatCompletions:
                 # An error event of a stream.
                 return hidden_failure(error.body or {"message": error.message}, self._endpoint, model)
             case openai.OpenAIError() | ValueError():
-                return LlmError(f"The request to {where} failed: {quotable(error, self._endpoint.api_key)}")
+                return LlmError(f"The request to {where} failed: {quoted(error, self._endpoint)}")
             case _:
-                return TransientError(f"{where} broke off ({quotable(error, self._endpoint.api_key)}).")
+                return TransientError(f"{where} broke off ({quoted(error, self._endpoint)}).")
 
-    def _waited_s(self, error: Exception, total_s: float | None) -> float:
+    def _waited_s(self, error: Exception, total_s: float | None, *, streams: bool) -> float:
         """How long was waited for: the SDK's timeouts are those of the settings, unless the request's is shorter."""
         total_s = total_s or self._endpoint.timeouts.total
         if isinstance(error, TimeoutError):
             return total_s
-        is_connecting = "Connect" in type(error.__cause__).__name__
-        return min(self._endpoint.timeouts.connect if is_connecting else self._endpoint.timeouts.read, total_s)
+        if "Connect" in type(error.__cause__).__name__:
+            return min(self._endpoint.timeouts.connect, total_s)
+        return silence_s(self._endpoint, total_s, streams=streams)
 
     def _refused(self, error: openai.APIStatusError, model: str, used: Form, request: Request) -> LlmError:
         fault = self._fault(error, model)
@@ -235,9 +245,11 @@ class ChatCompletions:
             # The credentials are good: a firewall or a moderation refused this one request.
             return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
         current = self._forms.form(model)
-        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder)
+        size = schema_size(request)
+        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder, size)
         again = learned is not None
-        crashed = bool(request.schema) and (fault.status == 500 or fault.code == _UNKEPT_SCHEMA)
+        crashed = fault.status == 500 and not is_context_overflow(fault)
+        crashed = bool(request.schema) and (crashed or fault.code == _UNKEPT_SCHEMA)
         if learned is None and crashed and model not in self._crashing:
             learned, again = after_crash(current, used, request.attempt, self._quirks.ladder)
             if learned.level > current.level:
@@ -270,21 +282,6 @@ class ChatCompletions:
         return error_of(fault)
 
 
-def open_client(
-    endpoint: Endpoint, tokens: EntraTokens | None = None, query: Mapping[str, object] | None = None
-) -> openai.AsyncOpenAI:
-    """The SDK's client for an endpoint, with nothing in it that the SDK finds in the environment by itself."""
-    client = openai.AsyncOpenAI(
-        api_key=tokens or endpoint.api_key or NO_KEY,
-        base_url=endpoint.base_url,
-        max_retries=0,
-        default_headers=dict(endpoint.config.headers),
-        default_query=query,
-    )
-    client.organization = client.project = None
-    return client
-
-
 def _check_key(endpoint: Endpoint) -> None:
     variable = endpoint.key_variable or "the key"
     if not endpoint.api_key and "api.openai.com" in endpoint.base_url:
@@ -301,9 +298,3 @@ def _failures() -> tuple[type[Exception], ...]:
     http_error = getattr(sys.modules.get("httpx"), "HTTPError", None)
     ours = (openai.OpenAIError, TimeoutError, ValueError, RecursionError)
     return ours if http_error is None else (*ours, http_error)
-
-
-def _response_type() -> Any:
-    """The response of the HTTP library that this version of the SDK runs on."""
-    name = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
-    return importlib.import_module(name).Response

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import Fault, TransientError, error_of, quotable
+from dbt_describe.llm.failures import Fault, TransientError, billed, error_of
 from dbt_describe.llm.messages import Reply, Usage
+from dbt_describe.llm.providers.untrusted import count_in, quoted
 
 _GOOGLE_DELAY = re.compile(r"(\d+(?:\.\d+)?)s", re.ASCII)
 
@@ -40,23 +41,26 @@ def reply_of(completion: object, endpoint: Endpoint, model: str) -> Reply:
     """The completion as a Reply, without what only headers and clocks tell.
 
     Raises:
-        LlmError: it holds an error, or no answer.
+        LlmError: it holds an error, or no answer; what it used is on it.
     """
     fields = _mapping(completion)
+    usage = usage_of(fields.get("usage"))
     choices = fields.get("choices")
     choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
     failure = fields.get("error") or choice.get("error")
     if failure:
-        raise hidden_failure(failure, endpoint, model)
+        raise billed(hidden_failure(failure, endpoint, model), usage)
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise TransientError(f"{endpoint.shown} answered without any choice.")
+        raise billed(TransientError(f"{endpoint.shown} answered without any choice."), usage)
     return Reply(
         text=text_of(message.get("content")),
         finish_reason=str(choice.get("finish_reason") or ""),
         refusal=str(message.get("refusal") or ""),
         model=str(fields.get("model") or model),
-        usage=usage_of(fields.get("usage")),
+        usage=usage,
+        has_usage=bool(usage.input_tokens or usage.output_tokens),
+        service_tier=str(fields.get("service_tier") or ""),
     )
 
 
@@ -114,13 +118,15 @@ def fault_of(
         status = int(code) if re.fullmatch(r"[1-5]\d\d", code, re.ASCII) else 502
     return Fault(
         status=status,
-        message=quotable(message, endpoint.api_key),
+        message=quoted(message, endpoint),
         endpoint=endpoint.shown,
         model=model,
         code=google_code or code,
         type=str(fields.get("type") or ""),
         retry_after_s=retry_after_s,
         key_variable=endpoint.key_variable,
+        # llama-server's, beside the message.
+        limit_tokens=count_in(fields, "n_ctx"),
     )
 
 

@@ -47,6 +47,8 @@ class Form(msgspec.Struct, frozen=True):
     """Whether a stream can be asked to end with its usage."""
     cache_key: bool = True
     cache_options: bool = True
+    refused_schema: int = 0
+    """Characters of the smallest schema that was refused for what it holds; 0: none was."""
 
 
 def at_most(form: Form, wanted: StructuredOutput | Literal[""]) -> Form:
@@ -56,11 +58,24 @@ def at_most(form: Form, wanted: StructuredOutput | Literal[""]) -> Form:
     return msgspec.structs.replace(form, level=Level[wanted.upper()])
 
 
+def for_schema(form: Form, size: int, ladder: Ladder = LADDER) -> Form:
+    """The form for a schema of so many characters: one that is no smaller than a refused one isn't sent as such."""
+    if form.level is not Level.JSON_SCHEMA or not 0 < form.refused_schema <= size:
+        return form
+    return msgspec.structs.replace(form, level=_below(form.level, ladder) or form.level)
+
+
 # One 500 may be chance; when the same request gets another one before any has been answered, its form may be the cause.
 ATTEMPT_THAT_PROVES = 2
 
 _REFUSED_FORMAT = re.compile(
     r"response_format|json_schema|json_object|structured output|grammar|\bschema\b", re.IGNORECASE
+)
+# What is wrong is in this one schema, which is quoted: OpenAI, Groq and Gemini (2026-11).
+_REFUSED_SCHEMA = re.compile(
+    r"invalid (?:json )?schema|schema (?:is |has )?too |schema exceeds|schema produces a constraint"
+    r"|\benum\b.{0,60}too many|too many (?:enum|values|properties)|grammar is too large",
+    re.IGNORECASE,
 )
 _REFUSED_LIMIT = re.compile(r"max_completion_tokens|max_tokens", re.IGNORECASE)
 _LARGEST_LIMIT = re.compile(
@@ -83,14 +98,20 @@ def after_success(current: Form, used: Form) -> Form:
     return msgspec.structs.replace(current, proven=True)
 
 
-def after_fault(current: Form, used: Form, fault: Fault, param: str = "", ladder: Ladder = LADDER) -> Form | None:
+def after_fault(
+    current: Form, used: Form, fault: Fault, param: str = "", ladder: Ladder = LADDER, schema_size: int = 0
+) -> Form | None:
     """The form to send the request in at once, or None where another form wouldn't help.
 
     `used` is the form of the refused request; where another request has changed `current` meanwhile in the refused
-    respect, `current` itself is the answer. `param` is the parameter that the server names, `ladder` the levels to try.
+    respect, `current` itself is the answer. `param` is the parameter that the server names, `ladder` the levels to try,
+    `schema_size` the characters of the request's schema.
     """
     if fault.status in {400, 422} and not is_context_overflow(fault):
-        return _after_refusal(current, used, f"{param} {fault.message}", ladder)
+        if used.level is Level.JSON_SCHEMA and schema_size and _REFUSED_SCHEMA.search(fault.message):
+            smallest = min(schema_size, current.refused_schema or schema_size)
+            return msgspec.structs.replace(current, refused_schema=smallest)
+        return _after_refusal(current, used, fault.message, param, ladder)
     if fault.status >= 500 and _REFUSED_FORMAT.search(fault.message):
         return _step_down(current, used, ladder)
     return None
@@ -102,7 +123,8 @@ def after_crash(current: Form, used: Form, attempt: int, ladder: Ladder = LADDER
     When even the last level crashes the form wasn't to blame: the ladder starts again.
     """
     if used.level is not current.level:
-        return current, True
+        # Lower than the current one, it is the request's own: its schema was refused, or its settings want no more.
+        return current, used.level > current.level
     if current.proven or attempt != ATTEMPT_THAT_PROVES:
         return current, False
     lower = _below(current.level, ladder)
@@ -111,13 +133,16 @@ def after_crash(current: Form, used: Form, attempt: int, ladder: Ladder = LADDER
     return msgspec.structs.replace(current, level=lower), True
 
 
-def _after_refusal(current: Form, used: Form, said: str, ladder: Ladder) -> Form | None:
+def _after_refusal(current: Form, used: Form, message: str, param: str, ladder: Ladder) -> Form | None:
+    # A complaint about the schema quotes it, and a column may be called `temperature`.
+    is_about_schema = bool(_REFUSED_FORMAT.match(param) or _REFUSED_SCHEMA.search(message))
+    said = param if is_about_schema else f"{param} {message}"
     for field, named in _DISPENSABLE:
         if getattr(used, field) and named.search(said):
             return msgspec.structs.replace(current, **{field: False})
     if _REFUSED_LIMIT.search(said):
         return _other_limit(current, used, said)
-    if _REFUSED_FORMAT.search(said):
+    if is_about_schema or _REFUSED_FORMAT.search(said):
         return _step_down(current, used, ladder)
     return None
 

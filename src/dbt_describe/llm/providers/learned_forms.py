@@ -40,4 +40,7 @@ class LearnedForms:
             form = msgspec.json.decode(text, type=Form) if text else None
         except msgspec.DecodeError:
             return None
-        return form if form is not None and form.level in self._quirks.ladder else None
+        if form is None or form.level not in self._quirks.ladder:
+            return None
+        # Only a name that the server has asked for is learned; otherwise it is the one of the settings, now as then.
+        return form if form.limit_renamed else msgspec.structs.replace(form, limit_name=self._quirks.limit_name)

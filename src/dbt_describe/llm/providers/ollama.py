@@ -55,6 +55,11 @@ def normal_url(url: str) -> str:
     return f"http://{_ANY_HOST.get(host, shown)}:{port}{parts.path}"
 
 
+def is_cloud_model(model: str) -> bool:
+    """Whether Ollama Cloud answers for it, through any server."""
+    return model.endswith((":cloud", "-cloud"))
+
+
 SPEC = ProviderSpec(
     name="ollama",
     title="Ollama",
@@ -66,5 +71,6 @@ SPEC = ProviderSpec(
     normal_url=normal_url,
     model_variables=("OLLAMA_MODEL",),
     needs_key=False,
+    is_remote_model=is_cloud_model,
     assumed=lambda _: Capabilities(),
 )

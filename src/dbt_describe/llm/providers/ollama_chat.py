@@ -15,11 +15,11 @@ import msgspec
 
 from dbt_describe.errors import ContextOverflowError, LlmError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, Fault, is_context_overflow, quotable
+from dbt_describe.llm.failures import AdaptedError, Fault, is_context_overflow
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.connections import checked_key, connection_error, timeouts_of
-from dbt_describe.llm.providers.ollama import OllamaConfig
+from dbt_describe.llm.providers.ollama import OllamaConfig, is_cloud_model
 from dbt_describe.llm.providers.ollama_bodies import (
     OllamaForm,
     Shown,
@@ -41,7 +41,7 @@ from dbt_describe.llm.providers.ollama_replies import (
     unknown_model,
 )
 from dbt_describe.llm.providers.pieces import Pieces
-from dbt_describe.llm.providers.untrusted import json_object, list_in, text_in
+from dbt_describe.llm.providers.untrusted import json_object, list_in, quoted, text_in
 
 FACT_KIND = "form"
 OK = 200
@@ -109,7 +109,8 @@ class OllamaChat:
         except LlmError as error:
             raise pieces.error_after(error) from error.__cause__
         except _FOREIGN as error:
-            raise pieces.error_after(self._mapped(error, request.timeout_s)) from error
+            mapped = self._mapped(error, request.timeout_s, streams=request.on_text is not None)
+            raise pieces.error_after(mapped) from error
         self._has_answered = True
         return msgspec.structs.replace(reply, latency_s=pieces.elapsed_s, first_token_s=pieces.first_s)
 
@@ -151,7 +152,7 @@ class OllamaChat:
     async def _chat(
         self, body: Mapping[str, object], model: str, request: Request, pieces: Pieces
     ) -> dict[str, object]:
-        timeout = timeouts_of(self._endpoint, request.timeout_s)
+        timeout = timeouts_of(self._endpoint, request.timeout_s, streams=request.on_text is not None)
         async with self._client.stream("POST", "/api/chat", json=body, timeout=timeout) as response:
             if response.status_code != OK:
                 await response.aread()
@@ -239,16 +240,16 @@ class OllamaChat:
             return ContextOverflowError(str(error), num_ctx)
         return error
 
-    def _mapped(self, error: Exception, timeout_s: float) -> LlmError:
+    def _mapped(self, error: Exception, timeout_s: float, *, streams: bool = False) -> LlmError:
         """The one place where foreign errors become ours."""
         if isinstance(error, TimeoutError | httpx2.HTTPError):
-            return connection_error(error, self._endpoint, timeout_s, _CONNECTION_ADVICE)
-        return LlmError(f"The request to {self._endpoint.shown} failed: {quotable(error, self._endpoint.api_key)}")
+            return connection_error(error, self._endpoint, timeout_s, _CONNECTION_ADVICE, streams=streams)
+        return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 
 
 def _is_cloud(endpoint: Endpoint, model: str) -> bool:
     host = urlsplit(endpoint.base_url).hostname or ""
-    return host == "ollama.com" or host.endswith(".ollama.com") or model.endswith((":cloud", "-cloud"))
+    return host == "ollama.com" or host.endswith(".ollama.com") or is_cloud_model(model)
 
 
 def _read_form(fact: str) -> OllamaForm:

@@ -12,10 +12,10 @@ import httpx2
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import Fault, TransientError, error_of, quotable
+from dbt_describe.llm.failures import Fault, TransientError, error_of
 from dbt_describe.llm.messages import Reply, Usage
 from dbt_describe.llm.providers.pieces import Pieces
-from dbt_describe.llm.providers.untrusted import complaint_in, count_in, object_in, text_in
+from dbt_describe.llm.providers.untrusted import complaint_in, count_in, object_in, quoted, text_in
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 ADVICE = "It has no /v1 at its end."
@@ -40,11 +40,13 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
     message = body.get("message")
     if not isinstance(message, Mapping):
         raise TransientError(f"{endpoint.shown} answered without any message.")
+    usage = Usage(count_in(body, "prompt_eval_count"), count_in(body, "eval_count"))
     return Reply(
         text=text_in(message, "content"),
         finish_reason=text_in(body, "done_reason"),
         model=text_in(body, "model") or model,
-        usage=Usage(count_in(body, "prompt_eval_count"), count_in(body, "eval_count")),
+        usage=usage,
+        has_usage=bool(usage.input_tokens or usage.output_tokens),
         load_s=count_in(body, "load_duration") / NANOSECONDS,
     )
 
@@ -87,7 +89,7 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def error_in_200(body: Mapping[str, object], endpoint: Endpoint, model: str) -> LlmError:
     """The error that stands in a stream, or in a body of HTTP 200: the model crashed, or was unloaded."""
-    message = quotable(complaint_in(body) or "an error without a message", endpoint.api_key)
+    message = quoted(complaint_in(body) or "an error without a message", endpoint)
     status = count_in(body, "status_code") or 500
     return final_error(Fault(status, message, endpoint.shown, model, key_variable=endpoint.key_variable))
 
@@ -100,7 +102,7 @@ def fault_of(response: httpx2.Response, endpoint: Endpoint, model: str) -> Fault
         body = response.text
     return Fault(
         status=response.status_code,
-        message=quotable(complaint_in(body), endpoint.api_key),
+        message=quoted(complaint_in(body), endpoint),
         endpoint=endpoint.shown,
         model=model,
         retry_after_s=asked_wait_s(response.headers, time.time()),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm.failures import AdaptedError, TransientError
+from dbt_describe.llm.failures import AdaptedError, TransientError, billed
+from dbt_describe.llm.messages import Usage
 
 
 class Pieces:
@@ -18,6 +19,8 @@ class Pieces:
         self._parts: list[str] = []
         self.first_s: float | None = None
         """Seconds from the start to the first part."""
+        self.usage = Usage()
+        """As far as it has been told."""
 
     def add(self, text: str) -> None:
         """One more part; empty ones are none."""
@@ -41,6 +44,8 @@ class Pieces:
 
     def error_after(self, error: LlmError) -> LlmError:
         """The error as it counts for a request of which so much has been shown: for good, after the first part."""
+        billed(error, self.usage)
         if self._parts and isinstance(error, TransientError | AdaptedError):
-            return LlmError(f"{error} Part of the answer had come, so it isn't asked again.")
+            final = LlmError(f"{error} Part of the answer had come, so it isn't asked again.")
+            return billed(final, Usage(error.billed_input_tokens, error.billed_output_tokens))
         return error

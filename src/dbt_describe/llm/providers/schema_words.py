@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from dbt_describe.llm.messages import Request
+
+
+def schema_size(request: Request) -> int:
+    """Characters of the request's schema as JSON, 0 without one."""
+    return len(msgspec.json.encode(request.schema)) if request.schema else 0
 
 
 def schema_wish(request: Request) -> str:

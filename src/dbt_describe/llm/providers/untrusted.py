@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import TransientError
+from dbt_describe.llm.failures import TransientError, quotable
 
 
 def json_object(content: bytes, endpoint: Endpoint, advice: str) -> dict[str, object]:
@@ -28,6 +28,15 @@ def json_object(content: bytes, endpoint: Endpoint, advice: str) -> dict[str, ob
     if not isinstance(body, dict):
         raise TransientError(f"{endpoint.shown} answered JSON that is no object.")
     return body
+
+
+def quoted(text: object, endpoint: Endpoint) -> str:
+    """What may be shown of a server's words: neither the endpoint's key nor what its headers hold.
+
+    A header's value may be a scheme and a key, of which a server quotes the key alone.
+    """
+    values = endpoint.config.headers.values()
+    return quotable(text, endpoint.api_key, *values, *(word for value in values for word in value.split()))
 
 
 def object_in(body: object, name: str) -> Mapping[str, object]:
