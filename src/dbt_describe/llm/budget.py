@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import math
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
@@ -13,12 +12,11 @@ import msgspec
 from dbt_describe.errors import BudgetError, LlmSettingsError
 from dbt_describe.llm.calibration import roughly_counted
 from dbt_describe.llm.config import Budget as Limits
+from dbt_describe.llm.lengths import AnswerLengths
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import Priced
 from dbt_describe.llm.usage import Spent
 
-FIRST_OUTPUT_TOKENS = 500
-"""What an answer is taken for before there was one."""
 _ANNOUNCED_SHARE = Decimal("0.75")
 
 
@@ -38,6 +36,13 @@ class Amount(msgspec.Struct, frozen=True):
 
     def __sub__(self, other: Amount) -> Amount:
         return Amount(self.cost_usd - other.cost_usd, self.tokens - other.tokens)
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What a request is expected to take, and the most that it may well take."""
+
+    expected: Amount
+    most: Amount
 
 
 class _Limit(msgspec.Struct, frozen=True):
@@ -95,29 +100,34 @@ class Spending:
         """What this run has spent so far, as far as prices are known."""
         return self._of_run
 
-    async def reserve(self, expected: Amount) -> None:
-        """Keep this much free for one request; `settle` or `release` has to follow.
+    async def reserve(self, estimate: Callable[[], Estimate]) -> Amount:
+        """Keep free for one request the most that it may well take, and return that: `settle` or `release` follows.
 
-        Where it fits only if others under way turn out cheaper than expected, it waits for them.
+        Where that doesn't fit beside others, it waits for them to end: in what is then left, it may go as soon as what
+        is expected of it fits. So no more than one request at a time can take more than there is. Whenever another has
+        ended, `estimate` is asked anew.
 
         Raises:
-            BudgetError: it doesn't fit into what is left, or a limit that concerns it was reached before.
+            BudgetError: what is expected doesn't fit into what is left, or a limit that concerns it was reached before.
         """
-        while self._is_over(expected, self._reserved):
-            limit = self._is_over(expected, Amount())
+        while self._is_over((now := estimate()).most, self._reserved):
+            limit = self._is_over(now.expected, Amount())
             if limit is not None:
-                raise BudgetError(self._refusals.setdefault(limit.flag, self._refusal(limit, expected)))
+                raise BudgetError(self._refusals.setdefault(limit.flag, self._refusal(limit, now.expected)))
+            if not self._others_share(now.expected):
+                break
             await self._settled.wait()
-        self._reserved += expected
+        self._reserved += now.most
+        return now.most
 
-    def settle(self, expected: Amount, used: Amount) -> None:
+    def settle(self, reserved: Amount, used: Amount) -> None:
         """Replace what was reserved by what was used."""
         self.add(used)
-        self.release(expected)
+        self.release(reserved)
 
-    def release(self, expected: Amount) -> None:
+    def release(self, reserved: Amount) -> None:
         """Give back what was reserved: nothing was used of it."""
-        self._reserved -= expected
+        self._reserved -= reserved
         waiting, self._settled = self._settled, asyncio.Event()
         waiting.set()
 
@@ -137,6 +147,10 @@ class Spending:
             if more and (limit.flag in self._refusals or self._spent(limit) + limit.of(reserved) + more > limit.most):
                 return limit
         return None
+
+    def _others_share(self, expected: Amount) -> bool:
+        """Whether something is reserved of what the request takes, too."""
+        return any(limit.of(self._reserved) > 0 for limit in self._limits if limit.of(expected))
 
     def _spent(self, limit: _Limit) -> Decimal:
         return limit.of(self._of_day if limit.is_daily else self._of_run)
@@ -185,8 +199,7 @@ class Budget:
         self._spending = spending
         self._price = price
         self._input_tokens = input_tokens
-        self._answers = 0
-        self._output_tokens = 0
+        self._lengths = AnswerLengths()
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer.
@@ -194,31 +207,33 @@ class Budget:
         Raises:
             BudgetError: it would cost more than is left.
         """
-        expected = self._expected(request)
-        await self._spending.reserve(expected)
+        reserved = await self._spending.reserve(lambda: self._estimate(request))
         try:
             reply = await self._inner.complete(request)
         except BaseException:
             # What failed attempts were billed for, the ledger has counted.
-            self._spending.release(expected)
+            self._spending.release(reserved)
             raise
         if reply.from_cache:
-            self._spending.release(expected)
-            return reply
-        self._answers += 1
-        self._output_tokens += reply.usage.output_tokens
-        used = amount_of(reply.usage, reply.cost_usd)
-        if reply.cost_usd is None:
-            used = msgspec.structs.replace(used, cost_usd=self._price.cost(reply.usage) or Decimal(0))
-        self._spending.settle(expected, used)
+            self._spending.release(reserved)
+        elif not reply.has_usage:
+            # Nobody knows what it took: the limit is kept if it was no more than was kept free for it.
+            self._spending.settle(reserved, reserved)
+        else:
+            self._lengths.add(reply.usage.output_tokens)
+            cost_usd = self._price.cost(reply.usage) if reply.cost_usd is None else reply.cost_usd
+            self._spending.settle(reserved, amount_of(reply.usage, cost_usd))
         return reply
 
-    def _expected(self, request: Request) -> Amount:
-        """What the request will take: about as long an answer as those before, and no longer than it may be."""
-        mean = self._output_tokens / self._answers if self._answers else FIRST_OUTPUT_TOKENS
-        usage = Usage(self._input_tokens(request), min(request.max_output_tokens, math.ceil(mean)))
-        cost_usd = self._price.cost(usage) if self._spending.limits_cost else None
-        return amount_of(usage, cost_usd)
+    def _estimate(self, request: Request) -> Estimate:
+        """What the request will take, as far as the answers so far tell."""
+
+        def amount(output_tokens: int) -> Amount:
+            usage = Usage(self._input_tokens(request), output_tokens)
+            return amount_of(usage, self._price.cost(usage) if self._spending.limits_cost else None)
+
+        longest = request.max_output_tokens
+        return Estimate(amount(self._lengths.expected(longest)), amount(self._lengths.most(longest)))
 
 
 def amount_of(usage: Usage, cost_usd: Decimal | None) -> Amount:

@@ -103,6 +103,8 @@ class Reply(msgspec.Struct, frozen=True):
     refusal: str = ""
     model: str = ""
     usage: Usage = Usage()
+    has_usage: bool = True
+    """False where the provider didn't tell what was used."""
     cost_usd: Decimal | None = None
     latency_s: float = 0.0
     attempts: int = 1
@@ -122,6 +124,8 @@ class Reply(msgspec.Struct, frozen=True):
     """How the answer's shape was asked for: `json_schema`, `tool`, `json_object`, `prompt`; empty without a schema."""
     price_source: str = ""
     """Where the price comes from: `settings`, `genai-prices 0.2.3`, `local`, or empty where it isn't known."""
+    service_tier: str = ""
+    """The tier that it was served in, in the provider's word; empty where it doesn't tell."""
 
 
 class Completer(Protocol):

@@ -83,7 +83,7 @@ def open_spending(limits: Budget, memory: Memory, say: Callable[[str], None]) ->
     """
     if (limits.max_cost_per_day is None and limits.max_tokens_per_day is None) or memory.usage is None:
         return Spending(limits, say=say)
-    before = memory.usage.spent_since(began(today_here()))
+    before = memory.usage.spent_since(began(today_here()), memory.run)
     if before.unpriced and limits.max_cost_per_day is not None:
         say(
             f"The price of {before.unpriced} of today's requests isn't known; they don't count towards the day's limit."
