@@ -15,7 +15,12 @@ from dbt_describe.llm.messages import Completer, Reply, Request
 from dbt_describe.store import open_database, store_errors
 
 FILE_NAME = "answers.db"
-_INDECISIVE = frozenset({*EndpointConfig.__struct_fields__, "service_tier", "keep_alive", "workspace_id"})
+_INDECISIVE = frozenset(
+    {
+        *EndpointConfig.__struct_fields__,
+        *("auth", "keep_alive", "prompt_cache_key", "service_tier", "token_scope", "ttl", "workspace_id"),
+    }
+)
 """Settings of endpoints that say where, how soon and at whose cost an answer comes, not which one."""
 
 _MIGRATIONS = (

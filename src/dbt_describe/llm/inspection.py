@@ -89,7 +89,9 @@ def configured_models(config: LlmConfig) -> dict[str, tuple[str, ...]]:
     for purpose, route in config.routes.items():
         note(route.model, purpose)
         for model in route.fallback:
-            note(model, f"{purpose} fallback")
+            # One that is named twice falls back to none.
+            if model not in {route.model, config.model}:
+                note(model, f"{purpose} fallback")
     if config.small_tasks:
         note(config.small_tasks.model, "small tasks")
     for model in config.models:
