@@ -103,8 +103,6 @@ class Reply(msgspec.Struct, frozen=True):
     refusal: str = ""
     model: str = ""
     usage: Usage = Usage()
-    has_usage: bool = True
-    """False where the provider didn't tell what was used."""
     cost_usd: Decimal | None = None
     latency_s: float = 0.0
     attempts: int = 1
@@ -122,10 +120,12 @@ class Reply(msgspec.Struct, frozen=True):
     """The model that answered, as it is configured: another one than was asked for where that one couldn't."""
     structured_output: str = ""
     """How the answer's shape was asked for: `json_schema`, `tool`, `json_object`, `prompt`; empty without a schema."""
+    has_usage: bool = True
+    """Whether the server told how many tokens it counted; `usage` is empty where it didn't."""
+    service_tier: str = ""
+    """How fast, and how dear: in the server's words, else as it was asked for; empty where neither says."""
     price_source: str = ""
     """Where the price comes from: `settings`, `genai-prices 0.2.3`, `local`, or empty where it isn't known."""
-    service_tier: str = ""
-    """The tier that it was served in, in the provider's word; empty where it doesn't tell."""
 
 
 class Completer(Protocol):
