@@ -77,6 +77,7 @@ class Filing:
     """Collects drafts and writes each file when all its nodes have ended, or when told to finish."""
 
     def __init__(self, project: Project, paths: dict[str, Path], *, dry_run: bool) -> None:
+        self.is_dry = dry_run
         self._project = project
         self._paths = paths
         self._dry_run = dry_run

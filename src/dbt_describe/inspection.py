@@ -25,11 +25,14 @@ def list_models(
         memory.close()
 
 
-def ping(settings: LlmSettings, progress: Progress | None = None) -> tuple[Ping, ...]:
-    """What came of a tiny request to every model that the settings name, at each of its endpoints."""
+def ping(settings: LlmSettings, progress: Progress | None = None, *, listed: bool = True) -> tuple[Ping, ...]:
+    """What came of a tiny request to every model that the settings name, at each of its endpoints.
+
+    Without `listed`, only those are asked that a run may ask.
+    """
     memory = _memory(settings, progress or Silent())
     try:
-        return asyncio.run(ping_models(settings.config, settings.environ, memory))
+        return asyncio.run(ping_models(settings.config, settings.environ, memory, listed=listed))
     finally:
         memory.close()
 

@@ -184,7 +184,7 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
         try:
             writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
         except LlmSettingsError as error:
-            if not settings.llm.rules_fallback:
+            if not (settings.llm.rules_fallback and settings.llm.config.offline):
                 raise
             progress.say(f"{error} Describing from lineage, SQL and tests alone.")
             return RulesWriter()

@@ -18,6 +18,8 @@ from dbt_describe.configuration import Configuration, Flags, find_configuration,
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
 from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.registry import find_spec
+from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 
@@ -118,9 +120,12 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
     Raises:
         ProjectNotFoundError: there is no dbt project.
         SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
+        LlmSettingsError: there is no such provider.
     """
     directory = find_project_dir(Path(project_dir or os.environ.get("DBT_PROJECT_DIR") or "."))
     wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
+    if wanted:
+        find_spec(spelled_model(wanted, LlmConfig()).partition("/")[0])
     environ = {**os.environ, "LLM_PROVIDER": ""} if wanted else os.environ
     found = survey_project(directory, environ)
     return directory, msgspec.structs.replace(found, model=wanted or found.model)

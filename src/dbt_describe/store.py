@@ -23,6 +23,8 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # What was asked and answered tells of the project: nobody else's business.
+        path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         # WAL: readers and a writer at once; with NORMAL a killed process loses nothing that it had committed.
         connection.execute("PRAGMA journal_mode=WAL")

@@ -30,7 +30,8 @@ from dbt_describe.llm.router import Router
 from dbt_describe.llm.routes import Routes
 from dbt_describe.llm.specs import Capabilities
 from dbt_describe.llm.surroundings import Surroundings
-from tests.llm.fakes import FakeCompleter, RecordedSleep, model_of, question, reply
+from dbt_describe.llm.warmup import PrefixFirst
+from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
 CACHED = Capabilities(prompt_cache="automatic")
 
@@ -60,7 +61,7 @@ def router(*lanes: FakeLane, is_auto: bool = False, said: list[str] | None = Non
     """A router over m/0, m/1, … in this order."""
     by_model = {f"m/{number}": lane for number, lane in enumerate(lanes)}
     models = {model: model_of(lane, model) for model, lane in by_model.items()}
-    routes = Routes(models, tuple(by_model), is_auto=is_auto)
+    routes = Routes(models, ("auto",), auto=tuple(by_model)) if is_auto else Routes(models, tuple(by_model))
     return Router(routes, by_model, said.append if said is not None else lambda _: None)
 
 
@@ -138,7 +139,8 @@ def test_a_request_larger_than_every_window_is_still_tried() -> None:
     [
         ([LlmSettingsError("a"), QuotaError("b")], LlmSettingsError),
         ([LlmSettingsError("a"), LlmError("b")], LlmError),
-        ([LlmError("a"), ContextOverflowError("b", 4096)], ContextOverflowError),
+        ([LlmError("a"), ContextOverflowError("b", 4096)], LlmError),
+        ([QuotaError("a"), ContextOverflowError("b", 4096)], ContextOverflowError),
         ([QuotaError("a")], QuotaError),
     ],
 )
@@ -189,7 +191,7 @@ def test_keys_of_one_model_take_turns_and_a_failing_one_costs_no_wait() -> None:
         async with Gateway(Routes({model.model: model}, (model.model,)), around) as gateway:
             for number in range(4):
                 await gateway.complete(question(model="", max_output_tokens=number + 1))
-        assert sleep.waits == []
+        assert set(sleep.waits) <= {0.0}
 
     asyncio.run(run(Keyed("a", reply()), Keyed("b", reply())))
     assert served == ["a", "b", "a", "b"]
@@ -199,6 +201,91 @@ def test_keys_of_one_model_take_turns_and_a_failing_one_costs_no_wait() -> None:
     served.clear()
     asyncio.run(run(Keyed("a", QuotaError("empty")), Keyed("b", reply())))
     assert served == ["a", "b", "b", "b", "b"]
+
+
+def serving(*providers: FakeCompleter, **around: Any) -> Gateway:
+    """One model at several endpoints."""
+    endpoints = tuple(
+        model_of(one, base_url=f"https://{number}/v1").endpoints[0] for number, one in enumerate(providers)
+    )
+    by_url = dict(zip((endpoint.base_url for endpoint in endpoints), providers, strict=True))
+    first = model_of(providers[0])
+    spec = type(first.spec)(name="fake", title="Fake", open=lambda endpoint, _: by_url[endpoint.base_url])
+    model = type(first)("openai/tiny", spec, endpoints)
+    return Gateway(Routes({model.model: model}, (model.model,)), Surroundings(Clients(Forgetful()), **around))
+
+
+def test_a_refused_key_does_not_hide_that_the_other_one_only_has_to_wait() -> None:
+    waiting = FakeCompleter(TransientError("too many", 3.0, is_rate_limit=True), reply("after all"))
+    refused = FakeCompleter(LlmSettingsError("bad key"))
+    sleep = RecordedSleep()
+    gateway = serving(waiting, refused, sleep=sleep)
+    assert asyncio.run(gateway.complete(question())).text == "after all"
+    assert len(refused.requests) == 1
+
+
+def test_several_endpoints_do_not_multiply_the_attempts() -> None:
+    providers = [FakeCompleter(TransientError("down")) for _ in range(3)]
+    gateway = serving(*providers, sleep=RecordedSleep(), retry=RetryPolicy(attempts=3))
+    with pytest.raises(LlmError, match="Gave up after 3 requests"):
+        asyncio.run(gateway.complete(question()))
+    assert sum(len(one.requests) for one in providers) == 3
+
+
+def test_models_of_one_endpoint_share_its_concurrency() -> None:
+    class Busy(FakeCompleter):
+        now = most = 0
+
+        async def complete(self, request: Request) -> Reply:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().complete(request)
+
+    async def run() -> int:
+        busy = Busy(reply())
+        async with gateway_of(busy, names=["openai/a", "openai/b", "openai/c"], concurrency=1) as gateway:
+            await asyncio.gather(*(gateway.complete(question(model=f"openai/{name}")) for name in "abc"))
+        return busy.most
+
+    assert asyncio.run(run()) == 1
+
+
+def test_a_stop_ends_the_wait_before_another_try() -> None:
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        gateway = gateway_of(FakeCompleter(TransientError("later", 60.0)))
+        asked = asyncio.ensure_future(gateway.complete(question()))
+        await asyncio.sleep(0.05)
+        began = clock()
+        gateway.stop()
+        with pytest.raises(StoppedError):
+            await asked
+        return clock() - began
+
+    assert asyncio.run(run()) < 30
+
+
+def test_when_the_first_of_a_prefix_fails_one_other_goes_ahead() -> None:
+    order: list[str] = []
+
+    class Failing(FakeCompleter):
+        async def complete(self, request: Request) -> Reply:
+            order.append(f"> {request.node}")
+            await asyncio.sleep(0)
+            order.append(f"< {request.node}")
+            return await super().complete(request)
+
+    async def run() -> None:
+        layer = PrefixFirst(Failing(LlmError("odd"), reply()), lambda _: True)
+        messages = (Message("system", "long", ends_prefix=True),)
+        asked = (layer.complete(question(node=name, messages=messages)) for name in "abcd")
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    asyncio.run(run())
+    assert order[:4] == ["> a", "< a", "> b", "< b"]
+    assert sorted(order[4:6]) == ["> c", "> d"]
 
 
 def test_a_prefix_worth_caching_is_sent_ahead_once() -> None:

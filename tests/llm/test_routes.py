@@ -77,16 +77,54 @@ def test_purposes_and_small_tasks_have_chains_of_their_own() -> None:
 
 def test_auto_names_all_listed_models() -> None:
     config = LlmConfig(model="auto", models={"openai/a": ModelConfig(), "openai/b": ModelConfig()})
-    assert make_routes(config, KEY).default == ("openai/a", "openai/b")
+    routes = make_routes(config, KEY)
+    assert (routes.default, routes.auto) == (("auto",), ("openai/a", "openai/b"))
     with pytest.raises(LlmSettingsError, match="listed under models:"):
         make_routes(LlmConfig(model="auto"), KEY)
 
 
 def test_auto_leaves_out_what_cannot_be_asked() -> None:
     config = LlmConfig(model="auto", models={"openai/a": ModelConfig(), "local/b": ModelConfig()}, endpoints=LOCAL)
-    assert make_routes(config, {}).default == ("local/b",)
+    assert make_routes(config, {}).auto == ("local/b",)
     with pytest.raises(LlmSettingsError, match="needs a key"):
         make_routes(LlmConfig(model="auto", models={"openai/a": ModelConfig()}), {})
+
+
+def test_auto_stands_where_it_is_written() -> None:
+    config = LlmConfig(
+        model="auto",
+        fallback=("local/x",),
+        routes={"repair": RouteConfig("openai/fixer", ("openai/other",))},
+        small_tasks=SmallTasks("local/small"),
+        models={"openai/a": ModelConfig()},
+        endpoints=LOCAL,
+    )
+    routes = make_routes(config, KEY)
+    assert routes.chain("draft", 5000) == ("auto", "local/x")
+    assert routes.chain("draft", 10) == ("local/small", "auto", "local/x")
+    assert routes.chain("repair", 10) == ("openai/fixer", "openai/other")
+
+
+def test_a_model_that_is_named_must_have_its_key_also_beside_auto() -> None:
+    config = LlmConfig(model="auto", fallback=("openai/x",), models={"local/b": ModelConfig()}, endpoints=LOCAL)
+    with pytest.raises(LlmSettingsError, match="needs a key"):
+        make_routes(config, {})
+
+
+def test_offline_needs_no_keys_of_what_it_never_asks() -> None:
+    config = LlmConfig(model="local/b", fallback=("openai/a",), endpoints=LOCAL, offline=True)
+    assert make_routes(config, {}).default == ("local/b",)
+
+
+def test_a_providers_other_names_are_the_same_provider() -> None:
+    own = {"gemini": EndpointConfig(provider="gemini", base_url="http://a/v1", api_key="own")}
+    found = find_model("google-gemini/g", LlmConfig(endpoints=own, models={"gemini/g": ModelConfig(9)}), {})
+    assert (found.model, found.endpoints[0].api_key, found.config.context_window) == ("gemini/g", "own", 9)
+
+
+def test_writing_down_the_providers_own_url_changes_nothing() -> None:
+    own = {"openai": EndpointConfig(base_url="https://api.openai.com/v1/")}
+    assert find_model("openai/a", LlmConfig(endpoints=own), KEY).endpoints[0].api_key == "sk-x"
 
 
 def test_offline_leaves_out_what_isnt_on_this_machine() -> None:

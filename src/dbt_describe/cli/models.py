@@ -52,7 +52,8 @@ def ping(as_json: bool, **shared: Any) -> None:
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
     progress = open_progress()
-    pinged = inspection.ping(settings.llm, progress)
+    # Who names a model means that one, not all that the file lists.
+    pinged = inspection.ping(settings.llm, progress, listed=not shared["model"])
     show(_as_json(pinged) if as_json else render_pings(pinged))
     raise SystemExit(EXIT_PARTIAL if any(one.problem for one in pinged) else EXIT_OK)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 MOST_FAILURES_IN_A_ROW = 8
 """Requests that failed after all their retries: past that the endpoint is down or misconfigured, not unlucky."""
+FEWEST_ROUNDS = 3
+"""Requests that were under way together have failed for one reason, which may have been a blip: they are a round."""
 COOL_DOWN_S = 30.0
 
 
@@ -25,23 +27,41 @@ class Breaker:
         self._most_failures = most_failures
         self._cool_down_s = cool_down_s
         self._opened_at: float | None = None
+        self._is_probing = False
+        self._rounds = 0
+        self._round_began = 0
+        self._begun = 0
         self.failures = 0
         """Failures in a row so far."""
         self.last_failure = ""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing should be sent now."""
-        return self._opened_at is not None and self._clock() - self._opened_at < self._cool_down_s
+    def begin(self) -> int | None:
+        """The number of a request that may be sent now, for `succeed` or `fail`; None while nothing may."""
+        if self._opened_at is not None:
+            if self._is_probing or self._clock() - self._opened_at < self._cool_down_s:
+                return None
+            self._is_probing = True
+        self._begun += 1
+        return self._begun
 
     def succeed(self) -> None:
         """A request was answered."""
-        self.failures = 0
+        self.failures = self._rounds = 0
         self._opened_at = None
+        self._is_probing = False
 
-    def fail(self, message: str) -> None:
+    def fail(self, number: int, message: str) -> None:
         """A request failed for good."""
         self.failures += 1
         self.last_failure = message
-        if self.failures >= self._most_failures:
+        if number > self._round_began:
+            # It was sent after a failure was known: that is no longer the same moment.
+            self._rounds += 1
+            self._round_began = self._begun
+        if self._is_probing or (self.failures >= self._most_failures and self._rounds >= FEWEST_ROUNDS):
             self._opened_at = self._clock()
+        self._is_probing = False
+
+    def release(self) -> None:
+        """A request ended in a way that says nothing of the endpoint."""
+        self._is_probing = False

@@ -79,6 +79,8 @@ class TransientError(LlmError):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.is_rate_limit = is_rate_limit
+        self.is_elsewhere_free = False
+        """Whether another endpoint of the same model may be asked at once."""
         self.is_overload = is_overload
         self.rate_limits = rate_limits
 

@@ -20,6 +20,7 @@ from dbt_describe.llm.budget import check_prices
 from dbt_describe.llm.calibration import Calibration
 from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.doors import Doors
 from dbt_describe.llm.lane import lanes_of
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.llm.prices import pricing_of
@@ -29,6 +30,9 @@ from dbt_describe.llm.routes import Routes, make_routes
 from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.surroundings import Memory, Surroundings, open_spending
 from dbt_describe.llm.usage import Avoided
+
+PATIENCE_S = 10.0
+"""How long local servers are waited for before the first request, for what they tell of their models."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -44,8 +48,10 @@ class Gateway:
     def __init__(self, routes: Routes, around: Surroundings) -> None:
         self.routes = routes
         self._around = around
-        self._lanes = lanes_of(tuple(routes.models.values()), around)
+        self._doors = Doors(around)
+        self._lanes = lanes_of(tuple(routes.models.values()), around, self._doors)
         self._router = Router(routes, self._lanes, around.say)
+        self._preparing: asyncio.Future[None] | None = None
 
     async def complete(self, request: Request) -> Reply:
         """The answer of the request's model, or of the first one of its route that has an answer.
@@ -86,13 +92,20 @@ class Gateway:
         yield Chunk("", reply)
 
     async def prepare(self) -> None:
-        """Ask local endpoints for the windows of their models; one that doesn't tell will be found out in use."""
-        await asyncio.gather(*(lane.find_window() for lane in self._lanes.values()))
+        """Ask local endpoints for the windows of their models, once; one that doesn't tell will be found out in use."""
+        preparing = self._preparing = self._preparing or asyncio.ensure_future(self._find_windows())
+        await asyncio.shield(preparing)
+
+    async def _find_windows(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(lane.find_window() for lane in self._lanes.values()))
 
     def window(self, purpose: str) -> int | None:
         """Tokens of prompt and answer together that the first model for this purpose takes; None where unknown."""
-        window = self._lanes[self.routes.chain(purpose, 0)[0]].window
-        return window and int(window / self._around.calibration.factor(self.routes.chain(purpose, 0)[0]))
+        first = self._router.first_choice(Request("", (), purpose=purpose))
+        window = self._lanes[first].window
+        return window and int(window / self._around.calibration.factor(first))
 
     def forecast(self, request: Request, output_tokens: int) -> Forecast:
         """What the request would come to with an answer of so many tokens. Nothing is sent."""
@@ -108,9 +121,10 @@ class Gateway:
 
     def avoid(self, reason: str, count: int, usage: Usage) -> None:
         """Record what needn't be asked: how many descriptions, why, and what they would have used."""
-        memory, first = self._around.memory, self.routes.default[0]
+        memory = self._around.memory
         if memory.usage is None or not count:
             return
+        first = self._router.first_choice(Request("", ()))
         avoided = Avoided(
             run=memory.run,
             at=time.time(),
@@ -125,15 +139,22 @@ class Gateway:
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""
         self._around.stopping.set()
-        for lane in self._lanes.values():
-            lane.stop()
+        self._doors.stop()
 
     async def aclose(self) -> None:
         """Close all connections and files."""
-        await self._around.clients.aclose()
-        self._around.memory.close()
-        if self._around.shared_limits is not None:
-            self._around.shared_limits.close()
+        try:
+            await self._flights_landed()
+            await self._around.clients.aclose()
+        finally:
+            self._around.memory.close()
+            if self._around.shared_limits is not None:
+                self._around.shared_limits.close()
+
+    async def _flights_landed(self) -> None:
+        """End what nobody waits for any more, so that it leaves its row before the files are closed."""
+        for lane in self._lanes.values():
+            await lane.abandon()
 
     async def __aenter__(self) -> Gateway:
         return self

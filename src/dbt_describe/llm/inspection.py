@@ -117,12 +117,20 @@ async def inspect_models(
         await clients.aclose()
 
 
-async def ping_models(config: LlmConfig, environ: Mapping[str, str], memory: Memory) -> tuple[Ping, ...]:
-    """Send one tiny request to every configured model at each of its endpoints: they cost a few tokens each."""
+async def ping_models(
+    config: LlmConfig, environ: Mapping[str, str], memory: Memory, *, listed: bool = True
+) -> tuple[Ping, ...]:
+    """Send one tiny request to every configured model at each of its endpoints: they cost a few tokens each.
+
+    Offline, models of other machines are left out; without `listed`, those that no request is routed to.
+    """
     found: list[ModelEndpoint | Ping] = []
-    for model in configured_models(config):
+    for model, roles in configured_models(config).items():
+        if not (listed or roles):
+            continue
         try:
-            found += list(_each_endpoint(find_model(model, config, environ)))
+            one = find_model(model, config, environ)
+            found += [] if config.offline and not one.is_local else list(_each_endpoint(one))
         except LlmError as error:
             found.append(Ping(model, "", problem=str(error)))
     return tuple(
@@ -145,7 +153,8 @@ async def _inspect(
         return msgspec.structs.replace(facts, problem=str(error))
     probed, problem = Probed(), ""
     try:
-        probed, problem = await _probed(find_model(model, config, environ), clients)
+        may_ask = clients is not None and (found.is_local or not config.offline)
+        probed, problem = await _probed(find_model(model, config, environ), clients if may_ask else None)
     except LlmError as error:
         problem = str(error)
     pricing = pricing_of(found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 
 import msgspec
 
@@ -21,6 +21,7 @@ from dbt_describe.llm.budget import Budget, amount_of
 from dbt_describe.llm.cache import Cache, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.config import Timeouts
+from dbt_describe.llm.doors import Doors
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.flight import SingleFlight
 from dbt_describe.llm.learned import Learned
@@ -41,25 +42,35 @@ STRUCTURED_OUTPUT = "structured_output"
 WINDOW = "context_window"
 """The kind of fact that tells a model's window, in tokens."""
 
+SAFETY = 1.1
+"""Times the estimate of a prompt, so that prompt and answer surely fit the window."""
+LEAST_OUTPUT_TOKENS = 256
+"""With less room than that, the server may as well say that the request is too large."""
+
 
 class ModelLane:
     """The stack of layers over one model. Nothing is sent, and no client made, before the first request."""
 
-    def __init__(self, model: ModelEndpoint, around: Surroundings, breaker: Breaker) -> None:
+    def __init__(self, model: ModelEndpoint, around: Surroundings, doors: Doors, breaker: Breaker) -> None:
         self.model = model
+        self._doors = doors
         self.breaker = breaker
-        self._known_window = known_window(model, around.memory.learned)
         self.pricing = pricing_of(model)
         self._around = around
         self._ledgers: list[Ledger] = []
-        self._limiters: list[Limiter] = []
         self._cache: Cache | None = None
+        self._flights: SingleFlight | None = None
         self._outermost: Completer | None = None
 
     @property
     def window(self) -> int | None:
         """Tokens of prompt and answer together, None where unknown."""
         return self._known_window
+
+    @cached_property
+    def _known_window(self) -> int | None:
+        # Not before it is asked for: the price list takes 0.35 s to load.
+        return known_window(self.model, self._around.memory.learned)
 
     async def complete(self, request: Request) -> Reply:
         """The answer of this model.
@@ -81,7 +92,7 @@ class ModelLane:
         """The request as this model gets it: its name, and what the settings say of it."""
         own = self.model.config
         shares = bool(request.common_schema) and self._caches(len(prefix_of(request)))
-        limit = self.model.capabilities.output_limit
+        limit = min(self.model.capabilities.output_limit or request.max_output_tokens, self._room(request))
         prepared = msgspec.structs.replace(
             request,
             model=self.model.model,
@@ -89,7 +100,7 @@ class ModelLane:
             temperature=request.temperature if own.temperature is None else own.temperature,
             structured_output=own.structured_output or "",
             reasoning_effort=own.reasoning_effort or request.reasoning_effort,
-            max_output_tokens=min(request.max_output_tokens, limit or request.max_output_tokens),
+            max_output_tokens=min(request.max_output_tokens, limit),
             timeout_s=self.model.endpoints[0].timeouts.total,
             key="",
         )
@@ -99,20 +110,27 @@ class ModelLane:
         key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
         return msgspec.structs.replace(prepared, key=key)
 
-    async def find_window(self) -> None:
-        """Ask a local endpoint for the model's window where nothing else tells it."""
-        if self._known_window is None and self.model.is_local:
-            provider = self._around.clients.get(self.model.spec, self.model.endpoints[0])
-            with contextlib.suppress(LlmError):
-                probed = await provider.probe(self.model.name)
-                self._known_window = probed.context_window if probed else None
-        if self._known_window:
-            self._learn(WINDOW, str(self._known_window))
+    def _room(self, request: Request) -> int:
+        """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
+        if self._known_window is None:
+            return request.max_output_tokens
+        left = self._known_window - int(self.estimate(request).input_tokens * SAFETY)
+        return left if left >= LEAST_OUTPUT_TOKENS else request.max_output_tokens
 
-    def stop(self) -> None:
-        """Let nothing pass any more that waits for its turn."""
-        for limiter in self._limiters:
-            limiter.stop()
+    async def find_window(self) -> None:
+        """Ask a local endpoint for the model's window, which may be another one than last time."""
+        if self.model.config.context_window or not self.model.is_local:
+            return
+        with contextlib.suppress(LlmError):
+            probed = await self._around.clients.get(self.model.spec, self.model.endpoints[0]).probe(self.model.name)
+            if probed and probed.context_window:
+                self._known_window = probed.context_window
+                self._learn(WINDOW, str(probed.context_window))
+
+    async def abandon(self) -> None:
+        """End what is under way."""
+        if self._flights is not None:
+            await self._flights.abandon()
 
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good."""
@@ -141,15 +159,15 @@ class ModelLane:
     def _stack(self) -> Completer:
         around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
-        stack: Completer = Retry(
-            Rotation(endpoints, around.clock), around.retry, around.sleep, is_stopped=around.stopping.is_set
-        )
+        pauses_s = [partial(getattr, limiter, "pause_s") for limiter in endpoints]
+        stack: Completer = Rotation(endpoints, around.clock, pauses_s)
+        stack = Retry(stack, around.retry, around.sleep, stopping=around.stopping)
         stack = PrefixFirst(stack, self._caches)
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
             provider = around.clients.get(self.model.spec, self.model.endpoints[0])
             stack = FirstCounted(stack, provider, around.calibration)
-        stack = SingleFlight(stack)
+        stack = self._flights = SingleFlight(stack)
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
             stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
@@ -160,13 +178,16 @@ class ModelLane:
         capabilities = self.model.capabilities
         is_long = prefix_characters >= capabilities.prompt_cache_minimum * CHARACTERS_PER_TOKEN
         is_on = capabilities.prompt_cache != "none" and self._around.prompt_cache != "off"
-        return is_on and is_long and not self.model.is_local
+        # Other servers behind a provider's name are other servers.
+        urls = {endpoint.base_url for endpoint in self.model.endpoints}
+        is_theirs = urls == {self.model.spec.base_url} or not self.model.spec.base_url
+        return is_on and is_long and is_theirs and not self.model.is_local
 
-    def _endpoint_stack(self, endpoint: Endpoint) -> Completer:
+    def _endpoint_stack(self, endpoint: Endpoint) -> Limiter:
         around = self._around
         provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
-        if endpoint.is_local and endpoint.timeouts == Timeouts():
-            provider = PatientStart(provider)
+        if endpoint.is_local and endpoint.timeouts.total == Timeouts().total:
+            provider = PatientStart(provider, around.clock)
         ledger = Ledger(
             Logged(provider, endpoint.shown, (endpoint.api_key,)),
             pricing_of(self.model, endpoint),
@@ -178,22 +199,7 @@ class ModelLane:
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
         self._ledgers.append(ledger)
-        limits = endpoint.config.limits
-        shared = around.shared_limits if limits.shared else None
-        limiter = Limiter(
-            ledger,
-            endpoint.config.concurrency or around.concurrency,
-            limits=limits,
-            clock=around.clock,
-            sleep=around.sleep,
-            say=around.say,
-            name=endpoint.shown,
-            open_buckets=partial(shared.buckets, endpoint.account, limits=limits) if shared else None,
-            counting=self.model.spec.counting,
-            longest_pause_s=around.retry.retry_after_cap_s,
-        )
-        self._limiters.append(limiter)
-        return limiter
+        return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
 
 
 def known_window(model: ModelEndpoint, learned: Learned) -> int | None:
@@ -207,12 +213,12 @@ def known_window(model: ModelEndpoint, learned: Learned) -> int | None:
     )
 
 
-def lanes_of(models: Sequence[ModelEndpoint], around: Surroundings) -> dict[str, ModelLane]:
+def lanes_of(models: Sequence[ModelEndpoint], around: Surroundings, doors: Doors) -> dict[str, ModelLane]:
     """A lane for each model; models of the same endpoints share one circuit breaker."""
     breakers: dict[tuple[str, ...], Breaker] = {}
     lanes: dict[str, ModelLane] = {}
     for model in models:
         served_by = tuple(endpoint.fingerprint for endpoint in model.endpoints)
         breaker = breakers.setdefault(served_by, Breaker(around.clock))
-        lanes[model.model] = ModelLane(model, around, breaker)
+        lanes[model.model] = ModelLane(model, around, doors, breaker)
     return lanes

@@ -108,6 +108,11 @@ class Limiter:
             self._pauses.succeed()
         return reply
 
+    @property
+    def pause_s(self) -> float:
+        """Seconds until a pause ends that the server has asked for; 0 where there is none."""
+        return self._pauses.left_s
+
     def stop(self) -> None:
         """Send nothing more: what waits fails at once, what is under way ends."""
         self._is_stopped = True
@@ -201,7 +206,7 @@ class Limiter:
         pause_s = self._pauses.begin(error.retry_after_s, error.rate_limits, is_first=is_first)
         if error.is_rate_limit:
             line.buckets.refuse(reservation, error.rate_limits, pause_s, is_first=is_first)
-        if was_s <= WORTH_TELLING_S < pause_s:
+        if was_s <= WORTH_TELLING_S < pause_s and not self._pauses.is_closed:
             reason = "rate limit" if error.is_rate_limit else "overloaded"
             # The refused one waits, too.
             waiting = counted(self._waiting + 1)

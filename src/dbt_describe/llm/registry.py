@@ -43,6 +43,13 @@ def our_provider_names() -> tuple[str, ...]:
     return (*_OURS, *_ALIASES)
 
 
+def canonical_name(name: str) -> str:
+    """How a provider is written everywhere: lower-case, and by its own name where it has others."""
+    lower = name.lower()
+    same = [own for own, place in _OURS.items() if _ALIASES.get(lower) == place]
+    return same[0] if same else lower
+
+
 def find_spec(name: str) -> ProviderSpec:
     """The provider of that name; ours win over others of the same name.
 

@@ -19,7 +19,10 @@ from dbt_describe.errors import (
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.failures import BrokenOffError
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
-from dbt_describe.llm.routes import Routes
+from dbt_describe.llm.routes import AUTO, Routes
+
+ENOUGH_OUTPUT_TOKENS = 2_000
+"""Room for an answer, thoughts included, that a model must at least have beside the prompt."""
 
 
 class Lane(Completer, Protocol):
@@ -80,26 +83,29 @@ class Router:
         return self._chain(request)[0]
 
     async def _ask(self, model: str, request: Request) -> Reply:
-        lane = self._lanes[model]
+        lane, breaker = self._lanes[model], self._lanes[model].breaker
         if model in self._refused:
             raise self._refused[model]
-        if lane.breaker.is_open:
+        number = breaker.begin()
+        if number is None:
             raise LlmSettingsError(
-                f"{lane.breaker.failures} requests in a row have failed, so nothing more is asked. "
-                f"The last one: {lane.breaker.last_failure}"
+                f"{breaker.failures} requests in a row have failed, so nothing more is asked. "
+                f"The last one: {breaker.last_failure}"
             )
         try:
             reply = await lane.complete(request)
-        except (StoppedError, BudgetError, ContextOverflowError):
-            raise
-        except (LlmSettingsError, QuotaError) as error:
-            self._refused[model] = error
-            raise
         except LlmError as error:
-            lane.breaker.fail(str(error))
+            if isinstance(error, (LlmSettingsError, QuotaError)):
+                self._refused[model] = error
+            if type(error) is LlmError:
+                breaker.fail(number, str(error))
             raise
-        lane.breaker.succeed()
-        return msgspec.structs.replace(reply, answered_by=model)
+        else:
+            if not reply.from_cache:
+                breaker.succeed()
+            return msgspec.structs.replace(reply, answered_by=model)
+        finally:
+            breaker.release()
 
     def _chain(self, request: Request) -> Sequence[str]:
         """The models that may answer, the first choice first; those that the request surely exceeds come last."""
@@ -108,17 +114,21 @@ class Router:
                 raise LlmSettingsError(f"The settings name no model {request.model!r}.")
             return (request.model,)
         chain = self._routes.chain(request.purpose, request.input_tokens)
+        if AUTO in chain:
+            cheapest = sorted(self._routes.auto, key=lambda model: self._price(model, request))
+            spelled_out = (one for model in chain for one in (cheapest if model == AUTO else (model,)))
+            chain = tuple(dict.fromkeys(spelled_out))
         if len(chain) == 1:
             return chain
-        if self._routes.is_auto:
-            chain = tuple(sorted(chain, key=lambda model: self._price(model, request)))
         fitting = tuple(model for model in chain if self._fits(model, request))
         return fitting or chain
 
     def _fits(self, model: str, request: Request) -> bool:
         lane = self._lanes[model]
-        usage = lane.estimate(request)
-        return lane.window is None or usage.input_tokens + usage.output_tokens <= lane.window
+        if lane.window is None:
+            return True
+        # The answer may have less room than was asked for: most leave most of it unused.
+        return lane.estimate(request).input_tokens + min(request.max_output_tokens, ENOUGH_OUTPUT_TOKENS) <= lane.window
 
     def _price(self, model: str, request: Request) -> Decimal:
         price = self._lanes[model].price(self._lanes[model].estimate(request))
@@ -140,7 +150,9 @@ def _of_all(failures: Mapping[str, LlmError]) -> LlmError:
     said = " ".join(f"{model}: {error}" for model, error in failures.items())
     if all(isinstance(error, (LlmSettingsError, QuotaError)) for error in errors):
         return LlmSettingsError(f"None of the {len(errors)} models can be asked. {said}")
-    overflows = [error for error in errors if isinstance(error, ContextOverflowError)]
-    if overflows:
+    may_answer = [error for error in errors if not isinstance(error, (LlmSettingsError, QuotaError))]
+    overflows = [error for error in may_answer if isinstance(error, ContextOverflowError)]
+    # Asking for less helps only where that is what all of them want.
+    if len(overflows) == len(may_answer):
         return max(overflows, key=lambda error: error.limit_tokens)
     return LlmError(f"None of the {len(errors)} models has answered. {said}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.config import LlmConfig, ModelConfig, Texts
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
-from dbt_describe.llm.registry import find_spec, provider_names
+from dbt_describe.llm.registry import canonical_name, find_spec, provider_names
 from dbt_describe.llm.specs import Capabilities, ProviderSpec
 
 AUTO = "auto"
@@ -56,8 +56,8 @@ class Routes(msgspec.Struct, frozen=True):
     small: tuple[str, ...] = ()
     """The chain of small tasks."""
     small_max_input_tokens: int = 0
-    is_auto: bool = False
-    """Whether the default chain is ordered by price for each request."""
+    auto: tuple[str, ...] = ()
+    """What `auto` in a chain stands for: the cheapest of these that fits the request, then the others."""
 
     def chain(self, purpose: str, input_tokens: int) -> tuple[str, ...]:
         """The models for a request, in the order in which they are asked."""
@@ -81,14 +81,19 @@ def make_routes(config: LlmConfig, environ: Mapping[str, str]) -> Routes:
         for purpose, route in config.routes.items()
     }
     small = _chain(config, config.small_tasks.model, (config.model, *config.fallback)) if config.small_tasks else ()
-    named = dict.fromkeys(model for chain in (default, *by_purpose.values(), small) for model in chain)
-    models = _found(named, config, environ)
-    if config.offline:
-        models = {model: found for model, found in models.items() if found.is_local}
+    chains = (default, *by_purpose.values(), small)
+    listed = (
+        tuple(spelled_model(model, config) for model in config.models) if any(AUTO in chain for chain in chains) else ()
+    )
+    named = tuple(dict.fromkeys(model for chain in chains for model in chain if model != AUTO))
+    models = _found(named, listed, config, environ)
+    auto = tuple(model for model in listed if model in models)
 
     def reachable(chain: Sequence[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(model for model in chain if model in models))
+        return tuple(dict.fromkeys(model for model in chain if model in models or (model == AUTO and auto)))
 
+    if not reachable(default) and not config.offline:
+        raise LlmSettingsError("model: auto chooses among the models that are listed under models:, and none is.")
     if not reachable(default):
         raise LlmSettingsError(
             f"Offline, only models of this machine can be asked, and {config.model!r} isn't one. "
@@ -100,7 +105,7 @@ def make_routes(config: LlmConfig, environ: Mapping[str, str]) -> Routes:
         by_purpose={purpose: reachable(chain) or reachable(default) for purpose, chain in by_purpose.items()},
         small=reachable(small),
         small_max_input_tokens=config.small_tasks.max_input_tokens if config.small_tasks else 0,
-        is_auto=config.model == AUTO,
+        auto=auto,
     )
 
 
@@ -110,9 +115,9 @@ def find_model(model: str, config: LlmConfig, environ: Mapping[str, str]) -> Mod
     Raises:
         LlmSettingsError: no such provider or endpoint, no URL or key where one is needed.
     """
-    model = _spelled(model, config)
+    model = spelled_model(model, config)
     spec, endpoints = find_endpoints(model.partition("/")[0], config, environ)
-    own = {_spelled(name, config): own for name, own in config.models.items()}
+    own = {spelled_model(name, config): own for name, own in config.models.items()}
     return ModelEndpoint(model, spec, endpoints, own.get(model, ModelConfig()))
 
 
@@ -139,9 +144,10 @@ def find_endpoints(
         advice = f"set {spec.url_variables[0]} or " if spec.url_variables else ""
         raise LlmSettingsError(f"Where is {spec.title}? For {prefix}/…, {advice}give endpoints.{prefix}.base_url.")
     # A provider's key isn't sent to another host unless the settings say so.
-    is_elsewhere = bool(spec.base_url and configured and _texts(configured.base_url))
+    is_elsewhere = bool(spec.base_url) and any(url.rstrip("/") != spec.base_url for url in _texts(own.base_url))
     keys = _texts(own.api_key) or (() if is_elsewhere else _first(environ, spec.key_variables))
-    variable = spec.key_variables[0] if spec.key_variables and not is_elsewhere else f"endpoints.{prefix}.api_key"
+    is_set_here = is_elsewhere or bool(_texts(own.api_key)) or not spec.key_variables
+    variable = f"endpoints.{prefix}.api_key" if is_set_here else spec.key_variables[0]
     if spec.needs_key and not keys and not config.plans_only and (not spec.base_url or spec.base_url in urls):
         raise LlmSettingsError(f"{spec.title} needs a key for {prefix}/…: set {variable}.")
     if any(not key.strip().isascii() or len(key.split()) != 1 for key in keys):
@@ -160,36 +166,42 @@ def find_endpoints(
     )
 
 
-def _found(named: Iterable[str], config: LlmConfig, environ: Mapping[str, str]) -> dict[str, ModelEndpoint]:
-    """The models; `auto` chooses among those that can be asked, where there is any.
+def _found(
+    named: Sequence[str], listed: Sequence[str], config: LlmConfig, environ: Mapping[str, str]
+) -> dict[str, ModelEndpoint]:
+    """The models by name; offline, those of this machine.
 
     Raises:
-        LlmSettingsError: one can't be reached with what is set; with `auto`, none can.
+        LlmSettingsError: one that is named can't be reached with what is set; of the listed ones, none can.
     """
     models: dict[str, ModelEndpoint] = {}
     problem: LlmSettingsError | None = None
-    for model in named:
+    for model in dict.fromkeys((*named, *listed)):
+        # Where it is can be told without its key, which a model that isn't asked doesn't need.
+        is_left_out = config.offline and not find_model(model, _planned(config), environ).is_local
+        if is_left_out:
+            continue
         try:
             models[model] = find_model(model, config, environ)
         except LlmSettingsError as error:
-            if config.model != AUTO:
+            if model in named:
                 raise
             problem = error
-    if problem is not None and not models:
+    if problem is not None and not any(model in models for model in listed):
         raise problem
     return models
 
 
+def _planned(config: LlmConfig) -> LlmConfig:
+    return msgspec.structs.replace(config, plans_only=True)
+
+
 def _chain(config: LlmConfig, model: str, fallback: Sequence[str]) -> tuple[str, ...]:
-    """The models of a chain as written, `auto` spelled out."""
-    if model != AUTO:
-        return tuple(_spelled(name, config) for name in dict.fromkeys((model, *fallback)))
-    if not config.models:
-        raise LlmSettingsError("model: auto chooses among the models that are listed under models:, and none is.")
-    return tuple(_spelled(name, config) for name in dict.fromkeys((*config.models, *fallback)))
+    """The models of a chain as they are written everywhere; `auto` stays as it is."""
+    return tuple(dict.fromkeys(name if name == AUTO else spelled_model(name, config) for name in (model, *fallback)))
 
 
-def _spelled(model: str, config: LlmConfig) -> str:
+def spelled_model(model: str, config: LlmConfig) -> str:
     """A model as it is written everywhere: names of providers are lower-case, names of endpoints as in the settings.
 
     Raises:
@@ -202,7 +214,7 @@ def _spelled(model: str, config: LlmConfig) -> str:
             f"The model {model!r} names no provider: write it as provider/NAME, "
             f"e.g. openai/{'NAME' if slash else model.strip() or 'NAME'} (known: {known})."
         )
-    return f"{prefix if prefix in config.endpoints else prefix.lower()}/{name.strip()}"
+    return f"{prefix if prefix in config.endpoints else canonical_name(prefix)}/{name.strip()}"
 
 
 def _texts(value: Texts) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from dbt_describe.errors import LlmError
 from dbt_describe.llm.messages import Completer, Reply, Request
 
 LOADING_S = 600.0
@@ -20,8 +21,9 @@ class PatientStart:
     A server that gives none in all that time isn't waited for as long again.
     """
 
-    def __init__(self, inner: Completer, loading_s: float = LOADING_S) -> None:
+    def __init__(self, inner: Completer, clock: Callable[[], float], loading_s: float = LOADING_S) -> None:
         self._inner = inner
+        self._clock = clock
         self._loading_s = loading_s
         self._is_loaded = False
 
@@ -30,17 +32,22 @@ class PatientStart:
         if self._is_loaded:
             return await self._inner.complete(request)
         patient = msgspec.structs.replace(request, timeout_s=max(request.timeout_s, self._loading_s))
+        began = self._clock()
         try:
-            return await self._inner.complete(patient)
-        finally:
-            self._is_loaded = True
+            reply = await self._inner.complete(patient)
+        except LlmError:
+            self._is_loaded = self._clock() - began >= patient.timeout_s
+            raise
+        self._is_loaded = True
+        return reply
 
 
 class PrefixFirst:
     """The layer that sends one request of those with a common prefix ahead.
 
     Providers find a prefix in their cache only once the first answer to it has begun: sent all at once, each request
-    would pay for writing it. Source: Anthropic's prompt caching guide, 2026-10.
+    would pay for writing it. The schema stands before the messages there, and belongs to the prefix.
+    Source: Anthropic's prompt caching guide, 2026-10.
 
     Args:
         pays: whether a prefix, given its characters, is worth that wait.
@@ -50,24 +57,28 @@ class PrefixFirst:
         self._inner = inner
         self._pays = pays
         self._first: dict[str, asyncio.Event] = {}
+        self._warm: set[str] = set()
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer, for all but the first of a prefix after the first one's."""
         prefix = prefix_of(request)
         if not prefix or not self._pays(len(prefix)):
             return await self._inner.complete(request)
-        key = hashlib.sha256(prefix.encode()).hexdigest()
-        if key in self._first:
+        key = hashlib.sha256(
+            prefix.encode(errors="surrogatepass") + msgspec.json.encode(request.schema, order="sorted")
+        ).hexdigest()
+        # When the first one fails, whoever wakes up first is the next to go ahead.
+        while key not in self._warm and key in self._first:
             await self._first[key].wait()
+        if key in self._warm:
             return await self._inner.complete(request)
         ended = self._first[key] = asyncio.Event()
         try:
-            return await self._inner.complete(request)
-        except BaseException:
-            # Whoever comes next is the first again.
-            self._first.pop(key, None)
-            raise
+            reply = await self._inner.complete(request)
+            self._warm.add(key)
+            return reply
         finally:
+            del self._first[key]
             ended.set()
 
 

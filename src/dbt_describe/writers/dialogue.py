@@ -156,6 +156,9 @@ class Dialogue:
             second = await self._complete(again)
             repaired = _settled(read_answer(_reply_text(second), _task(failing), subject), failing)
             self._llm_model.keep(again, second)
+        except (LlmSettingsError, QuotaError) as error:
+            self._account.failures.append(f"what wasn't accepted couldn't be asked again: {error}")
+            repaired = _settled(Reading(rejections=reading.rejections), failing)
         except (AnswerError, LlmError):
             repaired = _settled(Reading(rejections=reading.rejections), failing)
         return Reading(reading.drafts + repaired.drafts, reading.abstentions + repaired.abstentions)
