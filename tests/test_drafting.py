@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dbt_describe.drafting import Drafting
@@ -124,6 +125,15 @@ def test_after_a_stop_what_costs_nothing_is_still_written(shop: Project) -> None
     assert writer.asked == ["b"]
     assert (drafting.stopped_by, drafting.not_begun) == ("no money", 2)
     assert written(filing) == {"b.x", "c.x", "d.x"}
+
+
+def test_where_another_writer_goes_on_nothing_stops_and_why_is_told(shop: Project) -> None:
+    def go_on(task: Task, known: Descriptions) -> WriterResult:
+        return msgspec.structs.replace(describe_all(task, known), gone_on_without="no money")
+
+    drafting, writer, _ = run(shop, {"b": go_on})
+    assert sorted(writer.asked) == ["b", "c", "d"]
+    assert (drafting.stopped_by, drafting.not_begun, drafting.failures) == ("no money", 0, [])
 
 
 def test_columns_inherited_a_moment_ago_are_known_when_their_node_is_asked(shop: Project) -> None:

@@ -147,6 +147,37 @@ def test_rules_at_the_end_of_a_route_is_the_rules_writer(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "rules"),
+    [
+        ("fallback: [rules]\nroutes: {repair: {fallback: [openai/b]}}", True),
+        ("fallback: [openai/b]\nroutes: {repair: {fallback: [rules]}}", False),
+        ("fallback: [openai/b]\nroutes: {draft: {fallback: [rules]}}", True),
+        ("fallback: [rules]\nroutes: {draft: {fallback: [openai/b]}}", False),
+        ("fallback: [rules]\nroutes: {draft: {model: openai/b}}", True),
+    ],
+)
+def test_rules_write_what_the_chain_for_drafts_ends_in(make: Make, file: str, rules: bool) -> None:
+    assert make(f"model: openai/a\n{file}").llm.rules_fallback is rules
+
+
+@pytest.mark.parametrize(
+    ("file", "chain"),
+    [
+        ("model: openai/a\nroutes: {draft: {model: openai/c, fallback: [rules]}}", ("openai/c",)),
+        ("model: openai/a\nroutes: {draft: {fallback: [rules]}}", ("openai/a",)),
+        ("model: openai/a\nroutes: {draft: {fallback: [openai/c, rules]}}", ("openai/a", "openai/c")),
+        ("model: openai/a\nroutes: {draft: {model: openai/c}}", ("openai/c", "openai/b")),
+        ("model: auto\nmodels: {openai/d: {}}\nroutes: {draft: {fallback: [rules]}}", ("openai/d",)),
+    ],
+)
+def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(
+    make: Make, file: str, chain: tuple[str, ...]
+) -> None:
+    config = make(f"{file}\nfallback: [openai/b]").llm.config
+    assert make_routes(config, {"OPENAI_API_KEY": "sk-x"}).chain("draft", 0) == chain
+
+
+@pytest.mark.parametrize(
     ("file", "flags", "said"),
     [
         ("model: openai/a\nfallback: [rules, openai/b]", {}, "`rules` must be the last of fallback"),

@@ -33,7 +33,7 @@ __all__ = [
 
 
 def _day(row: Attempt | Avoided) -> str:
-    return datetime.datetime.fromtimestamp(row.at, datetime.UTC).strftime("%Y-%m-%d")
+    return datetime.datetime.fromtimestamp(row.at, datetime.UTC).astimezone().strftime("%Y-%m-%d")
 
 
 GROUPS: Mapping[str, Callable[[Attempt], str]] = {
@@ -47,7 +47,7 @@ GROUPS: Mapping[str, Callable[[Attempt], str]] = {
     "prompt": lambda attempt: attempt.prompt,
     "error": lambda attempt: attempt.error or attempt.status,
 }
-"""What usage can be told by: the name of the group → the group of an attempt. Days are those of UTC."""
+"""What usage can be told by: the name of the group → the group of an attempt. Days are this machine's, as budgets'."""
 _GROUPS_OF_AVOIDED: Mapping[str, Callable[[Avoided], str]] = {"run": lambda avoided: avoided.run, "day": _day}
 
 

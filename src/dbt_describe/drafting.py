@@ -40,7 +40,7 @@ class Drafting:
         self.spent = Spent()
         self.interrupted = False
         self.stopped_by = ""
-        """Why nothing more was asked: settings or an account that no request can succeed with."""
+        """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
@@ -86,8 +86,8 @@ class Drafting:
             result = await self._ask(task)
         except StoppedError:
             return
+        self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
         if result.stopped_by:
-            self.stopped_by = self.stopped_by or result.stopped_by
             self._stop_asking()
             if not result.failures:
                 return

@@ -57,7 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     dry_run: bool = False
     interrupted: bool = False
     stopped_by: str = ""
-    """Why nothing more was asked: no request could succeed."""
+    """Why no language model was asked any more: no request could succeed. The rules may have written the rest."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
 
@@ -73,12 +73,15 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> int:
-        """0 done (unknowns are reported, not failures), 2 nothing could be asked, 3 partial, 130 interrupted."""
+        """0 done (unknowns are reported, not failures), 2 nothing could be asked, 3 partial, 130 interrupted.
+
+        3, too, where the rules wrote what a model could not be asked any more.
+        """
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if self.stopped_by and not self.spent.calls and not self.spent.cached:
+        if self.stopped_by and self.not_begun and not self.spent.calls and not self.spent.cached:
             return EXIT_USAGE
-        return EXIT_PARTIAL if self.failures or self.not_begun else EXIT_OK
+        return EXIT_PARTIAL if self.failures or self.not_begun or self.stopped_by else EXIT_OK
 
 
 class NodeEstimate(msgspec.Struct, frozen=True):

@@ -52,6 +52,27 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
     assert report.exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("spent", "not_begun", "code"), [(Spent(2), 0, 3), (Spent(), 0, 3), (Spent(2), 1, 3), (Spent(), 1, 2)]
+)
+def test_a_run_whose_model_couldnt_be_asked_to_the_end_says_so_and_isnt_done(
+    spent: Spent, not_begun: int, code: int
+) -> None:
+    report = Report(
+        writer="gpt, then rules",
+        nodes=1,
+        described_before=0,
+        missing=2,
+        drafts=DRAFTS,
+        files=(FILE,),
+        spent=spent,
+        stopped_by="The budget is reached.",
+        not_begun=not_begun,
+    )
+    assert "Stopped asking: The budget is reached." in render_report(report).splitlines()
+    assert report.exit_code == code
+
+
 def test_a_dry_run_begins_with_the_diff() -> None:
     report = Report(writer="rules", nodes=1, described_before=0, missing=2, drafts=DRAFTS, files=(FILE,), dry_run=True)
     assert render_report(report).splitlines()[:7] == [

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
@@ -220,6 +221,18 @@ def test_json_tells_everything_and_what_isnt_known_as_null() -> None:
 def test_it_sums_over_whatever_is_asked_for(by: str, groups: list[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(shown("--by", by, "--csv"))))
     assert [row[by] for row in rows] == groups
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone can't be set here")
+def test_days_are_those_of_this_machine(store: UsageLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC-13")
+    time.tzset()
+    try:
+        store.record(attempt(at=NOON))
+        assert json.loads(shown("--by", "day", "--json"))[0]["day"] == "2026-11-17"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.usefixtures("filled")

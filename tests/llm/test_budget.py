@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError
+from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError, StoreError
 from dbt_describe.llm import config
-from dbt_describe.llm.budget import Amount, Budget, Spending, amount_of, began, check_prices
+from dbt_describe.llm.bounds import Amount
+from dbt_describe.llm.budget import Budget, Spending, amount_of, began, check_prices
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import TransientError
-from dbt_describe.llm.gateway import open_gateway
+from dbt_describe.llm.gateway import Gateway, open_gateway
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
-from dbt_describe.llm.surroundings import Memory
-from dbt_describe.llm.usage import Spent
+from dbt_describe.llm.surroundings import Memory, open_memory, open_spending
+from dbt_describe.llm.usage import Spent, UsageLog
 from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
 MONDAY = datetime.date(2026, 11, 16)
@@ -112,13 +113,92 @@ def test_tokens_are_limited_like_money() -> None:
 def test_what_the_day_had_before_counts_and_the_next_day_begins_anew() -> None:
     days = [MONDAY]
     spending = Spending(
-        limits(max_cost_per_day=Decimal(10), max_tokens_per_day=5000), Spent(Decimal(9), 900), today=lambda: days[-1]
+        limits(max_cost_per_day=Decimal(10), max_tokens_per_day=5000),
+        lambda since: Spent(Decimal(9), 900) if since == began(MONDAY) else Spent(),
+        today=lambda: days[-1],
     )
     (refused,) = asyncio.run(outcomes(budget(spending), asked()))
     assert str(refused).startswith("Today's budget is reached, so nothing more is asked: $9.00 of $10.00")
     assert str(refused).endswith("go on tomorrow, or raise budget.max_cost_per_day.")
     days.append(MONDAY + datetime.timedelta(days=1))
     assert isinstance(asyncio.run(budget(spending).complete(asked())), Reply)
+
+
+def test_what_runs_at_the_same_time_spend_counts_and_is_read_once_a_second_at_most() -> None:
+    reads: list[float] = []
+    seconds = [0.0]
+
+    def others(since: float) -> Spent:
+        reads.append(since)
+        return Spent(Decimal(4 * len(reads)), 0)
+
+    spending = Spending(limits(max_cost_per_day=Decimal(10)), others, today=lambda: MONDAY, clock=lambda: seconds[-1])
+    layer = budget(spending)
+    first = asyncio.run(_one_by_one(layer, asked(), asked()))
+    seconds.append(1.0)
+    then = asyncio.run(_one_by_one(layer, asked()))
+    assert [type(one) for one in (*first, *then)] == [Reply, Reply, BudgetError]
+    assert "$10.40 of $10.00 are spent" in str(then[0])
+    assert reads == [began(MONDAY)] * 2
+
+
+def test_what_others_spend_is_taken_from_the_last_reading_where_it_cant_be_read_now() -> None:
+    def others(since: float) -> Spent:
+        raise StoreError("locked")
+
+    spending = Spending(limits(max_cost_per_day=Decimal(10)), others)
+    assert isinstance(asyncio.run(budget(spending).complete(asked())), Reply)
+
+
+def test_without_a_limit_for_the_day_nobody_asks_what_others_spend() -> None:
+    def others(since: float) -> Spent:
+        raise AssertionError
+
+    asyncio.run(budget(Spending(limits(max_cost=Decimal(10)), others)).complete(asked()))
+
+
+def test_two_runs_side_by_side_share_the_limit_of_the_day(tmp_path: Path) -> None:
+    async def ask() -> list[Reply | BaseException]:
+        said: list[str] = []
+        found: list[Reply | BaseException] = []
+        for run in ("r1", "r2"):
+            memory = Memory(usage=UsageLog(tmp_path), run=run)
+            spending = open_spending(limits(max_tokens_per_day=300), memory, said.append)
+            gateways.append(gateway_of(FakeCompleter(priced_reply()), spending=spending, memory=memory))
+        for gateway in (*gateways, gateways[1]):
+            found += await outcomes(gateway, asked())
+        return found
+
+    gateways: list[Gateway] = []
+    assert [type(one) for one in asyncio.run(ask())] == [Reply, Reply, BudgetError]
+
+
+@pytest.mark.parametrize("field", ["max_cost_per_day", "max_tokens_per_day"])
+def test_a_limit_for_the_day_needs_to_know_what_others_spend(field: str, tmp_path: Path) -> None:
+    with pytest.raises(LlmSettingsError, match=f"isn't recorded, so that budget.{field} can't be kept. Make its"):
+        open_spending(limits(**{field: 5}), Memory(), print)
+    (tmp_path / "usage.db").write_text("no database at all", encoding="utf-8")
+    said: list[str] = []
+    memory = open_memory(tmp_path, "r1", warn=said.append)
+    with pytest.raises(LlmSettingsError, match="can't be kept"):
+        open_spending(limits(**{field: 5}), memory, print)
+    memory.close()
+
+
+def test_one_file_that_cant_be_used_doesnt_cost_the_others(tmp_path: Path) -> None:
+    (tmp_path / "usage.db").write_text("no database at all", encoding="utf-8")
+    said: list[str] = []
+    memory = open_memory(tmp_path, "r1", warn=said.append)
+    memory.learned.learn("kind", "host", "tiny", "value")
+    assert (memory.answers is not None, memory.usage, memory.learned.recall("kind", "host", "tiny")) == (
+        True,
+        None,
+        "value",
+    )
+    memory.close()
+    (line,) = said
+    assert line.startswith("What this run uses isn't recorded: ")
+    assert "usage.db" in line
 
 
 def test_three_quarters_are_announced_once_for_each_limit() -> None:
@@ -181,9 +261,65 @@ def test_a_request_that_fits_once_others_have_ended_waits_for_them() -> None:
 def test_an_answer_is_expected_to_be_as_long_as_those_before() -> None:
     spending = Spending(limits(max_tokens=1_000))
     layer = budget(spending, FakeCompleter(priced_reply(100, 10)), Cents(None))
-    # Taken for 100 + 500 at first, 100 + 10 afterwards: the fifth wouldn't pass at 600.
+    # Expected to take 100 + 500 at first, 100 + 10 afterwards: the fifth wouldn't pass at 600.
     done = asyncio.run(_one_by_one(layer, *(asked(max_output_tokens=4096) for _ in range(9))))
     assert [type(one) for one in done] == [Reply] * 9
+
+
+class Long:
+    """Answers of a length, which take a while; counts how many are under way at most."""
+
+    def __init__(self, *lengths: int) -> None:
+        self._lengths = list(lengths)
+        self.sent = self.under_way = self.most_under_way = 0
+
+    async def complete(self, request: Request) -> Reply:
+        self.sent += 1
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return priced_reply(100, self._lengths.pop(0) if len(self._lengths) > 1 else self._lengths[0])
+
+
+def test_before_lengths_are_known_no_more_are_asked_at_once_than_may_be_as_long_as_they_can() -> None:
+    inner = Long(4000)
+    spending = Spending(limits(max_tokens=10_000))
+    done = asyncio.run(outcomes(budget(spending, inner), *(asked(max_output_tokens=4000) for _ in range(16))))
+    assert inner.most_under_way == 2
+    # Two whole ones, and none after them: 4,100 were expected of the third, and 1,800 were left.
+    assert [type(one) for one in done] == [Reply] * 2 + [BudgetError] * 14
+    assert spending.spent.tokens == 8200
+
+
+def test_one_alone_may_surprise_and_no_other_beside_it() -> None:
+    inner = Long(10, 4000)
+    spending = Spending(limits(max_tokens=1_000))
+    done = asyncio.run(outcomes(budget(spending, inner), *(asked(max_output_tokens=4000) for _ in range(16))))
+    assert inner.most_under_way == 1
+    assert [type(one) for one in done] == [Reply] * 2 + [BudgetError] * 14
+
+
+def test_once_lengths_are_known_as_many_are_asked_at_once_as_fit() -> None:
+    async def ask() -> list[Reply | BaseException]:
+        await _one_by_one(layer, *(asked(max_output_tokens=4000) for _ in range(5)))
+        inner.most_under_way = 0
+        return await outcomes(layer, *(asked(max_output_tokens=4000) for _ in range(20)))
+
+    inner = Long(8, 12, 8, 12, 10)
+    spending = Spending(limits(max_tokens=1_800))
+    layer = budget(spending, inner)
+    # 550 are spent by the first five. Of each other 100 + 10 + twice 1.8 are kept free, 114, of 1,250.
+    assert [type(one) for one in asyncio.run(ask())] == [Reply] * 11 + [BudgetError] * 9
+    assert inner.most_under_way == 10
+
+
+def test_an_answer_that_doesnt_tell_what_it_took_is_taken_for_all_that_was_kept_free_for_it() -> None:
+    spending = Spending(limits(max_cost=Decimal(3)))
+    silent = reply(usage=Usage(), has_usage=False)
+    done = asyncio.run(_one_by_one(budget(spending, FakeCompleter(silent)), asked(), asked(), asked()))
+    assert [type(one) for one in done] == [Reply, Reply, BudgetError]
+    assert spending.spent == Amount(Decimal("2.40"), 240)
 
 
 def test_a_reply_without_a_price_is_counted_by_the_models() -> None:
@@ -223,8 +359,8 @@ def test_many_at_once_overspend_by_no_more_than_their_estimates_were_wrong(seed:
     done = asyncio.run(ask())
     answers = [one for one in done if isinstance(one, Reply)]
     assert spending.spent == sum((amount_of(one.usage, one.cost_usd) for one in answers), Amount())
-    # Estimates are 10 tokens too low at most, and only as many are wrong at once as were under way.
-    assert spending.spent.cost_usd <= limit + inner.most_under_way * Decimal("0.10")
+    # Estimates are 10 + 20 tokens too low at most, and only as many are wrong at once as were under way.
+    assert spending.spent.cost_usd <= limit + inner.most_under_way * Decimal("0.30")
     refused = [one for one in done if isinstance(one, BudgetError)]
     # Refused only where the next one would really not have fitted.
     assert not refused or spending.spent.cost_usd + Decimal("1.20") > limit

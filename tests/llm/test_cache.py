@@ -14,9 +14,13 @@ import pytest
 
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import AnswerCache, request_key
-from dbt_describe.llm.config import Prices
+from dbt_describe.llm.config import EndpointConfig, Prices
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
+from dbt_describe.llm.providers.groq import GroqConfig
+from dbt_describe.llm.providers.ollama import OllamaConfig
+from dbt_describe.llm.providers.openai import OpenAIConfig
+from dbt_describe.llm.specs import Capabilities, ProviderSpec
 from dbt_describe.llm.sums import summed
 from dbt_describe.llm.surroundings import Memory
 from dbt_describe.llm.usage import Attempt, UsageLog
@@ -93,6 +97,60 @@ def test_what_decides_nothing_isnt_in_the_key() -> None:
     assert request_key(question(), "other/v1") != request_key(question(), "host/v1")
     one = request_key(question(schema={"a": 1, "b": 2}), "")
     assert one == request_key(question(schema={"b": 2, "a": 1}), "")
+
+
+@pytest.mark.parametrize(
+    ("own", "is_decisive"),
+    [
+        (OllamaConfig(think=True), True),
+        (OllamaConfig(num_ctx=4096), True),
+        (OpenAIConfig(extra_body={"top_p": 0.1}), True),
+        (GroqConfig(reasoning_format="parsed"), True),
+        (OllamaConfig(keep_alive="1h"), False),
+        (OpenAIConfig(service_tier="flex"), False),
+        (
+            EndpointConfig(base_url="https://other/v1", api_key="k", headers={"x": "y"}, concurrency=1, local=True),
+            False,
+        ),
+    ],
+)
+def test_settings_of_an_endpoint_that_change_its_answers_ask_anew(
+    own: EndpointConfig, is_decisive: bool, tmp_path: Path
+) -> None:
+    fake = FakeCompleter(reply())
+    usual = model_of(fake)
+    for config in (EndpointConfig(), own):
+        endpoint = msgspec.structs.replace(usual.endpoints[0], config=config)
+        model = msgspec.structs.replace(usual, endpoints=(endpoint,))
+        asyncio.run(ask_and_keep(gateway_of(fake, model, memory=Memory(AnswerCache(tmp_path))), question()))
+    assert len(fake.requests) == 1 + is_decisive
+
+
+def test_a_shape_that_is_asked_for_less_strictly_is_asked_anew(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply())
+    for level in (None, "prompt"):
+        model = model_of(fake, structured_output=level)
+        asyncio.run(ask_and_keep(gateway_of(fake, model, memory=Memory(AnswerCache(tmp_path))), question()))
+    assert len(fake.requests) == 2
+
+
+def test_without_a_prompt_cache_kept_answers_are_found_all_the_same(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply())
+    prefix = Message("system", "Long. " * 2000, ends_prefix=True)
+    request = question(messages=(prefix, Message("user", "Why?")), schema={"a": 1}, common_schema={"b": 2})
+    caching = msgspec.structs.replace(
+        model_of(fake),
+        spec=ProviderSpec(
+            name="openai",
+            title="Fake",
+            open=lambda endpoint, learned: fake,
+            assumed=lambda _: Capabilities(prompt_cache="automatic"),
+        ),
+    )
+    for prompt_cache in ("5m", "off"):
+        memory = Memory(AnswerCache(tmp_path))
+        asyncio.run(ask_and_keep(gateway_of(fake, caching, memory=memory, prompt_cache=prompt_cache), request))
+    assert [sent.schema for sent in fake.requests] == [{"b": 2}]
 
 
 def test_equal_requests_under_way_share_one_answer_and_one_bill(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def test_what_settings_say_wins_over_the_price_list_and_says_so() -> None:
     assert (listed.window_source, listed.price_source.split()[0]) == ("genai-prices", "genai-prices")
 
 
+def test_prices_are_those_of_requests_of_a_usual_length() -> None:
+    # Above 200,000 tokens it costs twice as much (2026-11).
+    (facts,) = inspect(LlmConfig(model="gemini/gemini-2.5-pro"), GEMINI_API_KEY="k")
+    assert (facts.input_usd, facts.output_usd) == (Decimal("1.25"), Decimal(10))
+
+
 def test_what_an_endpoint_turned_out_to_be_like_is_told() -> None:
     learned = Forgetful()
     learned.learn(WINDOW, "localhost:1/v1", "tiny", "4096")

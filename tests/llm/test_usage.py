@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,69 @@ def test_a_failed_attempt_was_answered_by_nobody_and_costs_what_it_was_billed_fo
     assert (row.input_tokens, row.output_tokens, row.cost_usd) == (1000, 10, Decimal("0.0102"))
 
 
+def test_an_answer_that_doesnt_tell_what_it_took_has_no_known_cost_and_teaches_nothing(tmp_path: Path) -> None:
+    seen: list[Reply] = []
+    log = UsageLog(tmp_path)
+    silent = reply(usage=Usage(), has_usage=False)
+    ledger = Ledger(FakeCompleter(silent), PRICING, log, observe=lambda _, answer: seen.append(answer))
+    assert asyncio.run(ledger.complete(question())).cost_usd is None
+    (row,) = log.attempts()
+    assert (row.cost_usd, row.input_cost_usd, row.prompt_cache_saved_usd, row.input_tokens) == (None, None, None, 0)
+    assert seen == []
+    assert summed("all", [row]).unpriced == 1
+    assert log.spent_since(0.0, "r1").unpriced == 1
+
+
+def test_on_this_machine_even_what_isnt_told_costs_nothing() -> None:
+    ledger = Ledger(FakeCompleter(reply(usage=Usage(), has_usage=False)), Pricing("tiny", "", is_local=True))
+    assert asyncio.run(ledger.complete(question())).cost_usd == 0
+
+
+def test_the_tier_that_served_an_answer_decides_its_price(tmp_path: Path) -> None:
+    log = UsageLog(tmp_path)
+    flex = Pricing("gpt-6-luna", "https://api.openai.com/v1", service_tier="flex")
+    usage_ = Usage(100_000, 1000, cached_input_tokens=50_000)
+
+    def row(pricing: Pricing, tier: str) -> Attempt:
+        asyncio.run(Ledger(FakeCompleter(reply(usage=usage_, service_tier=tier)), pricing, log).complete(question()))
+        return list(log.attempts())[-1]
+
+    usual = row(msgspec.structs.replace(flex, service_tier=""), "")
+    for served in (row(flex, ""), row(flex, "flex"), row(msgspec.structs.replace(flex, service_tier=""), "flex")):
+        assert usual.cost_usd
+        assert usual.input_cost_usd
+        assert usual.prompt_cache_saved_usd
+        assert served.cost_usd == usual.cost_usd / 2
+        assert served.input_cost_usd == usual.input_cost_usd / 2
+        assert served.prompt_cache_saved_usd == usual.prompt_cache_saved_usd / 2
+    assert row(flex, "default").cost_usd == usual.cost_usd
+
+
+def test_a_request_that_nobody_waits_for_any_more_leaves_a_row(tmp_path: Path) -> None:
+    class Hanging:
+        async def complete(self, request: Request) -> Reply:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def abandon() -> None:
+        under_way = asyncio.ensure_future(Ledger(Hanging(), PRICING, log).complete(question()))
+        await asyncio.sleep(0)
+        under_way.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await under_way
+
+    log = UsageLog(tmp_path)
+    asyncio.run(abandon())
+    (row,) = log.attempts()
+    assert (row.status, row.error, row.answered_by, row.cost_usd, row.input_tokens) == (
+        "failed",
+        "cancelled",
+        "",
+        None,
+        0,
+    )
+
+
 def test_an_answer_of_a_batch_has_the_batchs_name_and_price(tmp_path: Path) -> None:
     log = UsageLog(tmp_path)
     ledger = Ledger(FakeCompleter(reply()), Pricing("gpt-6-luna", "https://api.openai.com/v1"), log)
@@ -196,8 +260,10 @@ def test_what_a_day_has_spent_is_the_sum_of_what_was_sent(tmp_path: Path) -> Non
     log.record(attempt(at=3.0, cost_usd=None))
     log.record(attempt(at=3.0, status="cached"))
     log.record(attempt(at=4.0, status="failed", input_tokens=0, output_tokens=0, cost_usd=None))
-    assert log.spent_since(2.0) == Spent(Decimal("0.03"), 240, 1)
-    assert log.spent_since(9.0) == Spent()
+    log.record(attempt(at=5.0, run="r2", cost_usd=Decimal(7)))
+    assert log.spent_since(2.0, "r2") == Spent(Decimal("0.03"), 240, 1)
+    assert log.spent_since(2.0, "r1") == Spent(Decimal(7), 120)
+    assert log.spent_since(9.0, "r2") == Spent()
 
 
 def test_a_sum_tells_attempts_answers_and_what_was_saved_apart() -> None:

@@ -85,6 +85,7 @@ def test_once_the_first_cannot_be_asked_any_more_the_last_goes_on_alone() -> Non
     writer = FallbackWriter(first, last, said.append)
     results = [write(writer) for _ in range(2)]
     assert [(result.stopped_by, result.failures, len(result.drafts)) for result in results] == [("", (), 1)] * 2
+    assert [result.gone_on_without for result in results] == ["no key", ""]
     assert said == ["From here on, rules alone: no key"]
 
 

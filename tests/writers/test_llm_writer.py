@@ -12,7 +12,7 @@ import pytest
 
 from dbt_describe.errors import BudgetError, ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
-from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
@@ -396,3 +396,17 @@ def test_a_local_model_is_estimated_to_cost_nothing() -> None:
 
 def test_a_task_that_fits_no_prompt_is_estimated_as_nothing() -> None:
     assert writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN) == WriterResult()
+
+
+def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> None:
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), store_dir=tmp_path)
+    with pytest.raises(LlmSettingsError, match="needs a key") as raised:
+        open_llm_writer(settings)
+    # SQLite takes its journal away with the last connection; the error would keep one alive.
+    assert raised.value.__traceback__ is not None
+    assert {path.name for path in tmp_path.iterdir()} == {"answers.db", "usage.db", "learned.db"}
+
+
+def test_a_plan_needs_no_record_of_the_day() -> None:
+    config = LlmConfig(model="openai/gpt-6-luna", budget=Budget(max_tokens_per_day=5))
+    assert open_llm_writer(LlmSettings(config), asks=False).name == "openai/gpt-6-luna"

@@ -167,10 +167,22 @@ def _without_rules(config: LlmConfig) -> Merged:
         raise SettingsError("`rules` can't be the model of a route or of small_tasks; it can end a fallback.")
     if chain[0] == RULES:
         return Merged(msgspec.structs.replace(config, model="", fallback=()), rules_fallback=True)
-    ends = [models[-1] == RULES for models in (chain, *routes.values())]
-    kept = {name: RouteConfig(models[0], _without(models[1:])) for name, models in routes.items()}
+    # Only what can't be drafted is left to the rules; what can't be repaired or reviewed is no gap.
+    drafts = routes.get("draft", ())
+    ends = drafts[-1] if len(drafts) > 1 else chain[-1]
+    kept = {name: _route(models, config) for name, models in routes.items()}
     replaced = msgspec.structs.replace(config, model=chain[0], fallback=_without(chain[1:]), routes=kept)
-    return Merged(replaced, rules_fallback=any(ends))
+    return Merged(replaced, rules_fallback=ends == RULES)
+
+
+def _route(models: tuple[str, ...], config: LlmConfig) -> RouteConfig:
+    """A route without `rules`; where these alone were its fallback, no model is: an empty one is that of all others."""
+    if models[1:] != (RULES,):
+        return RouteConfig(models[0], _without(models[1:]))
+    first = models[0] or config.model.strip()
+    # A model that falls back to itself falls back to none.
+    itself = next(iter(config.models), "") if first == AUTO else first
+    return RouteConfig(models[0], (itself,) if itself else ())
 
 
 def _without(models: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
-import math
+import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.errors import BudgetError, LlmSettingsError
+from dbt_describe.errors import BudgetError, LlmSettingsError, StoreError
+from dbt_describe.llm.bounds import Amount, Limit, bounds_of
 from dbt_describe.llm.calibration import roughly_counted
 from dbt_describe.llm.config import Budget as Limits
+from dbt_describe.llm.lengths import AnswerLengths
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.prices import Priced
 from dbt_describe.llm.usage import Spent
 
-FIRST_OUTPUT_TOKENS = 500
-"""What an answer is taken for before there was one."""
+_OTHERS_EVERY_S = 1.0
+"""How long what other runs have spent is taken for known."""
 _ANNOUNCED_SHARE = Decimal("0.75")
 
 
@@ -27,32 +30,11 @@ def today_here() -> datetime.date:
     return datetime.datetime.now(datetime.UTC).astimezone().date()
 
 
-class Amount(msgspec.Struct, frozen=True):
-    """What one request takes, or is expected to."""
+class Estimate(msgspec.Struct, frozen=True):
+    """What a request is expected to take, and the most that it may well take."""
 
-    cost_usd: Decimal = Decimal(0)
-    tokens: int = 0
-
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
-
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.cost_usd - other.cost_usd, self.tokens - other.tokens)
-
-
-class _Limit(msgspec.Struct, frozen=True):
-    """One bound, and how people call it. Money and tokens are both numbers here."""
-
-    most: Decimal
-    of: Callable[[Amount], Decimal]
-    shown: Callable[[Decimal], str]
-    flag: str
-    """What it is set by."""
-    is_daily: bool
-
-    @property
-    def whose(self) -> str:
-        return "today's budget" if self.is_daily else "the budget"
+    expected: Amount
+    most: Amount
 
 
 class Spending:
@@ -61,9 +43,11 @@ class Spending:
     `limits_cost` says whether one of them is in dollars.
 
     Args:
-        before: what was spent today, before this run: `UsageLog.spent_since(began(today_here()))`.
+        others: what other runs have spent from a Unix time on; asked again while this one lasts, as they may run at the
+            same time.
         say: told once for each limit when three quarters of it are spent.
         today: the day here. When it changes, the day's limits begin anew.
+        clock: seconds.
     """
 
     @property
@@ -74,17 +58,22 @@ class Spending:
     def __init__(
         self,
         limits: Limits,
-        before: Spent | None = None,
+        others: Callable[[float], Spent] = lambda _: Spent(),
         say: Callable[[str], None] = lambda _: None,
         today: Callable[[], datetime.date] = today_here,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits_cost = limits.max_cost is not None or limits.max_cost_per_day is not None
-        self._limits = _listed(limits)
+        self._limits = bounds_of(limits)
         self._say = say
         self._today = today
+        self._clock = clock
         self._day = today()
         self._of_run = Amount()
-        self._of_day = Amount(before.cost_usd, before.tokens) if before else Amount()
+        self._of_day = Amount()
+        self._read_others = others
+        self._of_others = Amount()
+        self._others_read_at: float | None = None
         self._reserved = Amount()
         self._announced: set[str] = set()
         self._refusals: dict[str, str] = {}
@@ -95,29 +84,36 @@ class Spending:
         """What this run has spent so far, as far as prices are known."""
         return self._of_run
 
-    async def reserve(self, expected: Amount) -> None:
-        """Keep this much free for one request; `settle` or `release` has to follow.
+    async def reserve(self, estimate: Callable[[], Estimate]) -> Amount:
+        """Keep free for one request the most that it may well take, and return that: `settle` or `release` follows.
 
-        Where it fits only if others under way turn out cheaper than expected, it waits for them.
+        Where that doesn't fit beside others, it waits for them to end: in what is then left, it may go as soon as what
+        is expected of it fits. So no more than one request at a time can take more than there is. Whenever another has
+        ended, `estimate` is asked anew.
 
         Raises:
-            BudgetError: it doesn't fit into what is left, or a limit that concerns it was reached before.
+            BudgetError: what is expected doesn't fit into what is left, or a limit that concerns it was reached before.
         """
-        while self._is_over(expected, self._reserved):
-            limit = self._is_over(expected, Amount())
+        self._look_at_others()
+        while self._is_over((now := estimate()).most, self._reserved):
+            limit = self._is_over(now.expected, Amount())
             if limit is not None:
-                raise BudgetError(self._refusals.setdefault(limit.flag, self._refusal(limit, expected)))
+                raise BudgetError(self._refusals.setdefault(limit.flag, self._refusal(limit, now.expected)))
+            if not self._others_share(now.expected):
+                break
             await self._settled.wait()
-        self._reserved += expected
+            self._look_at_others()
+        self._reserved += now.most
+        return now.most
 
-    def settle(self, expected: Amount, used: Amount) -> None:
+    def settle(self, reserved: Amount, used: Amount) -> None:
         """Replace what was reserved by what was used."""
         self.add(used)
-        self.release(expected)
+        self.release(reserved)
 
-    def release(self, expected: Amount) -> None:
+    def release(self, reserved: Amount) -> None:
         """Give back what was reserved: nothing was used of it."""
-        self._reserved -= expected
+        self._reserved -= reserved
         waiting, self._settled = self._settled, asyncio.Event()
         waiting.set()
 
@@ -129,7 +125,7 @@ class Spending:
         for limit in self._limits:
             self._announce(limit)
 
-    def _is_over(self, expected: Amount, reserved: Amount) -> _Limit | None:
+    def _is_over(self, expected: Amount, reserved: Amount) -> Limit | None:
         """The first limit that the request would break, None where it fits. What costs nothing always does."""
         self._turn_day()
         for limit in self._limits:
@@ -138,25 +134,41 @@ class Spending:
                 return limit
         return None
 
-    def _spent(self, limit: _Limit) -> Decimal:
-        return limit.of(self._of_day if limit.is_daily else self._of_run)
+    def _others_share(self, expected: Amount) -> bool:
+        """Whether something is reserved of what the request takes, too."""
+        return any(limit.of(self._reserved) > 0 for limit in self._limits if limit.of(expected))
+
+    def _spent(self, limit: Limit) -> Decimal:
+        return limit.of(self._of_day + self._of_others if limit.is_daily else self._of_run)
+
+    def _look_at_others(self) -> None:
+        """Read what other runs have spent today, where that counts and it wasn't read a moment ago."""
+        now = self._clock()
+        is_known = self._others_read_at is not None and now - self._others_read_at < _OTHERS_EVERY_S
+        if is_known or not any(limit.is_daily for limit in self._limits):
+            return
+        self._others_read_at = now
+        # A file that can't be read now may be read a second later; until then, the last sum counts.
+        with contextlib.suppress(StoreError):
+            spent = self._read_others(began(self._today()))
+            self._of_others = Amount(spent.cost_usd, spent.tokens)
 
     def _turn_day(self) -> None:
         today = self._today()
         if today == self._day:
             return
-        self._day, self._of_day = today, Amount()
+        self._day, self._of_day, self._of_others, self._others_read_at = today, Amount(), Amount(), None
         daily = {limit.flag for limit in self._limits if limit.is_daily}
         self._announced -= daily
         self._refusals = {flag: words for flag, words in self._refusals.items() if flag not in daily}
 
-    def _announce(self, limit: _Limit) -> None:
+    def _announce(self, limit: Limit) -> None:
         spent = self._spent(limit)
         if limit.flag not in self._announced and spent >= _ANNOUNCED_SHARE * limit.most:
             self._announced.add(limit.flag)
             self._say(f"Three quarters of {limit.whose} are spent: {limit.shown(spent)} of {limit.shown(limit.most)}.")
 
-    def _refusal(self, limit: _Limit, expected: Amount) -> str:
+    def _refusal(self, limit: Limit, expected: Amount) -> str:
         spent, more = limit.shown(self._spent(limit)), limit.shown(limit.of(expected))
         advice = f"go on tomorrow, or raise {limit.flag}" if limit.is_daily else f"raise {limit.flag}, or run again"
         return (
@@ -185,8 +197,7 @@ class Budget:
         self._spending = spending
         self._price = price
         self._input_tokens = input_tokens
-        self._answers = 0
-        self._output_tokens = 0
+        self._lengths = AnswerLengths()
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer.
@@ -194,31 +205,33 @@ class Budget:
         Raises:
             BudgetError: it would cost more than is left.
         """
-        expected = self._expected(request)
-        await self._spending.reserve(expected)
+        reserved = await self._spending.reserve(lambda: self._estimate(request))
         try:
             reply = await self._inner.complete(request)
         except BaseException:
             # What failed attempts were billed for, the ledger has counted.
-            self._spending.release(expected)
+            self._spending.release(reserved)
             raise
         if reply.from_cache:
-            self._spending.release(expected)
-            return reply
-        self._answers += 1
-        self._output_tokens += reply.usage.output_tokens
-        used = amount_of(reply.usage, reply.cost_usd)
-        if reply.cost_usd is None:
-            used = msgspec.structs.replace(used, cost_usd=self._price.cost(reply.usage) or Decimal(0))
-        self._spending.settle(expected, used)
+            self._spending.release(reserved)
+        elif not reply.has_usage:
+            # Nobody knows what it took: the limit is kept if it was no more than was kept free for it.
+            self._spending.settle(reserved, reserved)
+        else:
+            self._lengths.add(reply.usage.output_tokens)
+            cost_usd = self._price.cost(reply.usage) if reply.cost_usd is None else reply.cost_usd
+            self._spending.settle(reserved, amount_of(reply.usage, cost_usd))
         return reply
 
-    def _expected(self, request: Request) -> Amount:
-        """What the request will take: about as long an answer as those before, and no longer than it may be."""
-        mean = self._output_tokens / self._answers if self._answers else FIRST_OUTPUT_TOKENS
-        usage = Usage(self._input_tokens(request), min(request.max_output_tokens, math.ceil(mean)))
-        cost_usd = self._price.cost(usage) if self._spending.limits_cost else None
-        return amount_of(usage, cost_usd)
+    def _estimate(self, request: Request) -> Estimate:
+        """What the request will take, as far as the answers so far tell."""
+
+        def amount(output_tokens: int) -> Amount:
+            usage = Usage(self._input_tokens(request), output_tokens)
+            return amount_of(usage, self._price.cost(usage) if self._spending.limits_cost else None)
+
+        longest = request.max_output_tokens
+        return Estimate(amount(self._lengths.expected(longest)), amount(self._lengths.most(longest)))
 
 
 def amount_of(usage: Usage, cost_usd: Decimal | None) -> Amount:
@@ -246,30 +259,3 @@ def check_prices(limits: Limits, prices: Iterable[tuple[str, Priced]]) -> None:
 def began(day: datetime.date) -> float:
     """Unix time of a day's midnight where this machine is."""
     return datetime.datetime.combine(day, datetime.time.min).astimezone().timestamp()
-
-
-def _listed(limits: Limits) -> tuple[_Limit, ...]:
-    def money(most: Decimal | None, flag: str, *, is_daily: bool = False) -> _Limit | None:
-        return None if most is None else _Limit(most, lambda amount: amount.cost_usd, _dollars, flag, is_daily)
-
-    def tokens(most: int | None, flag: str, *, is_daily: bool = False) -> _Limit | None:
-        if most is None:
-            return None
-        return _Limit(Decimal(most), lambda amount: Decimal(amount.tokens), _tokens, flag, is_daily)
-
-    found = (
-        money(limits.max_cost, "--max-cost"),
-        tokens(limits.max_tokens, "--max-tokens"),
-        money(limits.max_cost_per_day, "budget.max_cost_per_day", is_daily=True),
-        tokens(limits.max_tokens_per_day, "budget.max_tokens_per_day", is_daily=True),
-    )
-    return tuple(limit for limit in found if limit is not None)
-
-
-def _dollars(cost_usd: Decimal) -> str:
-    """`$1.52`; four places where two would say nothing."""
-    return f"${cost_usd:,.2f}" if cost_usd >= Decimal("0.1") or not cost_usd else f"${cost_usd:.4f}"
-
-
-def _tokens(tokens: Decimal) -> str:
-    return f"{tokens:,.0f} tokens"

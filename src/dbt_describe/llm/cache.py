@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.messages import Completer, Reply, Request
 from dbt_describe.store import open_database, store_errors
 
 FILE_NAME = "answers.db"
+_INDECISIVE = frozenset(
+    {
+        *EndpointConfig.__struct_fields__,
+        *("auth", "keep_alive", "prompt_cache_key", "service_tier", "token_scope", "ttl", "workspace_id"),
+    }
+)
+"""Settings of endpoints that say where, how soon and at whose cost an answer comes, not which one."""
 
 _MIGRATIONS = (
     """
@@ -105,8 +113,8 @@ class Cache:
             self._answers.keep(request_key(request, self._endpoint), request.model, reply)
 
 
-def request_key(request: Request, endpoint: str) -> str:
-    """SHA-256 over all that decides an answer: endpoint, model, parameters, schema and messages.
+def request_key(request: Request, endpoint: str, settings: Mapping[str, object] = {}) -> str:
+    """SHA-256 over all that decides an answer: endpoint and its settings, model, parameters, schema and messages.
 
     Its own key, where the request has one.
     """
@@ -114,12 +122,21 @@ def request_key(request: Request, endpoint: str) -> str:
         return request.key
     decisive = (
         endpoint,
+        settings,
         request.model,
         request.temperature,
         request.reasoning_effort,
         request.max_output_tokens,
+        request.structured_output,
         request.schema_name,
         request.schema,
         [(message.role, message.content) for message in request.messages],
     )
     return hashlib.sha256(msgspec.json.encode(decisive, order="sorted")).hexdigest()
+
+
+def decisive_settings(config: EndpointConfig) -> dict[str, object]:
+    """What an endpoint's settings, in its provider's own type, change in its answers: what isn't as it is by itself."""
+    usual = type(config)()
+    names = (name for name in config.__struct_fields__ if name not in _INDECISIVE)
+    return {name: getattr(config, name) for name in names if getattr(config, name) != getattr(usual, name)}

@@ -22,7 +22,7 @@ from dbt_describe.llm.retry import RetryPolicy
 from dbt_describe.llm.routes import AUTO, ModelEndpoint, Routes, find_model
 from dbt_describe.llm.surroundings import Memory, Surroundings
 
-_MILLION = 1_000_000
+_THOUSAND = 1000
 _PING = 'This is a test of the connection. Answer with the JSON object {"ok": true}.'
 _PING_SCHEMA = {
     "type": "object",
@@ -89,7 +89,9 @@ def configured_models(config: LlmConfig) -> dict[str, tuple[str, ...]]:
     for purpose, route in config.routes.items():
         note(route.model, purpose)
         for model in route.fallback:
-            note(model, f"{purpose} fallback")
+            # One that is named twice falls back to none.
+            if model not in {route.model, config.model}:
+                note(model, f"{purpose} fallback")
     if config.small_tasks:
         note(config.small_tasks.model, "small tasks")
     for model in config.models:
@@ -169,12 +171,17 @@ async def _inspect(
         output_limit=found.config.output_limit or probed.output_limit or found.capabilities.output_limit,
         structured_output=level or found.capabilities.structured_output,
         structured_source="learned" if level else assumed,
-        input_usd=pricing.cost(Usage(_MILLION, 0)),
-        output_usd=pricing.cost(Usage(0, _MILLION)),
+        input_usd=_for_a_million(pricing.cost(Usage(_THOUSAND, 0))),
+        output_usd=_for_a_million(pricing.cost(Usage(0, _THOUSAND))),
         price_source=pricing.source,
         retires_on=probed.retires_on,
         problem=problem,
     )
+
+
+def _for_a_million(cost_usd: Decimal | None) -> Decimal | None:
+    """From the price of a thousand tokens: a request of a million would be one of the dearer, long ones."""
+    return None if cost_usd is None else cost_usd * _THOUSAND
 
 
 async def _probed(found: ModelEndpoint, clients: Clients | None) -> tuple[Probed, str]:

@@ -18,7 +18,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
-from dbt_describe.llm.cache import Cache, request_key
+from dbt_describe.llm.cache import Cache, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.doors import Doors
@@ -104,7 +104,11 @@ class ModelLane:
             timeout_s=self.model.endpoints[0].timeouts.total,
             key="",
         )
-        return msgspec.structs.replace(prepared, key=request_key(prepared, self.model.endpoints[0].shown))
+        # Of the request's own schema: whether a common one is sent decides the price, not what is wanted.
+        asked = msgspec.structs.replace(prepared, schema=request.schema)
+        endpoint = self.model.endpoints[0]
+        key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
+        return msgspec.structs.replace(prepared, key=key)
 
     def _room(self, request: Request) -> int:
         """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""

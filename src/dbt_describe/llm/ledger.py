@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -25,8 +26,8 @@ class Recorder(Protocol):
     def record_avoided(self, avoided: Avoided) -> None:
         """Keep what needn't be asked."""
 
-    def spent_since(self, since: float) -> Spent:
-        """What was sent from a Unix time on."""
+    def spent_since(self, since: float, but_not_of: str) -> Spent:
+        """What was sent from a Unix time on by other runs than this one."""
 
     def close(self) -> None:
         """No more rows come."""
@@ -74,8 +75,14 @@ class Ledger:
         except LlmError as error:
             self._record_failure(request, error, self._clock() - started)
             raise
+        except asyncio.CancelledError:
+            # The provider bills what it has written by then, and nobody tells how much that is.
+            unknown = Reply("", has_usage=False, latency_s=self._clock() - started)
+            self._record(request, unknown, "failed", "cancelled")
+            raise
         reply = self._priced(reply)
-        self._observe(request, reply)
+        if reply.has_usage:
+            self._observe(request, reply)
         self._record(request, reply, "answered")
         return reply
 
@@ -86,7 +93,8 @@ class Ledger:
     def record_batched(self, request: Request, reply: Reply, batch_id: str) -> Reply:
         """Write a row for an answer that came with a batch; returns it with its cost, which is a batch's."""
         reply = self._priced(reply, BATCH)
-        self._observe(request, reply)
+        if reply.has_usage:
+            self._observe(request, reply)
         self._record(request, reply, "answered", batch_id=batch_id, context=BATCH)
         return reply
 
@@ -99,9 +107,13 @@ class Ledger:
         self._record(request, reply, "failed", type(error).__name__)
 
     def _priced(self, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
-        return msgspec.structs.replace(
-            reply, cost_usd=self._price.cost(reply.usage, context), price_source=self._price.source
-        )
+        return msgspec.structs.replace(reply, cost_usd=self._cost(reply, context), price_source=self._price.source)
+
+    def _cost(self, reply: Reply, context: Mapping[str, str]) -> Decimal | None:
+        """US dollars, None where the price isn't known, or what was used isn't and would cost something."""
+        if not reply.has_usage and self._price.cost(Usage(1, 1)) != 0:
+            return None
+        return self._price.cost(reply.usage, _tier(reply) | dict(context))
 
     def _record(
         self,
@@ -116,10 +128,12 @@ class Ledger:
             return
         row = _row(request, reply, status, self._endpoint)
         if status != "cached":
+            of_input = msgspec.structs.replace(reply, usage=msgspec.structs.replace(reply.usage, output_tokens=0))
+            saved = self._price.prompt_cache_savings(reply.usage, _tier(reply) | dict(context))
             row = msgspec.structs.replace(
                 row,
-                input_cost_usd=self._price.cost(msgspec.structs.replace(reply.usage, output_tokens=0), context),
-                prompt_cache_saved_usd=self._price.prompt_cache_savings(reply.usage, context),
+                input_cost_usd=self._cost(of_input, context),
+                prompt_cache_saved_usd=saved if reply.has_usage else None,
             )
         row = msgspec.structs.replace(row, run=self._run, at=self._clock(), error=error, batch_id=batch_id)
         try:
@@ -127,6 +141,11 @@ class Ledger:
         except StoreError as error_:
             self._recorder = None
             self._warn(f"What this run uses isn't recorded any more: {error_}.")
+
+
+def _tier(reply: Reply) -> dict[str, str]:
+    """The tier that served it, as the context of its price; nothing where the settings' one counts."""
+    return {"service_tier": reply.service_tier} if reply.service_tier else {}
 
 
 def _row(request: Request, reply: Reply, status: Status, endpoint: str) -> Attempt:

@@ -17,8 +17,8 @@ from dbt_describe.llm.routes import ModelEndpoint
 BATCH: Mapping[str, str] = {"processing": "batch"}
 """The circumstances of a batch's request, in genai-prices' words: half the price at OpenAI, Anthropic and Gemini.
 
-Service tiers are written likewise: `{"service_tier": "flex"}`, at OpenAI and Gemini. Source: genai-prices 0.2.3's data,
-2026-11; where it knows no other price for the circumstances, the usual one is taken.
+Service tiers are written likewise: `{"service_tier": "flex"}` or `priority`, in OpenAI's words. Source: genai-prices
+0.2.3's data, 2026-11; where it knows no other price for the circumstances, the usual one is taken.
 """
 _MILLION = Decimal(1_000_000)
 # Settings have one price for writing to a cache, that for minutes. Anthropic takes 1.25 times the input's price for
@@ -51,6 +51,8 @@ class Pricing(msgspec.Struct, frozen=True):
     """What settings say, which wins over everything else."""
     price_provider: str = ""
     """genai-prices' id of the provider, where its URL alone doesn't tell."""
+    service_tier: str = ""
+    """The tier that settings ask for; another one counts where the context names it."""
 
     def cost(self, usage: Usage, context: Mapping[str, str] = {}) -> Decimal | None:
         """US dollars for one call, 0 on this machine, None where the price isn't known."""
@@ -84,7 +86,9 @@ class Pricing(msgspec.Struct, frozen=True):
         return None if with_cache is None or without is None else without - with_cache
 
     def _listed_cost(self, usage: Usage, context: Mapping[str, str]) -> Decimal | None:
-        return _listed_cost(self.model, self.base_url, self.price_provider, usage, tuple(context.items()))
+        asked_for = {"service_tier": self.service_tier} if self.service_tier else {}
+        circumstances = tuple((asked_for | dict(context)).items())
+        return _listed_cost(self.model, self.base_url, self.price_provider, usage, circumstances)
 
 
 # A price takes 0.2 ms; what one request's prompt cost alone, and where the price is from, is asked several times.
@@ -124,6 +128,7 @@ def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricin
         is_local=found.is_served_here(where),
         settings=found.config.prices,
         price_provider=found.spec.price_provider if is_theirs else "",
+        service_tier=getattr(where.config, "service_tier", ""),
     )
 
 

@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
-from dbt_describe.errors import StoreError
+from dbt_describe.errors import LlmSettingsError, StoreError
 from dbt_describe.llm.budget import Spending, began, today_here
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.calibration import Calibration
@@ -20,7 +20,9 @@ from dbt_describe.llm.learned import Forgetful, Learned, LearnedFacts
 from dbt_describe.llm.ledger import Recorder
 from dbt_describe.llm.retry import RetryPolicy, Sleep
 from dbt_describe.llm.shared_limits import SharedLimits
-from dbt_describe.llm.usage import UsageLog
+from dbt_describe.llm.usage import Spent, UsageLog
+
+_File = TypeVar("_File")
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -47,12 +49,19 @@ class Memory(msgspec.Struct, frozen=True):
 
 def open_memory(directory: Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]) -> Memory:
     """The files in a directory; a run goes on without them, and says so, where they can't be opened."""
+    answers = _opened(AnswerCache, directory, "Answers aren't kept for the next run", warn)
+    usage = _opened(UsageLog, directory, "What this run uses isn't recorded", warn)
+    learned = _opened(LearnedFacts, directory, "What endpoints turn out to take isn't remembered", warn)
+    return Memory(answers, reads_answers, usage, learned or Forgetful(), run, directory)
+
+
+def _opened(open_: Callable[[Path], _File], directory: Path, loss: str, warn: Callable[[str], None]) -> _File | None:
+    """A file, or None where it can't be used, which is said together with what that means."""
     try:
-        answers, usage, learned = AnswerCache(directory), UsageLog(directory), LearnedFacts(directory)
-        return Memory(answers, reads_answers, usage, learned, run, directory)
+        return open_(directory)
     except StoreError as error:
-        warn(f"Answers are not kept for the next run: {error}")
-        return Memory()
+        warn(f"{loss}: {error}")
+        return None
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -76,16 +85,28 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 
 def open_spending(limits: Budget, memory: Memory, say: Callable[[str], None]) -> Spending:
-    """What may be spent in this run, less what was spent today where the day has a limit and usage is recorded.
+    """What may be spent in this run; where the day has a limit, less what other runs have spent today.
 
     Raises:
-        StoreError: today's usage can't be read.
+        LlmSettingsError: the day has a limit, and what other runs spend isn't known.
     """
-    if (limits.max_cost_per_day is None and limits.max_tokens_per_day is None) or memory.usage is None:
+    if limits.max_cost_per_day is None and limits.max_tokens_per_day is None:
         return Spending(limits, say=say)
-    before = memory.usage.spent_since(began(today_here()))
+    usage = memory.usage
+    limit = "budget.max_tokens_per_day" if limits.max_cost_per_day is None else "budget.max_cost_per_day"
+    advice = f"Make its file usable (DBT_DESCRIBE_STORE names its directory), or take {limit} out of dbt-describe.yml."
+    if usage is None:
+        raise LlmSettingsError(f"What runs use isn't recorded, so that {limit} can't be kept. {advice}")
+
+    def others(since: float) -> Spent:
+        return usage.spent_since(since, memory.run)
+
+    try:
+        before = others(began(today_here()))
+    except StoreError as error:
+        raise LlmSettingsError(f"{error}, so that {limit} can't be kept. {advice}") from error
     if before.unpriced and limits.max_cost_per_day is not None:
         say(
             f"The price of {before.unpriced} of today's requests isn't known; they don't count towards the day's limit."
         )
-    return Spending(limits, before, say)
+    return Spending(limits, others, say)

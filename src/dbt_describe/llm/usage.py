@@ -91,13 +91,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     status: Status
     error: str
-    """The class of the error, or empty."""
+    """The class of the error, `cancelled` where nobody waited for the answer any more, or empty."""
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
     reasoning_tokens: int
     cost_usd: Decimal | None
-    """None where the price isn't known. Of a cached answer: what it cost when it was asked."""
+    """None where the price isn't known, or what was used. Of a cached answer: what it cost when it was asked."""
     latency_s: float
     provider: str = ""
     """What stands before the slash of the model."""
@@ -182,21 +182,22 @@ class UsageLog:
         """What needn't be asked from a Unix time on, oldest first; in one run, where it is given."""
         return (_read(row, Avoided) for row in self._select("avoided", Avoided, since, run))
 
-    def spent_since(self, since: float) -> Spent:
-        """What was sent from a Unix time on, whoever sent it.
+    def spent_since(self, since: float, but_not_of: str) -> Spent:
+        """What was sent from a Unix time on by other runs than this one.
 
         Raises:
             StoreError: the file can't be read.
         """
         with store_errors(FILE_NAME):
             rows = self._connection.execute(
-                "SELECT cost_usd, input_tokens + output_tokens FROM attempts WHERE at >= ? AND status <> 'cached'",
-                (since,),
+                "SELECT cost_usd, input_tokens + output_tokens, status FROM attempts "
+                "WHERE at >= ? AND status <> 'cached' AND run <> ?",
+                (since, but_not_of),
             ).fetchall()
         return Spent(
-            cost_usd=sum((Decimal(cost) for cost, _ in rows if cost is not None), Decimal(0)),
-            tokens=sum(tokens for _, tokens in rows),
-            unpriced=sum(cost is None and tokens > 0 for cost, tokens in rows),
+            cost_usd=sum((Decimal(cost) for cost, _, _ in rows if cost is not None), Decimal(0)),
+            tokens=sum(tokens for _, tokens, _ in rows),
+            unpriced=sum(cost is None and (tokens > 0 or status == "answered") for cost, tokens, status in rows),
         )
 
     def last_run(self) -> str:

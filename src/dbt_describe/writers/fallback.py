@@ -62,6 +62,7 @@ class FallbackWriter:
             abstentions=result.abstentions + rest.abstentions,
             failures=rest.failures,
             stopped_by="",
+            gone_on_without=result.stopped_by,
         )
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:

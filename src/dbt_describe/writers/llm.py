@@ -24,7 +24,7 @@ from dbt_describe.errors import (
     StoppedError,
 )
 from dbt_describe.lineage.origins import Lineage
-from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
@@ -199,8 +199,15 @@ def open_llm_writer(
         PromptError: the directory of templates doesn't exist.
     """
     templates = open_templates(settings.prompts_dir)
-    config = settings.config if asks else msgspec.structs.replace(settings.config, plans_only=True)
-    gateway = open_gateway(config, settings.environ, _memory(settings, say) if asks else None, say)
+    config = settings.config
+    if not asks:
+        config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
+    memory = _memory(settings, say) if asks else Memory()
+    try:
+        gateway = open_gateway(config, settings.environ, memory, say)
+    except DbtDescribeError:
+        memory.close()
+        raise
     return LlmWriter(gateway, config.model, templates)
 
 

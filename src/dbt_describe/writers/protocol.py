@@ -27,6 +27,8 @@ class WriterResult(msgspec.Struct, frozen=True):
 
     Without failures, nothing was asked for this node, and it is left for another run.
     """
+    gone_on_without: str = ""
+    """Why the writer that was asked first can't be asked any more, where another one wrote the rest in its place."""
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
