@@ -167,7 +167,7 @@ def test_rules_write_what_the_chain_for_drafts_ends_in(make: Make, file: str, ru
         ("model: openai/a\nroutes: {draft: {fallback: [rules]}}", ("openai/a",)),
         ("model: openai/a\nroutes: {draft: {fallback: [openai/c, rules]}}", ("openai/a", "openai/c")),
         ("model: openai/a\nroutes: {draft: {model: openai/c}}", ("openai/c", "openai/b")),
-        ("model: auto\nmodels: {openai/d: {}}\nroutes: {draft: {fallback: [rules]}}", ("openai/d",)),
+        ("model: auto\nmodels: {openai/d: {}}\nroutes: {draft: {fallback: [rules]}}", ("auto",)),
     ],
 )
 def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(

@@ -179,10 +179,8 @@ def _route(models: tuple[str, ...], config: LlmConfig) -> RouteConfig:
     """A route without `rules`; where these alone were its fallback, no model is: an empty one is that of all others."""
     if models[1:] != (RULES,):
         return RouteConfig(models[0], _without(models[1:]))
-    first = models[0] or config.model.strip()
     # A model that falls back to itself falls back to none.
-    itself = next(iter(config.models), "") if first == AUTO else first
-    return RouteConfig(models[0], (itself,) if itself else ())
+    return RouteConfig(models[0], (models[0] or config.model.strip(),))
 
 
 def _without(models: tuple[str, ...]) -> tuple[str, ...]:

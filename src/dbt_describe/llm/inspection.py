@@ -90,7 +90,7 @@ def configured_models(config: LlmConfig) -> dict[str, tuple[str, ...]]:
         note(route.model, purpose)
         for model in route.fallback:
             # One that is named twice falls back to none.
-            if model not in {route.model, config.model}:
+            if model != (route.model or config.model):
                 note(model, f"{purpose} fallback")
     if config.small_tasks:
         note(config.small_tasks.model, "small tasks")
