@@ -186,10 +186,10 @@ class ModelLane:
     def _endpoint_stack(self, endpoint: Endpoint) -> Limiter:
         around = self._around
         provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
-        if endpoint.is_local and endpoint.timeouts.total == Timeouts().total:
+        if self.model.is_served_here(endpoint) and endpoint.timeouts.total == Timeouts().total:
             provider = PatientStart(provider, around.clock)
         ledger = Ledger(
-            Logged(provider, endpoint.shown, (endpoint.api_key,)),
+            Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values())),
             pricing_of(self.model, endpoint),
             around.memory.usage,
             endpoint.shown,
