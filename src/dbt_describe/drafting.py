@@ -64,7 +64,7 @@ class Drafting:
                     await work
             finally:
                 self._inherit_the_rest()
-                self.writer.avoid(self._inherited)
+                self.writer.avoid(0 if self.filing.is_dry else self._inherited)
                 await self.writer.aclose()
                 self.progress.end()
                 self.filing.finish()

@@ -343,7 +343,9 @@ def test_forms_learned_meanwhile_are_used_and_hopeless_ones_left() -> None:
     renamed = Form(limit_name="max_completion_tokens", limit_renamed=True)
     assert after_fault(renamed, first, limit) == renamed
     assert after_fault(first, first, Fault(500, "failed to parse grammar", "host", "tiny")) == lower
-    assert after_crash(lower, first, 1) == (lower, True)
+    assert after_crash(lower, first, 2) == lower
+    assert after_crash(first, first, 1) == first
+    assert after_crash(first, first, 2) == lower
     assert after_success(lower, first) == lower
 
 
@@ -433,5 +435,5 @@ def test_a_column_named_like_a_parameter_is_no_refused_parameter(param: str) -> 
     assert by_name == Form(temperature=False)
 
 
-def test_a_crash_of_a_request_that_wants_less_is_not_sent_again_for_ever() -> None:
-    assert after_crash(Form(), Form(level=Level.JSON_OBJECT), 1) == (Form(), False)
+def test_a_crash_of_a_request_that_wants_less_says_nothing_of_the_others() -> None:
+    assert after_crash(Form(), Form(level=Level.JSON_OBJECT), 2) == Form()

@@ -33,7 +33,7 @@ class RetryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often a failed request is sent. Attempts include the first."""
 
     attempts: Positive = 3
-    """Requests for one answer at most, the first included."""
+    """Requests for one answer at most, the first included; a form that a server refuses is left out once for free."""
     rate_limited_attempts: Positive = 7
     """The same where the server asks to wait."""
     longest_wait: Seconds = 120.0

@@ -136,10 +136,11 @@ def find_endpoints(
     configured = config.endpoints.get(prefix)
     spec = find_spec(configured.provider or prefix if configured else prefix)
     own = configured or spec.config()
+    is_elsewhere = bool(spec.base_url) and any(url.rstrip("/") != spec.base_url for url in _texts(own.base_url))
     missing = {
         field: environ[variable]
         for field, variable in spec.config_variables.items()
-        if environ.get(variable) and not getattr(own, field)
+        if environ.get(variable) and not getattr(own, field) and not is_elsewhere
     }
     own = msgspec.structs.replace(own, **missing)
     written = _texts(own.base_url) or _first(environ, spec.url_variables) or _texts(spec.base_url)
@@ -147,8 +148,7 @@ def find_endpoints(
     if not urls:
         advice = f"set {spec.url_variables[0]} or " if spec.url_variables else ""
         raise LlmSettingsError(f"Where is {spec.title}? For {prefix}/…, {advice}give endpoints.{prefix}.base_url.")
-    # A provider's key isn't sent to another host unless the settings say so.
-    is_elsewhere = bool(spec.base_url) and any(url.rstrip("/") != spec.base_url for url in _texts(own.base_url))
+    # Neither a provider's key nor its organization is sent to another host unless the settings say so.
     keys = _texts(own.api_key) or (() if is_elsewhere else _first(environ, spec.key_variables))
     is_set_here = is_elsewhere or bool(_texts(own.api_key)) or not spec.key_variables
     variable = f"endpoints.{prefix}.api_key" if is_set_here else spec.key_variables[0]

@@ -247,17 +247,17 @@ class ChatCompletions:
         current = self._forms.form(model)
         size = schema_size(request)
         learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder, size)
-        again = learned is not None
+        is_refused = learned is not None
         crashed = fault.status == 500 and not is_context_overflow(fault)
         crashed = bool(request.schema) and (crashed or fault.code == _UNKEPT_SCHEMA)
         if learned is None and crashed and model not in self._crashing:
-            learned, again = after_crash(current, used, request.attempt, self._quirks.ladder)
+            learned = after_crash(current, used, request.attempt, self._quirks.ladder)
             if learned.level > current.level:
                 # Every form has crashed it: no form is to blame, and none is tried because of that again.
                 self._crashing.add(model)
         if learned is not None:
             self._forms.learn(model, learned)
-        if again:
+        if is_refused:
             return AdaptedError(f"{self._endpoint.shown} refused a form of the request: {fault.message}")
         return self._error_of(fault)
 

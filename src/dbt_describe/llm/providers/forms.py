@@ -117,20 +117,15 @@ def after_fault(
     return None
 
 
-def after_crash(current: Form, used: Form, attempt: int, ladder: Ladder = LADDER) -> tuple[Form, bool]:
-    """The form after an unexplained 500 on a request's attempt, and whether to send it again at once in that form.
+def after_crash(current: Form, used: Form, attempt: int, ladder: Ladder = LADDER) -> Form:
+    """The form for the next attempt after an unexplained 500 on one.
 
     When even the last level crashes the form wasn't to blame: the ladder starts again.
     """
-    if used.level is not current.level:
-        # Lower than the current one, it is the request's own: its schema was refused, or its settings want no more.
-        return current, used.level > current.level
-    if current.proven or attempt != ATTEMPT_THAT_PROVES:
-        return current, False
+    if used.level is not current.level or current.proven or attempt != ATTEMPT_THAT_PROVES:
+        return current
     lower = _below(current.level, ladder)
-    if lower is None:
-        return msgspec.structs.replace(current, level=ladder[0]), False
-    return msgspec.structs.replace(current, level=lower), True
+    return msgspec.structs.replace(current, level=ladder[0] if lower is None else lower)
 
 
 def _after_refusal(current: Form, used: Form, message: str, param: str, ladder: Ladder) -> Form | None:
