@@ -324,7 +324,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
         "azure",
         Answer(401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}}),
         LlmSettingsError,
-        "AZURE_OPENAI_API_KEY",
+        "endpoints.here.api_key",
     ),
     (
         "azure",
