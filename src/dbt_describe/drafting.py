@@ -39,6 +39,7 @@ class Drafting:
         self.failures: list[Failure] = []
         self.spent = Spent()
         self.interrupted = False
+        self.is_misconfigured = False
         self.stopped_by = ""
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self._inherited = 0
@@ -87,6 +88,7 @@ class Drafting:
         except StoppedError:
             return
         self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
+        self.is_misconfigured |= result.is_misconfigured
         if result.stopped_by:
             self._stop_asking()
             if not result.failures:

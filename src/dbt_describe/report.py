@@ -58,6 +58,8 @@ class Report(msgspec.Struct, frozen=True):
     interrupted: bool = False
     stopped_by: str = ""
     """Why no language model was asked any more: no request could succeed. The rules may have written the rest."""
+    is_misconfigured: bool = False
+    """Whether that is a setting, a template or the account, and not a budget or a server that is down."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
 
@@ -79,7 +81,8 @@ class Report(msgspec.Struct, frozen=True):
         """
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if self.stopped_by and self.not_begun and not self.spent.calls and not self.spent.cached:
+        asked_in_vain = self.failures or self.spent.calls or self.spent.cached
+        if self.is_misconfigured and self.not_begun and not asked_in_vain:
             return EXIT_USAGE
         return EXIT_PARTIAL if self.failures or self.not_begun or self.stopped_by else EXIT_OK
 

@@ -155,6 +155,7 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted,
         stopped_by=drafting.stopped_by,
+        is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
     )
 

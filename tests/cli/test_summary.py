@@ -53,7 +53,7 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
 
 
 @pytest.mark.parametrize(
-    ("spent", "not_begun", "code"), [(Spent(2), 0, 3), (Spent(), 0, 3), (Spent(2), 1, 3), (Spent(), 1, 2)]
+    ("spent", "not_begun", "code"), [(Spent(2), 0, 3), (Spent(), 0, 3), (Spent(2), 1, 3), (Spent(), 1, 3)]
 )
 def test_a_run_whose_model_couldnt_be_asked_to_the_end_says_so_and_isnt_done(
     spent: Spent, not_begun: int, code: int
@@ -71,6 +71,11 @@ def test_a_run_whose_model_couldnt_be_asked_to_the_end_says_so_and_isnt_done(
     )
     assert "Stopped asking: The budget is reached." in render_report(report).splitlines()
     assert report.exit_code == code
+
+
+def test_a_setting_that_nothing_could_be_asked_with_is_a_usage_error() -> None:
+    stopped = Report(writer="gpt", nodes=1, described_before=0, stopped_by="no key", is_misconfigured=True, not_begun=1)
+    assert stopped.exit_code == 2
 
 
 def test_a_dry_run_begins_with_the_diff() -> None:

@@ -106,6 +106,7 @@ class LlmWriter:
         reading = Reading()
         failures: tuple[str, ...] = ()
         stopped_by = ""
+        is_misconfigured = False
         try:
             if self._window is None:
                 await self._gateway.prepare()
@@ -117,6 +118,7 @@ class LlmWriter:
             failures = ("the run was stopped in the middle of it",)
         except (AnswerError, LlmError, PromptError) as error:
             stopped_by = str(error) if _is_final(error) else ""
+            is_misconfigured = bool(stopped_by) and not isinstance(error, BudgetError)
             # A node of which nothing was asked hasn't failed: it is left for the next run.
             is_untouched = stopped_by and not account.calls and not account.cached
             failures = () if is_untouched else (_without_name(error, task.unique_id),)
@@ -128,6 +130,7 @@ class LlmWriter:
             abstentions=reading.abstentions,
             failures=(*account.failures, *failures),
             stopped_by=stopped_by,
+            is_misconfigured=is_misconfigured,
             calls=account.calls,
             input_tokens=account.input_tokens,
             output_tokens=account.output_tokens,

@@ -29,6 +29,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     """
     gone_on_without: str = ""
     """Why the writer that was asked first can't be asked any more, where another one wrote the rest in its place."""
+    is_misconfigured: bool = False
+    """Whether it is a setting, a template or the account that must be changed first."""
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
