@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -59,6 +60,19 @@ class FakeCompleter:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class Busy(FakeCompleter):
+    """Takes a turn of the event loop for each answer; `most` is how many requests were under way at once."""
+
+    now = most = 0
+
+    async def complete(self, request: Request) -> Reply:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return await super().complete(request)
 
 
 class RecordedSleep:

@@ -15,8 +15,8 @@ from dbt_describe.llm.config import LlmConfig, Prices
 from dbt_describe.llm.endpoints import Endpoint, checked_base_url
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.gateway import open_gateway
-from dbt_describe.llm.messages import Reply, Request, Usage
-from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
+from dbt_describe.llm.messages import Reply, Usage
+from tests.llm.fakes import Busy, FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
 
 def test_every_reply_is_priced() -> None:
@@ -33,16 +33,6 @@ def test_an_unknown_price_is_none() -> None:
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:
-    class Busy(FakeCompleter):
-        now = most = 0
-
-        async def complete(self, request: Request) -> Reply:
-            self.now += 1
-            self.most = max(self.most, self.now)
-            await asyncio.sleep(0)
-            self.now -= 1
-            return await super().complete(request)
-
     async def ask_many(fake: Busy) -> None:
         async with gateway_of(fake, concurrency=3) as gateway:
             await asyncio.gather(*(gateway.complete(question(max_output_tokens=n + 1)) for n in range(20)))

@@ -31,7 +31,7 @@ from dbt_describe.llm.routes import Routes
 from dbt_describe.llm.specs import Capabilities
 from dbt_describe.llm.surroundings import Surroundings
 from dbt_describe.llm.warmup import PrefixFirst
-from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
+from tests.llm.fakes import Busy, FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
 CACHED = Capabilities(prompt_cache="automatic")
 
@@ -233,16 +233,6 @@ def test_several_endpoints_do_not_multiply_the_attempts() -> None:
 
 
 def test_models_of_one_endpoint_share_its_concurrency() -> None:
-    class Busy(FakeCompleter):
-        now = most = 0
-
-        async def complete(self, request: Request) -> Reply:
-            self.now += 1
-            self.most = max(self.most, self.now)
-            await asyncio.sleep(0)
-            self.now -= 1
-            return await super().complete(request)
-
     async def run() -> int:
         busy = Busy(reply())
         async with gateway_of(busy, names=["openai/a", "openai/b", "openai/c"], concurrency=1) as gateway:
