@@ -26,6 +26,7 @@ from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
 from dbt_describe.llm.retry import RetryPolicy
+from dbt_describe.llm.rotation import Rotation
 from dbt_describe.llm.router import Router
 from dbt_describe.llm.routes import Routes
 from dbt_describe.llm.specs import Capabilities
@@ -230,6 +231,17 @@ def test_several_endpoints_do_not_multiply_the_attempts() -> None:
     with pytest.raises(LlmError, match="Gave up after 3 requests"):
         asyncio.run(gateway.complete(question()))
     assert sum(len(one.requests) for one in providers) == 3
+
+
+def test_an_endpoint_that_pauses_comes_after_one_that_does_not() -> None:
+    async def run() -> list[int]:
+        inners = [FakeCompleter(reply()), FakeCompleter(reply())]
+        rotation = Rotation(inners, lambda: 0.0, [lambda: 60.0, lambda: 0.0])
+        for _ in range(3):
+            await rotation.complete(question())
+        return [len(inner.requests) for inner in inners]
+
+    assert asyncio.run(run()) == [0, 3]
 
 
 def test_models_of_one_endpoint_share_its_concurrency() -> None:

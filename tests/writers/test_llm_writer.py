@@ -225,6 +225,13 @@ def test_errors_that_no_request_can_succeed_with_stop_the_run_and_leave_the_node
     assert len(result.failures) == 1
 
 
+def test_a_repair_that_cannot_be_asked_costs_what_it_would_have_repaired_and_says_why() -> None:
+    first = described({"amount": "The amount."}, node="One order each, with the money that was paid for it.")
+    result = write(FakeCompleter(first, LlmSettingsError("no key for the repairs")))
+    assert [draft.column for draft in result.drafts] == [""]
+    assert "no key for the repairs" in " ".join(result.failures)
+
+
 def test_a_broken_template_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "model.yml").write_text("extends: model\nuser: '{{ nope }}'\n", encoding="utf-8")
     made = LlmWriter(FakeCompleter(good), "openai/tiny", open_templates(tmp_path))
