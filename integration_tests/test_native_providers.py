@@ -349,7 +349,7 @@ def test_ollama_is_sent_exactly_this() -> None:
         "options": {"num_ctx": 32_768, "num_predict": 99, "temperature": 0.0},
     }
     assert isinstance(answer, Reply)
-    assert (answer.text, answer.usage, answer.load_s) == (FILLED, Usage(11, 7), 0.25)
+    assert (answer.text, answer.usage) == (FILLED, Usage(11, 7))
 
 
 def test_ollama_is_sent_a_key_and_settings_where_there_are_some() -> None:

@@ -38,8 +38,6 @@ class LlmSettings(msgspec.Struct, frozen=True):
     """Whether the rules writer describes what no model could."""
     environ: Mapping[str, str] = {}
     """The variables of the process: keys and URLs of providers are in it."""
-    unresolved: Mapping[str, str] = {}
-    """Endpoints of the file that miss a variable, and so aren't in `config` → what to do about it."""
 
     def __repr__(self) -> str:
         return f"LlmSettings(model={self.config.model!r}, fallback={self.config.fallback!r})"
@@ -196,7 +194,6 @@ def _llm_settings(
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback,
         environ=dict(env),
-        unresolved=file.unresolved,
     )
 
 

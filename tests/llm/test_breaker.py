@@ -48,6 +48,7 @@ def test_after_the_cool_down_one_request_decides() -> None:
     assert probe is not None
     assert [breaker.begin() for _ in range(3)] == [None] * 3
     breaker.fail(probe, "still down")
+    breaker.release(probe)
     assert breaker.begin() is None
     clock.now_s = 2 * COOL_DOWN_S
     assert breaker.begin() is not None
@@ -59,6 +60,9 @@ def test_a_probe_that_says_nothing_of_the_endpoint_lets_another_one_through() ->
     clock = Clock()
     breaker = opened(clock)
     clock.now_s = COOL_DOWN_S
-    assert breaker.begin() is not None
-    breaker.release()
+    probe = breaker.begin()
+    assert probe is not None
+    breaker.release(probe - 1)
+    assert breaker.begin() is None
+    breaker.release(probe)
     assert breaker.begin() is not None

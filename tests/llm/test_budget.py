@@ -410,7 +410,7 @@ def test_a_gateway_refuses_what_doesnt_fit_and_still_gives_kept_answers(tmp_path
         async with gateway_of(fake, spending=Spending(limits(max_tokens=300)), memory=memory) as gateway:
             first = await gateway.complete(asked())
             gateway.keep(asked(), first)
-            return [first, *await _one_by_one(gateway, asked(node="b", max_output_tokens=300), asked(node="a"))]
+            return [first, *await _one_by_one(gateway, asked(temperature=1.0, max_output_tokens=300), asked())]
 
     fake = FakeCompleter(priced_reply(150, 20))
     first, refused, kept = asyncio.run(ask())

@@ -14,12 +14,15 @@ import pytest
 
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.cache import AnswerCache, request_key
+from dbt_describe.llm.calibration import Calibration
 from dbt_describe.llm.config import EndpointConfig, Prices
 from dbt_describe.llm.gateway import Gateway
+from dbt_describe.llm.learned import LearnedFacts
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
 from dbt_describe.llm.providers.groq import GroqConfig
 from dbt_describe.llm.providers.ollama import OllamaConfig
 from dbt_describe.llm.providers.openai import OpenAIConfig
+from dbt_describe.llm.routes import ModelEndpoint
 from dbt_describe.llm.specs import Capabilities, ProviderSpec
 from dbt_describe.llm.sums import summed
 from dbt_describe.llm.surroundings import Memory
@@ -61,6 +64,30 @@ def test_a_kept_answer_is_given_again_without_asking(tmp_path: Path) -> None:
     assert (first.from_cache, second.from_cache) == (False, True)
 
 
+def test_what_is_learned_of_token_counts_makes_no_other_question_of_it(tmp_path: Path) -> None:
+    def small() -> tuple[FakeCompleter, ModelEndpoint]:
+        # Counts twice the tokens that were estimated: half the window is left for the answer next time.
+        fake = FakeCompleter(reply("First.", usage=Usage(2000, 20)))
+        return fake, model_of(fake, context_window=4096)
+
+    async def run() -> int:
+        fake, model = small()
+        learned = LearnedFacts(tmp_path)
+        memory = Memory(AnswerCache(tmp_path), learned=learned)
+        asked = gateway_of(fake, model, memory=memory, calibration=Calibration(learned))
+        await ask_and_keep(asked, question(input_tokens=1000, max_output_tokens=9000))
+        return len(fake.requests)
+
+    assert [asyncio.run(run()) for _ in range(2)] == [1, 0]
+
+
+def test_more_room_for_an_answer_is_the_same_question(tmp_path: Path) -> None:
+    fake = FakeCompleter(reply("First."))
+    for room in (500, 5000):
+        asyncio.run(ask_and_keep(gateway(fake, tmp_path), question(max_output_tokens=room)))
+    assert len(fake.requests) == 1
+
+
 def test_an_answer_that_wasnt_good_is_asked_for_again(tmp_path: Path) -> None:
     fake = FakeCompleter(reply())
     for _ in range(2):
@@ -81,7 +108,7 @@ def test_without_reading_answers_are_asked_anew_and_the_new_ones_kept(tmp_path: 
     [
         {"model": "openai/other"},
         {"temperature": 0.5},
-        {"max_output_tokens": 7},
+        {"reasoning_effort": "low"},
         {"schema": {"type": "object"}},
         {"messages": (Message("user", "Why not?"),)},
         {"messages": (Message("system", "Why?"),)},
@@ -206,8 +233,8 @@ def test_rows_are_read_back_as_they_were_written(tmp_path: Path) -> None:
 def test_a_sum_tells_costs_savings_and_latencies_apart(tmp_path: Path) -> None:
     rows = Rows()
     fake = FakeCompleter(reply(usage=Usage(100, 20), latency_s=2.0))
-    for number in (1, 1, 2):
-        asyncio.run(ask_and_keep(gateway(fake, tmp_path, usage=rows), question(max_output_tokens=number)))
+    for warmth in (0.1, 0.1, 0.2):
+        asyncio.run(ask_and_keep(gateway(fake, tmp_path, usage=rows), question(temperature=warmth)))
     found = summed("all", rows.rows)
     assert (found.requests, found.failed, found.cached) == (2, 0, 1)
     assert (found.input_tokens, found.output_tokens) == (200, 40)

@@ -238,7 +238,6 @@ def test_the_reply_holds_text_without_thinking_tokens_and_the_time_to_load() -> 
     answer = ask(Server())
     assert (answer.text, answer.finish_reason, answer.model) == ("Because.", "stop", "tiny:latest")
     assert answer.usage == Usage(11, 7)
-    assert answer.load_s == 1.5
     assert answer.first_token_s is None
 
 

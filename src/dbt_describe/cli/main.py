@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -19,9 +19,6 @@ from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.usage import usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
-
-if TYPE_CHECKING:
-    pass
 
 _LIST_FLAGS = frozenset({"-s", "--select", "--exclude", "--resource-type"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -27,7 +27,7 @@ class Breaker:
         self._most_failures = most_failures
         self._cool_down_s = cool_down_s
         self._opened_at: float | None = None
-        self._is_probing = False
+        self._probe: int | None = None
         self._rounds = 0
         self._round_began = 0
         self._begun = 0
@@ -37,18 +37,19 @@ class Breaker:
 
     def begin(self) -> int | None:
         """The number of a request that may be sent now, for `succeed` or `fail`; None while nothing may."""
-        if self._opened_at is not None:
-            if self._is_probing or self._clock() - self._opened_at < self._cool_down_s:
-                return None
-            self._is_probing = True
+        is_open = self._opened_at is not None
+        if self._opened_at is not None and (
+            self._probe is not None or self._clock() - self._opened_at < self._cool_down_s
+        ):
+            return None
         self._begun += 1
+        self._probe = self._begun if is_open else None
         return self._begun
 
     def succeed(self) -> None:
         """A request was answered."""
         self.failures = self._rounds = 0
-        self._opened_at = None
-        self._is_probing = False
+        self._opened_at = self._probe = None
 
     def fail(self, number: int, message: str) -> None:
         """A request failed for good."""
@@ -58,10 +59,10 @@ class Breaker:
             # It was sent after a failure was known: that is no longer the same moment.
             self._rounds += 1
             self._round_began = self._begun
-        if self._is_probing or (self.failures >= self._most_failures and self._rounds >= FEWEST_ROUNDS):
+        if number == self._probe or (self.failures >= self._most_failures and self._rounds >= FEWEST_ROUNDS):
             self._opened_at = self._clock()
-        self._is_probing = False
 
-    def release(self) -> None:
-        """A request ended in a way that says nothing of the endpoint."""
-        self._is_probing = False
+    def release(self, number: int) -> None:
+        """A request has ended: if it was the one let through, and says nothing of the endpoint, another one may go."""
+        if number == self._probe:
+            self._probe = None

@@ -116,7 +116,8 @@ class Cache:
 def request_key(request: Request, endpoint: str, settings: Mapping[str, object] = {}) -> str:
     """SHA-256 over all that decides an answer: endpoint and its settings, model, parameters, schema and messages.
 
-    Its own key, where the request has one.
+    Not the room for the answer: a whole answer is the same with more, and the room follows from a window that is
+    learned. Its own key, where the request has one.
     """
     if request.key:
         return request.key
@@ -126,7 +127,6 @@ def request_key(request: Request, endpoint: str, settings: Mapping[str, object] 
         request.model,
         request.temperature,
         request.reasoning_effort,
-        request.max_output_tokens,
         request.structured_output,
         request.schema_name,
         request.schema,

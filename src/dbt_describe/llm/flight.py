@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import msgspec
 
 from dbt_describe.llm.cache import request_key
 from dbt_describe.llm.messages import Completer, Reply, Request
 
-_Key = tuple[str, bool]
+_Key = tuple[str, bool, int]
 
 
 class SingleFlight:
@@ -26,7 +25,8 @@ class SingleFlight:
 
     async def complete(self, request: Request) -> Reply:
         """The inner answer, the first request's for all equal ones."""
-        key = (request_key(request, ""), request.on_text is not None)
+        # One with more room is asked because the other's may be cut off.
+        key = (request_key(request, ""), request.on_text is not None, request.max_output_tokens)
         flight = self._under_way.get(key)
         is_shared = flight is not None
         if flight is None:
@@ -50,9 +50,7 @@ class SingleFlight:
         flights = list(self._under_way.values())
         for flight in flights:
             flight.cancel()
-        for flight in flights:
-            with contextlib.suppress(BaseException):
-                await flight
+        await asyncio.gather(*flights, return_exceptions=True)
 
     def _land(self, key: _Key, done: asyncio.Future[Reply]) -> None:
         self._under_way.pop(key, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -105,7 +106,9 @@ class Gateway:
         """Tokens of prompt and answer together that the first model for this purpose takes; None where unknown."""
         first = self._router.first_choice(Request("", (), purpose=purpose))
         window = self._lanes[first].window
-        return window and int(window / self._around.calibration.factor(first))
+        # In coarse steps: a prompt that must be cut to fit would else be another question in each run.
+        factor = math.ceil(self._around.calibration.factor(first) * 4) / 4
+        return window and int(window / factor)
 
     def forecast(self, request: Request, output_tokens: int) -> Forecast:
         """What the request would come to with an answer of so many tokens. Nothing is sent."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 
 import msgspec
 
@@ -159,8 +159,7 @@ class ModelLane:
     def _stack(self) -> Completer:
         around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
-        pauses_s = [partial(getattr, limiter, "pause_s") for limiter in endpoints]
-        stack: Completer = Rotation(endpoints, around.clock, pauses_s)
+        stack: Completer = Rotation(endpoints, around.clock, [limiter.pause_s for limiter in endpoints])
         stack = Retry(stack, around.retry, around.sleep, stopping=around.stopping)
         stack = PrefixFirst(stack, self._caches)
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)

@@ -108,7 +108,6 @@ class Limiter:
             self._pauses.succeed()
         return reply
 
-    @property
     def pause_s(self) -> float:
         """Seconds until a pause ends that the server has asked for; 0 where there is none."""
         return self._pauses.left_s

@@ -110,8 +110,6 @@ class Reply(msgspec.Struct, frozen=True):
     """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
     first_token_s: float | None = None
     """Seconds to the first piece of the answer; None where it came as a whole."""
-    load_s: float = 0.0
-    """Seconds of the latency that a local server took to load the model."""
     request_id: str = ""
     """The provider's name for the exchange, for its support."""
     rate_limits: tuple[RateLimit, ...] = ()

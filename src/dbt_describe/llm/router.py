@@ -105,7 +105,7 @@ class Router:
                 breaker.succeed()
             return msgspec.structs.replace(reply, answered_by=model)
         finally:
-            breaker.release()
+            breaker.release(number)
 
     def _chain(self, request: Request) -> Sequence[str]:
         """The models that may answer, the first choice first; those that the request surely exceeds come last."""

@@ -19,7 +19,6 @@ from dbt_describe.llm.providers.untrusted import complaint_in, count_in, object_
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 ADVICE = "It has no /v1 at its end."
-NANOSECONDS = 1_000_000_000
 _MOST_NAMES = 5
 _UNKNOWN_MODEL = re.compile(r"\bmodel\b.*\bnot found|not found.*\bmodel\b|try pulling", re.IGNORECASE)
 # Neither changes by asking again, whatever the status.
@@ -47,7 +46,6 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
         model=text_in(body, "model") or model,
         usage=usage,
         has_usage=bool(usage.input_tokens or usage.output_tokens),
-        load_s=count_in(body, "load_duration") / NANOSECONDS,
     )
 
 
