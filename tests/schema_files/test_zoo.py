@@ -38,7 +38,7 @@ def gaps_of(data: Any) -> list[DescriptionEdit]:
                     DescriptionEdit(
                         resource_type, node["name"], f"Is {column['name']}.", column=column["name"], source_name=source
                     )
-                    for column in node.get(section.children) or []
+                    for column in (node.get(section.children[0]) if section.children else None) or []
                     if not (column.get("description") or "").strip()
                 ]
     return edits

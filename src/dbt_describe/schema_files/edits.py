@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from dbt_describe.errors import SchemaFileError
 
 JINJA_OPENERS = ("{{", "{%", "{#")
+DOC_BLOCK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What may stand in `{{ doc('…') }}`: nothing else of a reference comes from outside."""
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -16,29 +20,31 @@ class Section(msgspec.Struct, frozen=True):
     """
 
     key: str
-    children: str = ""
-    """The key of the list whose entries are described too (`columns`, `arguments`), or empty."""
+    children: tuple[str, ...] = ()
+    """The keys of the lists whose entries are described too (`columns`, `arguments`); the first is the usual one."""
     creatable: bool = False
     """An entry may be added: the resource exists without it. What is defined in YAML alone is never added."""
 
 
 SECTIONS = {
-    "model": Section("models", "columns", creatable=True),
-    "seed": Section("seeds", "columns", creatable=True),
-    "snapshot": Section("snapshots", "columns", creatable=True),
-    "analysis": Section("analyses", "columns", creatable=True),
-    "source": Section("sources", "columns"),
-    "macro": Section("macros", "arguments", creatable=True),
-    "function": Section("functions", "arguments", creatable=True),
+    "model": Section("models", ("columns",), creatable=True),
+    "seed": Section("seeds", ("columns",), creatable=True),
+    "snapshot": Section("snapshots", ("columns",), creatable=True),
+    "analysis": Section("analyses", ("columns",), creatable=True),
+    "source": Section("sources", ("columns",)),
+    "macro": Section("macros", ("arguments",), creatable=True),
+    "function": Section("functions", ("arguments",), creatable=True),
+    "test": Section("data_tests", creatable=True),
     "exposure": Section("exposures"),
     "metric": Section("metrics"),
-    "semantic_model": Section("semantic_models"),
+    "semantic_model": Section("semantic_models", ("entities", "dimensions", "measures")),
     "saved_query": Section("saved_queries"),
     "group": Section("groups"),
     "unit_test": Section("unit_tests"),
 }
+"""By resource type. A `test` is a singular one; a generic one stands at its node (`DescriptionEdit.data_test`)."""
 SECTION_KEYS = frozenset(section.key for section in SECTIONS.values())
-CHILD_KEYS = frozenset(section.children for section in SECTIONS.values() if section.children)
+CHILD_KEYS = frozenset(key for section in SECTIONS.values() for key in section.children)
 
 
 class DescriptionEdit(msgspec.Struct, frozen=True):
@@ -50,28 +56,52 @@ class DescriptionEdit(msgspec.Struct, frozen=True):
     """As the schema file spells it, compared without case; a source's table. Empty: the source itself."""
     description: str
     column: str = ""
-    """A column or a macro's argument; empty: the node itself."""
+    """A column, a macro's argument, a semantic model's dimension; empty: the node itself."""
     source_name: str = ""
     column_order: tuple[str, ...] = ()
     """The node's columns in their natural order: says where a new column entry goes."""
     replaces: str | None = None
     """The present text that may be overwritten; without it a text that says something is never touched."""
     version: str = ""
-    """Of a versioned model: the version's own gap is filled where it has one, else the base entry's."""
+    """Of a versioned model. A column is described where dbt reads it for this version: at the version's own entry of
+    it, else at the base entry unless the version excludes it.
+    """
+    is_only_in_version: bool = False
+    """The model's other versions don't return the column: an entry that is missing is added to the version's own."""
+    children: str = ""
+    """The list that `column` is an entry of, for resource types with several (`entities`, `dimensions`, `measures`);
+    a function's `returns`, without a column.
+    """
+    data_test: str = ""
+    """A generic data test of the column or node, by its name or the test's: its description is meant."""
+    doc_block: str = ""
+    """Written as `{{ doc('…') }}`, in the place of the description that the block renders to."""
 
     @property
     def label(self) -> str:
         """How messages call the place, e.g. `model orders, column id`."""
         names = ".".join(name for name in (self.source_name, self.name) if name)
-        return f"{self.resource_type} {names}" + (f", column {self.column}" if self.column else "")
+        child = f", {self.children_key.removesuffix('s')} {self.column}" if self.column else ""
+        part = f", {self.children}" if self.children and not self.column else ""
+        return f"{self.resource_type} {names}{child}{part}" + (f", test {self.data_test}" if self.data_test else "")
 
     @property
     def section(self) -> Section:
         """Where the resource type lives. Raises: SchemaFileError for a type that no schema file describes."""
         section = SECTIONS.get(self.resource_type)
         if section is None:
-            raise SchemaFileError(f"{self.label}: a schema file has no section for a {self.resource_type}")
+            raise SchemaFileError(f"{self.resource_type} {self.name}: no schema file describes a {self.resource_type}")
         return section
+
+    @property
+    def children_key(self) -> str:
+        """The key of the list that `column` is an entry of; empty where there is none."""
+        return self.children or next(iter(self.section.children), "")
+
+    @property
+    def text(self) -> str:
+        """What is to stand in the file."""
+        return f"{{{{ doc('{self.doc_block}') }}}}" if self.doc_block else self.description
 
 
 class NewEntry(msgspec.Struct, frozen=True):
@@ -97,7 +127,9 @@ def check_edit(edit: DescriptionEdit) -> None:
             raise SchemaFileError(
                 f"{edit.label}: the text holds Jinja, which dbt would run; take out {{{{, {{% and {{#"
             )
-    if edit.column and (not section.children or not edit.name):
-        raise SchemaFileError(f"{edit.label}: a {edit.resource_type} has no columns to describe")
+    if edit.doc_block and not DOC_BLOCK_NAME.fullmatch(edit.doc_block):
+        raise SchemaFileError(f"{edit.label}: {edit.doc_block!r} can't name a doc block; use letters, digits and _")
+    if edit.column and (not edit.name or edit.children_key not in section.children):
+        raise SchemaFileError(f"{edit.label}: a {edit.resource_type} has no {edit.children or 'columns'} to describe")
     if not edit.name and not edit.source_name:
         raise SchemaFileError(f"{edit.label}: the edit names nothing")

@@ -105,7 +105,7 @@ def _new_node(node: _Node) -> NewEntry:
         columns.setdefault(edit.column.lower(), edit)
     placed = _place_columns(list(columns.values()), [])
     description = node.own.description if node.own else ""
-    return NewEntry(node.first.name, description, node.section.children, tuple(entry for _, entry in placed))
+    return NewEntry(node.first.name, description, node.first.children_key, tuple(entry for _, entry in placed))
 
 
 def _place_columns(missing: list[DescriptionEdit], present: list[str]) -> list[tuple[int, NewEntry]]:
@@ -180,7 +180,7 @@ class _Search:
             self._fill(entry, node.own, in_children=False)
         if not node.columns:
             return
-        key = node.section.children
+        key = node.first.children_key
         value = child_list(self.document, entry, key, node.first.label)
         present = self._index(value)
         missing: dict[str, DescriptionEdit] = {}
