@@ -31,8 +31,8 @@ class Own(msgspec.Struct, frozen=True):
     cache: bool = True
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
     schema_path: str | Mapping[SchemaSection, str] = ""
-    """Where descriptions go of nodes that no schema file near them describes: a template like
-    `{dir}/_{dir_name}__models.yml`, one for all or one for each section.
+    """Where descriptions go of nodes that no schema file near them describes: a path like
+    `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds` and `snapshots`.
     """
 
 

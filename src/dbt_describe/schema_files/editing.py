@@ -34,6 +34,12 @@ def edit_text(
     intents = find_intents(old, edits, placeholders)
     if not intents.fills and not intents.growths:
         return text
+    if old.root is None and len(intents.growths) > 1:
+        # Of several sections, the others join the file that the first one has begun.
+        first = [edit for edit in edits if edit.section == edits[0].section]
+        rest = [edit for edit in edits if edit.section != edits[0].section]
+        begun = edit_text(text, first, placeholders=placeholders, source=source)
+        return edit_text(begun, rest, placeholders=placeholders, source=source)
     style = measure_style(old)
     splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
     splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]

@@ -10,17 +10,10 @@ from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.files import resolve_inside
-from dbt_describe.schema_files.neighbours import (
-    Siblings,
-    described_in,
-    directory_of,
-    index_siblings,
-    posix,
-    shared_file,
-    siblings_file,
-)
+from dbt_describe.schema_files.neighbours import Siblings, index_siblings, shared_file, siblings_file
 from dbt_describe.schema_files.osmosis import fill_route, find_route
-from dbt_describe.schema_files.templates import YAML_SUFFIXES, fill_schema_path
+from dbt_describe.schema_files.paths import YAML_SUFFIXES, described_in, directory_of, posix
+from dbt_describe.schema_files.templates import fill_schema_path
 
 LONGEST_NAME_BYTES = 237
 """Of the 255 that file systems allow, what the name of the temporary file beside it leaves."""

@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
-from dbt_describe.schema_files.templates import YAML_SUFFIXES
+from dbt_describe.schema_files.paths import YAML_SUFFIXES, described_in, directory_of, is_file_name
 
 Place = tuple[str, PurePosixPath]
 """A resource type, and a directory from the project's root."""
@@ -48,6 +49,9 @@ def siblings_file(node: Node, siblings: Siblings) -> PurePosixPath | None:
 
     A file in the directory itself wins over one elsewhere. Where each sibling has a file of its own, it is one that is
     named the same way.
+
+    Raises:
+        SchemaFileError: the node's name can't be part of a file's name.
     """
     directory = directory_of(node)
     votes = _votes(node, siblings.nodes.get((node.resource_type, directory), ()))
@@ -62,21 +66,6 @@ def shared_file(node: Node, siblings: Siblings) -> PurePosixPath | None:
     return next((siblings.shared_files[place] for place in places if place in siblings.shared_files), None)
 
 
-def directory_of(node: Node) -> PurePosixPath:
-    """Where the node's own file is, from the project's root."""
-    return posix(node.original_file_path).parent
-
-
-def described_in(node: Node) -> PurePosixPath:
-    """The schema file that the manifest names, from its package's root; empty where there is none."""
-    return posix(node.patch_path.partition("://")[2] or node.patch_path)
-
-
-def posix(path: str) -> PurePosixPath:
-    """dbt on Windows writes backslashes."""
-    return PurePosixPath(path.replace("\\", "/"))
-
-
 def _votes(node: Node, siblings: Iterable[Node]) -> Counter[PurePosixPath]:
     """How many siblings speak for each file."""
     named: dict[PurePosixPath, set[str]] = defaultdict(set)
@@ -88,6 +77,8 @@ def _votes(node: Node, siblings: Iterable[Node]) -> Counter[PurePosixPath]:
     for path, names in named.items():
         name = next(iter(names))
         if len(names) == 1 and name in path.stem:
+            if not is_file_name(node.name):
+                raise SchemaFileError(f"{node.unique_id}: no file can be called {node.name!r} as its siblings' are")
             count = votes.pop(path)
             votes[path.parent / path.name.replace(name, node.name, 1)] += count
     return votes

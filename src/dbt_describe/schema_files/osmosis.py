@@ -23,7 +23,8 @@ from pathlib import PurePosixPath
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
-from dbt_describe.schema_files.templates import fill_template, with_suffix
+from dbt_describe.schema_files.paths import directory_of, with_suffix
+from dbt_describe.schema_files.templates import fill_template
 
 _KEYS = ("dbt-osmosis", "dbt_osmosis")
 _ROUTED_BY_VARS = frozenset({"model", "seed"})
@@ -64,12 +65,13 @@ def fill_route(template: str, node: Node, project: Project) -> PurePosixPath:
     Raises:
         SchemaFileError: the template can't be filled in for this node; the message goes on from its name.
     """
-    directory = PurePosixPath(node.original_file_path).parent
+    directory = directory_of(node)
 
     def value_of(placeholder: str) -> str:
         if placeholder == "parent":
             return directory.name or project.root.absolute().name
-        return {"model": node.name, "schema": node.schema}.get(placeholder) or _field(placeholder, node)
+        known = {"model": node.name, "schema": node.schema}
+        return known[placeholder] if placeholder in known else _field(placeholder, node)
 
     path = with_suffix(fill_template(template, value_of))
     if path.startswith("/"):

@@ -15,6 +15,7 @@ import msgspec
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.edits import SECTIONS
+from dbt_describe.schema_files.paths import directory_of, is_file_name, with_suffix
 
 PLACEHOLDERS: Mapping[str, str] = {
     "dir": "the directory of the node's file, from the project's root: `models/staging`",
@@ -28,11 +29,6 @@ PLACEHOLDERS: Mapping[str, str] = {
     "package": "the project's name",
 }
 """The placeholders of `schema_path`, each with what it stands for."""
-YAML_SUFFIXES = frozenset({".yml", ".yaml"})
-"""Source: what dbt-core 1.11 reads as schema files (parser/read_files.py)."""
-
-# A name with one of them means something else to a file system, to Windows, or to a template.
-_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*{}\x00-\x1f\x7f]')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -94,18 +90,13 @@ def fill_template(template: str, value_of: Callable[[str], str], paths: frozense
         filled.append(part.text)
         if part.placeholder:
             value = value_of(part.placeholder)
-            if part.placeholder not in paths and not _is_name(value):
+            if part.placeholder not in paths and not is_file_name(value):
                 raise SchemaFileError(
                     f"has the placeholder `{part.placeholder}`, which stands for {value!r} here: "
                     "that can't be part of a file's name"
                 )
             filled.append(value)
     return "".join(filled)
-
-
-def with_suffix(path: str) -> str:
-    """The path, ending in `.yml` where it has no ending of a YAML file."""
-    return path if PurePosixPath(path).suffix in YAML_SUFFIXES else f"{path}.yml"
 
 
 def fill_schema_path(template: str, node: Node, project: Project) -> PurePosixPath:
@@ -115,7 +106,7 @@ def fill_schema_path(template: str, node: Node, project: Project) -> PurePosixPa
         SchemaFileError: as `check_template` and `fill_template`.
     """
     check_template(template)
-    directory = PurePosixPath(node.original_file_path).parent
+    directory = directory_of(node)
     # A node beside dbt_project.yml: the root's own name differs from machine to machine.
     dir_name = directory.name or project.name
     values = {
@@ -130,7 +121,3 @@ def fill_schema_path(template: str, node: Node, project: Project) -> PurePosixPa
         "package": node.package_name,
     }
     return PurePosixPath(with_suffix(fill_template(template, values.__getitem__, frozenset({"dir"}))))
-
-
-def _is_name(value: str) -> bool:
-    return bool(value.strip()) and value not in {".", ".."} and not _NOT_IN_NAMES.search(value)
