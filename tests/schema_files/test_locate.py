@@ -219,8 +219,8 @@ def test_a_file_where_dbt_never_looks_is_refused() -> None:
     with pytest.raises(SchemaFileError) as raised:
         found(node("orders"), **paths)  # type: ignore[arg-type]  # of both kinds
     assert str(raised.value) == (
-        "model.shop.orders: schema_path `docs/{model}.yml` leads to docs/orders.yml, where dbt doesn't look for schema "
-        "files; it does below models, seeds (dbt_project.yml)"
+        "schema_path `docs/{model}.yml` leads to where dbt doesn't look for schema files; it does below models, seeds "
+        "(dbt_project.yml)"
     )
     config = {"dbt-osmosis": "../../docs/{model}.yml"}
     with pytest.raises(SchemaFileError, match="leads out of the project"):
@@ -234,12 +234,11 @@ def test_a_model_may_be_described_wherever_dbt_reads_schema_files() -> None:
     assert found(node("orders", original_file_path="orders.sql"), schema_paths=(".",)) == "_shop__models.yml"
 
 
-def test_a_template_that_fails_for_a_node_says_which_and_why() -> None:
+def test_a_template_that_fails_says_which_and_why() -> None:
     with pytest.raises(SchemaFileError) as raised:
         found(node("orders", config={"dbt-osmosis": "{node.fqn[7]}.yml"}))
     assert str(raised.value) == (
-        "model.shop.orders: dbt-osmosis's path `{node.fqn[7]}.yml` has the placeholder `node.fqn[7]`, and "
-        "model.shop.orders has no such value"
+        "dbt-osmosis's path `{node.fqn[7]}.yml` has the placeholder `node.fqn[7]`, which stands for nothing here"
     )
 
 

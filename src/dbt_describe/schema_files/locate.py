@@ -45,7 +45,7 @@ def locate(
     near = index_siblings(project) if siblings is None else siblings
     path, origin = _place(node, project, schema_path or {}, near)
     found = _inside(path, node, project)
-    _refuse_unread(path, origin, node, project)
+    _refuse_unread(path, origin, project)
     return found
 
 
@@ -65,7 +65,8 @@ def _place(
         if route:
             return fill_route(route, node, project), origin
     except SchemaFileError as error:
-        raise SchemaFileError(f"{node.unique_id}: {origin} {error}") from None
+        # The same words for all nodes: the report tells them once, with the nodes' names.
+        raise SchemaFileError(f"{origin} {error}") from None
     return shared_file(node, siblings) or _default_file(node, project), "its directory"
 
 
@@ -84,11 +85,11 @@ def _refuse_package(node: Node, project: Project) -> None:
         )
 
 
-def _refuse_unread(path: PurePosixPath, origin: str, node: Node, project: Project) -> None:
+def _refuse_unread(path: PurePosixPath, origin: str, project: Project) -> None:
     """Refuse a file that dbt would never look at."""
     if project.schema_paths and not any(path.is_relative_to(directory) for directory in project.schema_paths):
         raise SchemaFileError(
-            f"{node.unique_id}: {origin} leads to {path}, where dbt doesn't look for schema files; it does below "
+            f"{origin} leads to where dbt doesn't look for schema files; it does below "
             f"{', '.join(project.schema_paths)} (dbt_project.yml)"
         )
 

@@ -111,7 +111,7 @@ def _field(placeholder: str, node: Node) -> str:
     for index, name in _STEP.findall(reference["steps"]):
         value = _inner(value, index or name)
     if value is None or isinstance(value, (Mapping, tuple, list)):
-        raise SchemaFileError(f"has the placeholder `{placeholder}`, and {node.unique_id} has no such value")
+        raise SchemaFileError(f"has the placeholder `{placeholder}`, which stands for nothing here")
     return str(value)
 
 
