@@ -19,7 +19,7 @@ INTERMEDIATE = ("int_order_totals", "int_orders_numbered", "int_payments_by_orde
 
 def yaml_of_the_page(name: str) -> str:
     """The YAML that the page shows of a file."""
-    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return next(block for block in blocks if block.startswith(f"# {name}\n"))
 
 

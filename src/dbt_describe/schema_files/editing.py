@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
-from dbt_describe.schema_files.splices import apply_splices, fill_splices, wrap_splices
-from dbt_describe.schema_files.style import measure_style
-from dbt_describe.schema_files.targets import find_intents
-from dbt_describe.schema_files.tree import read_document
+from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splices, wrap_splices
+from dbt_describe.schema_files.style import FileStyle, measure_style
+from dbt_describe.schema_files.targets import Growth, Intents, find_intents
+from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.verification import verify_edit
 
 _BOM = "\ufeff"
+_NEW_LIST, _OF_OWNER, _IN_LIST = range(3)
 
 
 def edit_text(
@@ -41,9 +42,24 @@ def edit_text(
         begun = edit_text(text, first, placeholders=placeholders, source=source)
         return edit_text(begun, rest, placeholders=placeholders, source=source)
     style = measure_style(old)
-    splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
-    splices += [splice for wrap in intents.wraps for splice in wrap_splices(old, style, wrap)]
-    splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
-    edited = apply_splices(text, splices)
+    edited = apply_splices(text, _splices(old, style, intents))
     verify_edit(old, read_document(edited, source), intents)
     return edited
+
+
+def _splices(document: Document, style: FileStyle, intents: Intents) -> list[Splice]:
+    """All replacements. Of those at one place the innermost comes first: else it would end up in what is around it."""
+    splices = [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
+    ranked = [
+        *((fill.owner.start, _OF_OWNER, fill_splices(document, style, fill)) for fill in intents.fills),
+        *((*_rank(growth), growth_splices(document, style, growth)) for growth in intents.growths),
+    ]
+    ranked.sort(key=lambda found: found[:2], reverse=True)  # stable
+    return splices + [splice for *_, found in ranked for splice in found]
+
+
+def _rank(growth: Growth) -> tuple[int, int]:
+    """What begins later stands deeper; in an entry, its list that is there, its description, a list that is new."""
+    if growth.owner is None:
+        return -1, _NEW_LIST
+    return growth.owner.start, _NEW_LIST if growth.value is None else _IN_LIST
