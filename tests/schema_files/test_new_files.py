@@ -64,3 +64,11 @@ def test_letters_composed_in_another_way_are_the_same_letters(root: Path) -> Non
     composed = unicodedata.normalize("NFC", "models/café")
     (root / unicodedata.normalize("NFD", composed)).mkdir()
     assert refusals(root, f"{composed}/a.yml") == {}
+
+
+def test_a_directory_that_is_there_in_two_spellings_can_be_used(root: Path) -> None:
+    try:
+        (root / "models/Staging").mkdir()
+    except FileExistsError:
+        pytest.skip("this file system doesn't tell case")
+    assert refusals(root, "models/staging/a.yml", "models/Staging/b.yml") == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class _Tree:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._names: dict[Path, dict[str, str]] = {}
-        """By directory, the names in it by their folded spelling."""
+        self._names: dict[Path, dict[str, set[str]]] = {}
+        """By directory, the spellings in it of each name."""
 
     def add(self, path: Path) -> None:
         """Take a file into the tree. Raises: SchemaFileError, OSError where it can't be made."""
@@ -48,22 +49,25 @@ class _Tree:
         self._enter(directory, file)
 
     def _enter(self, directory: Path, name: str) -> None:
-        names = self._names_in(directory)
-        spelled = names.setdefault(_folded(name), name)
-        if unicodedata.normalize("NFC", spelled) != unicodedata.normalize("NFC", name):
+        composed = unicodedata.normalize("NFC", name)
+        spellings = self._names_in(directory).setdefault(composed.casefold(), {composed})
+        if composed not in spellings:
             raise SchemaFileError(
-                f"{self._shown(directory / spelled)} differs from it only in the case of its letters; "
+                f"{self._shown(directory / min(spellings))} differs from it only in the case of its letters; "
                 "rename one of both"
             )
         if not (directory / name).exists() and directory.is_dir():
             self._check_writable(directory)
 
-    def _names_in(self, directory: Path) -> dict[str, str]:
+    def _names_in(self, directory: Path) -> dict[str, set[str]]:
         if directory not in self._names:
             if directory.exists() and not directory.is_dir():
                 raise SchemaFileError(f"{self._shown(directory)} is a file; a directory of that name is needed")
-            entries = directory.iterdir() if directory.is_dir() else ()
-            self._names[directory] = {_folded(entry.name): entry.name for entry in entries}
+            spellings: dict[str, set[str]] = defaultdict(set)
+            for entry in directory.iterdir() if directory.is_dir() else ():
+                composed = unicodedata.normalize("NFC", entry.name)
+                spellings[composed.casefold()].add(composed)
+            self._names[directory] = dict(spellings)
         return self._names[directory]
 
     def _check_writable(self, directory: Path) -> None:
@@ -72,8 +76,3 @@ class _Tree:
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
-
-
-def _folded(name: str) -> str:
-    """What names have in common that are one to a file system that doesn't tell case."""
-    return unicodedata.normalize("NFC", name).casefold()
