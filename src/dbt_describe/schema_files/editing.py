@@ -38,5 +38,5 @@ def edit_text(
     splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
     splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
     edited = apply_splices(text, splices)
-    verify_edit(old, read_document(edited, source), intents)
+    verify_edit(old, edited, intents)
     return edited
