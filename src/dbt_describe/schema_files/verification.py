@@ -108,7 +108,14 @@ class _Comparison:
             return
         self.line = old.line
         if isinstance(old, Scalar):
-            _must(isinstance(event, yaml.ScalarEvent) and self._is_same_scalar(old, event))
+            if not (
+                isinstance(event, yaml.ScalarEvent)
+                and (old.text == event.value or self._is_ended(old, event.value))
+                and old.style == (event.style or None)
+                and old.tag == event.tag
+                and old.anchor == event.anchor
+            ):
+                raise _DifferenceError
         elif isinstance(old, Mapping):
             _must(isinstance(event, yaml.MappingStartEvent) and _is_same_start(old, event))
             self._compare_pairs(old.pairs, self._added.get(id(old), {}))
@@ -118,26 +125,22 @@ class _Comparison:
         else:
             _must(isinstance(old, Alias) and isinstance(event, yaml.AliasEvent) and old.name == event.anchor)
 
-    def _is_same_scalar(self, old: Scalar, event: yaml.ScalarEvent) -> bool:
-        if old.tag != event.tag or old.anchor != event.anchor or old.style != (event.style or None):
-            return False
-        if old.text == event.value:
-            return True
-        # A last line without a line break gets one when something follows; `|` and `>` count it into their text.
-        return old.style in {"|", ">"} and old.end == len(self._old.text) and old.text + "\n" == event.value
+    def _is_ended(self, old: Scalar, text: str) -> bool:
+        """A last line without a line break gets one when something follows; `|` and `>` count it into their text."""
+        return old.style in {"|", ">"} and old.end == len(self._old.text) and old.text + "\n" == text
 
     def _compare_pairs(self, pairs: list[tuple[YamlNode, YamlNode]], added: dict[str, _Change]) -> None:
         """The old pairs in their order, the added ones anywhere among them, and the end of the mapping."""
         missing = dict(added)
         for key, value in pairs:
-            self._compare(key, self._after_added(missing))
+            self._compare(key, self._after_added(missing) if missing else self._next())
             self._compare(value, self._next())
         _must(isinstance(self._after_added(missing), yaml.MappingEndEvent) and not missing)
 
     def _after_added(self, missing: dict[str, _Change]) -> yaml.Event:
         """The first event that doesn't belong to an added pair; those that came are missing no more."""
         event = self._next()
-        while missing and isinstance(event, yaml.ScalarEvent) and event.value in missing:
+        while isinstance(event, yaml.ScalarEvent) and event.value in missing:
             change = missing.pop(event.value)
             _read_text(event.value, event)
             change(self._next())
