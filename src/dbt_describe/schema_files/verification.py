@@ -15,7 +15,7 @@ import yaml
 
 from dbt_describe.schema_files.edits import NewEntry
 from dbt_describe.schema_files.scalars import reads_as_text
-from dbt_describe.schema_files.targets import Growth, Intents
+from dbt_describe.schema_files.targets import Growth, Intents, Wrap
 from dbt_describe.schema_files.tree import (
     Alias,
     Document,
@@ -69,6 +69,8 @@ class _Comparison:
             self._expect(fill.owner, "description", fill.value, partial(_read_text, fill.text))
         for growth in intents.growths:
             self._expect(growth.owner, growth.key, growth.value, partial(self._read_grown, growth))
+        for wrap in intents.wraps:
+            self._replaced[id(wrap.test.null or wrap.test.name)] = partial(self._read_wrapped, wrap)
 
     def _expect(self, owner: Mapping | None, key: str, value: YamlNode | None, change: _Change) -> None:
         if value is None:
@@ -108,14 +110,7 @@ class _Comparison:
             return
         self.line = old.line
         if isinstance(old, Scalar):
-            if not (
-                isinstance(event, yaml.ScalarEvent)
-                and (old.text == event.value or self._is_ended(old, event.value))
-                and old.style == (event.style or None)
-                and old.tag == event.tag
-                and old.anchor == event.anchor
-            ):
-                raise _DifferenceError
+            self._compare_scalar(old, event)
         elif isinstance(old, Mapping):
             _must(isinstance(event, yaml.MappingStartEvent) and _is_same_start(old, event))
             self._compare_pairs(old.pairs, self._added.get(id(old), {}))
@@ -124,6 +119,16 @@ class _Comparison:
             self._compare_items(old.items, {})
         else:
             _must(isinstance(old, Alias) and isinstance(event, yaml.AliasEvent) and old.name == event.anchor)
+
+    def _compare_scalar(self, old: Scalar, event: yaml.Event) -> None:
+        if not (
+            isinstance(event, yaml.ScalarEvent)
+            and (old.text == event.value or self._is_ended(old, event.value))
+            and old.style == (event.style or None)
+            and old.tag == event.tag
+            and old.anchor == event.anchor
+        ):
+            raise _DifferenceError
 
     def _is_ended(self, old: Scalar, text: str) -> bool:
         """A last line without a line break gets one when something follows; `|` and `>` count it into their text."""
@@ -146,6 +151,18 @@ class _Comparison:
             change(self._next())
             event = self._next()
         return event
+
+    def _read_wrapped(self, wrap: Wrap, event: yaml.Event) -> None:
+        """A data test's name as the key of a mapping, or only that mapping; with its description."""
+        if wrap.test.null is None:
+            _must(isinstance(event, yaml.MappingStartEvent) and _is_bare(event))
+            self._compare_scalar(wrap.test.name, self._next())
+            event = self._next()
+        _must(isinstance(event, yaml.MappingStartEvent) and _is_bare(event))
+        _read_text("description", self._next())
+        _read_text(wrap.text, self._next())
+        for _ in range(1 if wrap.test.null else 2):
+            self._take(yaml.MappingEndEvent)
 
     def _read_grown(self, growth: Growth, event: yaml.Event) -> None:
         """The items that a list had, in their order, and behind each the new entries that belong there."""
@@ -178,10 +195,10 @@ class _Comparison:
 
 
 def _read_text(text: str, event: yaml.Event) -> None:
-    """Exactly this string, to every reader."""
+    """Exactly this string, to every reader; the line break at the end of a `|` or `>` is the block's."""
     _must(
         isinstance(event, yaml.ScalarEvent)
-        and event.value == text
+        and (event.value == text or (event.style in {"|", ">"} and event.value == text + "\n"))
         and _is_bare(event)
         and (bool(event.style) or reads_as_text(text))
     )
