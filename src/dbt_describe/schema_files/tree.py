@@ -205,22 +205,20 @@ def _read_alias(document: Document, event: yaml.AliasEvent, anchors: dict[str, Y
 
 
 def _read_scalar(document: Document, event: yaml.ScalarEvent, anchors: dict[str, YamlNode]) -> Scalar:
-    start, end = event.start_mark, event.end_mark
+    start, end, style = event.start_mark, event.end_mark, event.style
     assert start is not None and end is not None  # noqa: S101, PT018 - as in `_marks`, without a call for each scalar
     scalar = Scalar(
         start=start.index,
-        end=end.index,
+        end=_block_scalar_end(document.text, start.index, end.index) if style in {"|", ">"} else end.index,
         line=start.line + 1,
         column=start.column,
         tag=event.tag,
         anchor=event.anchor,
         text=event.value,
-        style=event.style or None,  # libyaml says '' for plain
+        style=style or None,  # libyaml says '' for plain
     )
-    if scalar.style in {"|", ">"}:
-        scalar.end = _block_scalar_end(document.text, scalar.start, scalar.end)
-    if scalar.anchor:
-        anchors[scalar.anchor] = scalar
+    if event.anchor:
+        anchors[event.anchor] = scalar
     return scalar
 
 
