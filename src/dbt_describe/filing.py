@@ -10,7 +10,15 @@ from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.report import Failure, FileResult
-from dbt_describe.schema_files import DescriptionEdit, FileChange, index_siblings, locate, prepare_change, write_change
+from dbt_describe.schema_files import (
+    DescriptionEdit,
+    FileChange,
+    check_edits,
+    index_siblings,
+    locate,
+    prepare_change,
+    write_change,
+)
 
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
@@ -55,7 +63,7 @@ def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> di
 def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
     """Why the file can't be edited so, or empty."""
     try:
-        prepare_change(path, list(edits), root)
+        check_edits(path, list(edits), root)
     except SchemaFileError as error:
         return str(error)
     return ""
