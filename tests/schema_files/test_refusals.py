@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files import DescriptionEdit, edit_text, prepare_change
+from dbt_describe.schema_files import DescriptionEdit, check_edits, edit_text, prepare_change
+from dbt_describe.schema_files.editing import check_text
 
 ID = DescriptionEdit("model", "orders", "Identifies the order.", column="id")
 NODE = DescriptionEdit("model", "orders", "One row per order.")
@@ -201,6 +202,12 @@ def test_is_refused(text: str, edit: DescriptionEdit, message: str) -> None:
         edit_text(text, [edit], placeholders=frozenset(), source="f.yml")
 
 
+@pytest.mark.parametrize(("text", "edit", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_the_check_before_any_work_refuses_it_too(text: str, edit: DescriptionEdit, message: str) -> None:
+    with pytest.raises(SchemaFileError, match=message):
+        check_text(text, [edit], placeholders=frozenset(), source="f.yml")
+
+
 def test_two_texts_for_one_place_are_refused() -> None:
     other = DescriptionEdit("model", "ORDERS", "Something else.", column="ID")
     text = "models: [{name: orders, columns: [{name: id}]}]\n"
@@ -271,5 +278,6 @@ def test_files_that_are_no_schema_files_are_refused(tmp_path: Path) -> None:
         "large.yml": r"^large.yml: larger than 10 MB",
         "locked.yml": r"^locked.yml: is read-only",
     }.items():
-        with pytest.raises(SchemaFileError, match=message):
-            prepare_change(tmp_path / name, [NODE], tmp_path)
+        for function in (prepare_change, check_edits):
+            with pytest.raises(SchemaFileError, match=message):
+                function(tmp_path / name, [NODE], tmp_path)

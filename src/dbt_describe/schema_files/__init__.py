@@ -2,6 +2,7 @@
 
     locate(node, project) → path
     refuse_new_files(paths, root) → reasons                of files that can't be made
+    check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
-from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, prepare_change, write_change
+from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings
 from dbt_describe.schema_files.new_files import refuse_new_files
@@ -25,6 +26,7 @@ __all__ = [
     "DescriptionEdit",
     "FileChange",
     "Siblings",
+    "check_edits",
     "check_template",
     "edit_text",
     "index_siblings",
