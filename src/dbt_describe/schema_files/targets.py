@@ -104,7 +104,7 @@ def _new_node(node: _Node) -> NewEntry:
     for edit in node.columns.values():
         columns.setdefault(edit.column.lower(), edit)
     placed = _place_columns(list(columns.values()), [])
-    description = node.own.description if node.own else ""
+    description = node.own.text if node.own else ""
     return NewEntry(node.first.name, description, node.first.children_key, tuple(entry for _, entry in placed))
 
 
@@ -123,8 +123,8 @@ def _place_columns(missing: list[DescriptionEdit], present: list[str]) -> list[t
         after = index_of.get(name.lower(), after)
         edit = wanted.pop(name.lower(), None)
         if edit is not None:
-            placed.append((after, NewEntry(edit.column, edit.description)))
-    return placed + [(len(present) - 1, NewEntry(edit.column, edit.description)) for edit in wanted.values()]
+            placed.append((after, NewEntry(edit.column, edit.text)))
+    return placed + [(len(present) - 1, NewEntry(edit.column, edit.text)) for edit in wanted.values()]
 
 
 class _Search:
@@ -210,7 +210,7 @@ class _Search:
                 owner = find_entry(self.document, index_entries(self.document, listed), edit.column, edit.label)
                 if owner is not None:
                     value = find_value(self.document, owner, "description")
-                    return owner if self._may_write(value, edit) or _text_of(value) == edit.description else None
+                    return owner if self._may_write(value, edit) or _text_of(value) == edit.text else None
         return None
 
     def _fill(self, owner: Mapping, edit: DescriptionEdit, *, in_children: bool) -> None:
@@ -222,7 +222,7 @@ class _Search:
             return  # another version of the model has written to the base entry that both share
         own = find_value(document, owner, "description")
         value = own if own is not None else merged_value(document, owner, "description")
-        if _text_of(value) == edit.description:
+        if _text_of(value) == edit.text:
             return
         if not self._may_write(value, edit):
             line = value.line if value is not None else owner.line
@@ -231,7 +231,7 @@ class _Search:
             raise document.fault(
                 own.line, f"{edit.label}: its empty description has an anchor, alias or tag; write it by hand"
             )
-        self.intents.fills.append(Fill(owner, own, edit.description, in_children))
+        self.intents.fills.append(Fill(owner, own, edit.text, in_children))
 
     def _may_write(self, value: YamlNode | None, edit: DescriptionEdit) -> bool:
         text = _text_of(value)
