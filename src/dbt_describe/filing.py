@@ -82,6 +82,9 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
+NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
+
+
 class Filing:
     """Collects drafts and writes each file when all its nodes have ended, or when told to finish.
 
@@ -147,15 +150,17 @@ class Filing:
     def _write_blocks(self) -> None:
         """The docs file; where it can't be written, its descriptions go into the schema files themselves."""
         sharing, root = self._sharing, self._project.root
-        if not sharing.new or sharing.path is None:
+        if not sharing.new:
             return
         try:
+            if sharing.path is None:
+                raise SchemaFileError(NO_DOCS_FILE)
             change = prepare_blocks(sharing.path, sharing.new, root)
             if not self._dry_run:
                 write_change(change, root)
         except SchemaFileError as error:
-            plain = f"{error}; {len(sharing.new)} texts are written without docs blocks"
-            self.failures.append(Failure(_shown(sharing.path, root), plain))
+            shown = _shown(sharing.path, root) if sharing.path else "dbt_project.yml"
+            self.failures.append(Failure(shown, f"{error}; {len(sharing.new)} shared texts are written out instead"))
             self._sharing = sharing.without_new()
         else:
             self.results.append(_result(change, 0, root, len(sharing.new)))

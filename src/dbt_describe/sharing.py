@@ -9,7 +9,8 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -32,7 +33,7 @@ class Sharing(msgspec.Struct, frozen=True):
     new: Mapping[str, str] = {}
     """Text by name."""
     path: Path | None = None
-    """The docs file for the new ones; None where dbt's settings name no directory for it."""
+    """The docs file for the new ones; None where dbt would read none that could be written."""
 
     def without_new(self) -> Sharing:
         """What is left if the new blocks can't be written."""
@@ -67,13 +68,13 @@ def share_blocks(drafts: Iterable[Draft], project: Project, lineage: Lineage) ->
     for group in groups:
         names = _names(group, project)
         name = blocks.find(group, names)
-        if not name and _places(group, project) > 1 and path is not None:
+        if not name and _places(group, project) > 1:
             name = _free_name(names, taken)
             taken.add(name)
             new[name] = group.text
         if name:
             references |= {place_of(draft): name for draft in group.drafts}
-    return Sharing(references, new, path)
+    return Sharing(references, dict(sorted(new.items())), path)
 
 
 def _group(drafts: Iterable[Draft], project: Project, lineage: Lineage) -> list[_Group]:
@@ -162,17 +163,33 @@ def _docs_file(project: Project) -> Path | None:
         for block in project.doc_blocks
         if block.package_name == project.name and block.path and normal_text(block.text) in described
     )
-    best = min(counts, key=lambda path: (-counts[path], path), default="")
-    if not best and not project.docs_dir:
-        return None
-    return project.root.absolute() / (best or Path(project.docs_dir, NEW_FILE))
+    if counts:
+        return project.root.absolute() / min(counts, key=lambda path: (-counts[path], path))
+    new = PurePosixPath(project.docs_dir, NEW_FILE)
+    return project.root.absolute() / new if project.docs_dir and not _is_ignored(new, project.root) else None
+
+
+def _is_ignored(path: PurePosixPath, root: Path) -> bool:
+    """Whether dbt may pass over the file. *Source:* https://docs.getdbt.com/reference/dbtignore (2026-11)."""
+    try:
+        patterns = (root / ".dbtignore").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return False
+    names = [str(part) for part in (path, *path.parents)] + list(path.parts)
+    return any(
+        fnmatchcase(name, pattern.strip().strip("/")) for name in names for pattern in patterns if pattern.strip(" /")
+    )
 
 
 def _names(group: _Group, project: Project) -> tuple[str, str]:
-    """Names for the group's block: the columns' usual name, and the same behind that of the origin's node."""
+    """Names for the group's block: the columns' usual name, and the same behind that of the origin's node.
+
+    One of several words goes first: `id` and `status` say little among all columns of a project.
+    """
     spelled = Counter(draft.column.lower() for draft in group.drafts)
-    column = _as_name(max(spelled, key=lambda name: spelled[name]))
-    return column, f"{_as_name(project.nodes[group.origin.unique_id].name)}__{column}"
+    column = _as_name(max(spelled, key=lambda name: ("_" in name, spelled[name])))
+    node = project.nodes.get(group.origin.unique_id, project.nodes[group.drafts[0].unique_id])
+    return column, f"{_as_name(node.name)}__{column}"
 
 
 def _free_name(names: tuple[str, str], taken: Collection[str]) -> str:

@@ -105,7 +105,7 @@ def _headline(report: Report) -> list[str]:
     ]
     if report.references:
         reused = len(set(report.references.values())) - report.doc_blocks
-        blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} that were there"] * (reused > 0)
+        blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
         lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)

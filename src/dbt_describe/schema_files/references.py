@@ -22,45 +22,49 @@ class ReferenceReader:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._files: dict[Path, dict[str, Any]] = {}
+        self._files: dict[Path, Mapping[str, Any]] = {}
+        self._nodes: dict[str, Mapping[str, str]] = {}
 
     def find(self, node: Node, column: str) -> str:
         """The docs block of the project itself that a column's whole description is a reference to, or empty."""
+        if node.unique_id not in self._nodes:
+            self._nodes[node.unique_id] = self._descriptions(node)
+        found = _REFERENCE.fullmatch(self._nodes[node.unique_id].get(column.lower(), ""))
+        return found["name"] if found and found["package"] in {None, self._project.name} else ""
+
+    def _descriptions(self, node: Node) -> Mapping[str, str]:
+        """What is written for each column of a node of the project itself."""
         if not self._project.is_own(node) or (node.resource_type != "source" and not node.patch_path):
-            return ""
+            return {}
         try:
             path = locate(node, self._project, siblings={})
         except SchemaFileError:
-            return ""
-        found = _REFERENCE.fullmatch(_description(self._load(path), node, column).strip())
-        return found["name"] if found and found["package"] in {None, self._project.name} else ""
-
-    def _load(self, path: Path) -> dict[str, Any]:
-        """The file as dbt reads it; nothing of one that can't be read, which whoever edits it complains of."""
+            return {}
         if path not in self._files:
-            try:
-                text = path.read_text(encoding="utf-8-sig")
-                value = yaml.load(text, Loader=yaml.CSafeLoader) if "doc(" in text else None
-            except (OSError, ValueError, yaml.YAMLError):
-                value = None
-            self._files[path] = value if isinstance(value, dict) else {}
-        return self._files[path]
+            self._files[path] = _load(path)
+        owners = reversed([*_owners(self._files[path], node)])
+        columns = (column for owner in owners for column in _mappings(owner.get("columns")))
+        return {str(column.get("name")).lower(): str(column.get("description")).strip() for column in columns}
 
 
-def _description(file: Mapping[str, Any], node: Node, column: str) -> str:
-    """The column's description as it is written; where a model's version has one of its own, that."""
-    section = SECTIONS[node.resource_type].key if node.resource_type in SECTIONS else ""
-    entries = list(_named(file.get(section), node.source_name or node.name))
+def _load(path: Path) -> Mapping[str, Any]:
+    """The file as dbt reads it; nothing of one without references, or of one that can't be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        value = yaml.load(text, Loader=yaml.CSafeLoader) if "doc(" in text else None
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _owners(file: Mapping[str, Any], node: Node) -> Iterator[Mapping[str, Any]]:
+    """What lists the node's columns; in front, what is said of its version alone."""
+    entries = list(_named(file.get(SECTIONS[node.resource_type].key), node.source_name or node.name))
     if node.source_name:
         entries = [table for source in entries for table in _named(source.get("tables"), node.name)]
-    owners = [
-        version
-        for entry in entries
-        for version in _mappings(entry.get("versions"))
-        if node.version and str(version.get("v")) == node.version
-    ]
-    texts = (own.get("description") for owner in (*owners, *entries) for own in _named(owner.get("columns"), column))
-    return next((text for text in texts if isinstance(text, str)), "")
+    for entry in entries if node.version else ():
+        yield from (each for each in _mappings(entry.get("versions")) if str(each.get("v")) == node.version)
+    yield from entries
 
 
 def _named(entries: object, name: str) -> Iterator[Mapping[str, Any]]:
