@@ -93,7 +93,7 @@ REFUSED = {
     "a source twice": (
         "sources:\n- name: s\n- name: s\n",
         DescriptionEdit("source", "", "x", source_name="s"),
-        r"^f.yml:2: .*more than once \(lines 2, 3\)",
+        r"^f.yml:3: .*more than once \(lines 2, 3\)",
     ),
     "an anchored gap": ("models:\n- name: orders\n  description: &x ''\n", NODE, r"^f.yml:3: .*anchor, alias or tag"),
     "an anchored null list": ("models:\n- name: orders\n  columns: &x\n", ID, r"^f.yml:3: .*list"),
@@ -110,7 +110,7 @@ REFUSED = {
     "a source table twice": (
         "sources:\n- name: s\n  tables: [{name: t}]\n- name: s\n  tables: [{name: t}]\n",
         DescriptionEdit("source", "t", "x", source_name="s"),
-        r"^f.yml:3: .*more than once \(lines 3, 5\)",
+        r"^f.yml:5: .*more than once \(lines 3, 5\)",
     ),
     "an unknown type": ("", DescriptionEdit("sql_operation", "e", "x"), "has no section for a sql_operation"),
     "a blank text": ("", DescriptionEdit("model", "orders", " \n"), "model orders: the description is blank"),

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dbt_describe.errors import ManifestError
-from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, DocBlock, Node, Project
+from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, DocBlock, Node, Project, unquoted
 
 KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
@@ -258,13 +258,13 @@ def _columns(
     declared: Mapping[str, _RawColumn], table: _CatalogTable | None, tests: Iterable[DataTest]
 ) -> tuple[Column, ...]:
     """The catalog's columns in the table's order, then those that only the schema file lists."""
-    in_file = {column.name.lower(): column for column in declared.values()}
+    in_file = {unquoted(column.name).lower(): column for column in declared.values()}
     built = sorted(table.columns.values(), key=lambda column: column.index or 0) if table else []
     data_types = {column.name.lower(): column.type or "" for column in built}
     tests_of: dict[str, list[DataTest]] = defaultdict(list)
     for test in tests:
         tests_of[test.column.lower()].append(test)
-    names = {name.lower(): name for name in (*(c.name for c in built), *(c.name for c in declared.values()))}
+    names = {name.lower(): name for name in (*(c.name for c in built), *(unquoted(c.name) for c in declared.values()))}
     return tuple(
         Column(
             name=name,
@@ -303,10 +303,10 @@ def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTes
     combination = kwargs.get("combination_of_columns")
     return DataTest(
         name=f"{metadata.namespace}.{metadata.name}" if metadata.namespace else metadata.name,
-        column=str(raw.column_name or kwargs.get("column_name") or "").strip('"`'),
+        column=unquoted(str(raw.column_name or kwargs.get("column_name") or "")),
         accepted_values=tuple(str(value) for value in kwargs.get("values") or ()),
         to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
-        field=str(kwargs.get("field") or "").strip('"`'),
+        field=unquoted(str(kwargs.get("field") or "")),
         combination=_names(combination),
         conditional=_is_conditional(raw.config or {}),
     )

@@ -14,6 +14,15 @@ import msgspec
 DESCRIBED_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
 
 
+_QUOTES = {'"': '"', "`": "`", "[": "]"}
+
+
+def unquoted(name: str) -> str:
+    """A column's name without the quotes of its SQL dialect, which some schema files write into it."""
+    is_quoted = len(name) > 2 and _QUOTES.get(name[0]) == name[-1]
+    return name[1:-1] if is_quoted else name
+
+
 class DataTest(msgspec.Struct, frozen=True):
     """A generic data test attached to a column, or to the node when `column` is empty.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
-from dbt_describe.schema_files.splices import apply_splices, fill_splices
+from dbt_describe.schema_files.splices import apply_splices, fill_splices, wrap_splices
 from dbt_describe.schema_files.style import measure_style
 from dbt_describe.schema_files.targets import find_intents
 from dbt_describe.schema_files.tree import read_document
@@ -32,10 +32,11 @@ def edit_text(
         return _BOM + edit_text(text[1:], edits, placeholders=placeholders, source=source)
     old = read_document(text, source)
     intents = find_intents(old, edits, placeholders)
-    if not intents.fills and not intents.growths:
+    if not intents.fills and not intents.growths and not intents.wraps:
         return text
     style = measure_style(old)
     splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
+    splices += [splice for wrap in intents.wraps for splice in wrap_splices(old, style, wrap)]
     splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
     edited = apply_splices(text, splices)
     verify_edit(old, read_document(edited, source), intents)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dbt_describe.project.nodes import unquoted
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
 
 MERGE_KEY = "<<"
 
 EntryIndex = dict[str, list[tuple[str, YamlNode]]]
-"""Lower-case name → the entries of that name, each with its spelling."""
+"""Lower-case name without quotes → the entries of that name, each with its spelling."""
+
+
+def name_key(name: str) -> str:
+    """What names are compared by: dbt's adapters differ in case, people in quotes."""
+    return unquoted(name).lower()
 
 
 def find_value(document: Document, mapping: Mapping, key: str) -> YamlNode | None:
@@ -97,16 +103,16 @@ def index_entries(document: Document, entries: YamlNode | Iterable[YamlNode] | N
     """The entries of a list by lower-case name. Raises: SchemaFileError for an entry without a name."""
     index: EntryIndex = {}
     for name, item in named_entries(document, entries):
-        index.setdefault(name.lower(), []).append((name, item))
+        index.setdefault(name_key(name), []).append((name, item))
     return index
 
 
 def find_entry(document: Document, index: EntryIndex, name: str, label: str) -> Mapping | None:
-    """The entry of that name, spelled exactly so or else compared without case; None where there is none.
+    """The entry of that name, spelled exactly so or else compared without case and quotes; None where there is none.
 
     Raises: SchemaFileError: several entries have the name, or the entry is shared by an anchor.
     """
-    alike = index.get(name.lower(), [])
+    alike = index.get(name_key(name), [])
     matches = [item for spelling, item in alike if spelling == name] or [item for _, item in alike]
     if len(matches) > 1:
         lines = ", ".join(str(item.line) for item in matches)

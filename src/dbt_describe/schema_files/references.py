@@ -13,6 +13,7 @@ from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.locate import locate
+from dbt_describe.schema_files.lookup import name_key
 
 _REFERENCE = re.compile(r"""\{\{-?\s*doc\(\s*(?:(['"])(?P<package>\w+)\1\s*,\s*)?(['"])(?P<name>\w+)\3\s*\)\s*-?\}\}""")
 
@@ -29,7 +30,7 @@ class ReferenceReader:
         """The docs block of the project itself that a column's whole description is a reference to, or empty."""
         if node.unique_id not in self._nodes:
             self._nodes[node.unique_id] = self._descriptions(node)
-        found = _REFERENCE.fullmatch(self._nodes[node.unique_id].get(column.lower(), ""))
+        found = _REFERENCE.fullmatch(self._nodes[node.unique_id].get(name_key(column), ""))
         return found["name"] if found and found["package"] in {None, self._project.name} else ""
 
     def _descriptions(self, node: Node) -> Mapping[str, str]:
@@ -44,7 +45,7 @@ class ReferenceReader:
             self._files[path] = _load(path)
         owners = reversed([*_owners(self._files[path], node)])
         columns = (column for owner in owners for column in _mappings(owner.get("columns")))
-        return {str(column.get("name")).lower(): str(column.get("description")).strip() for column in columns}
+        return {name_key(str(column.get("name"))): str(column.get("description")).strip() for column in columns}
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -69,7 +70,7 @@ def _owners(file: Mapping[str, Any], node: Node) -> Iterator[Mapping[str, Any]]:
 
 def _named(entries: object, name: str) -> Iterator[Mapping[str, Any]]:
     for entry in _mappings(entries):
-        if str(entry.get("name")).lower() == name.lower():
+        if name_key(str(entry.get("name"))) == name_key(name):
             yield entry
 
 

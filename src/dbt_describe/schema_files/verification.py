@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dbt_describe.schema_files.edits import NewEntry
 from dbt_describe.schema_files.scalars import reads_as_text
-from dbt_describe.schema_files.targets import Intents
+from dbt_describe.schema_files.targets import Intents, Wrap
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
 
 _Pairs = list[tuple[YamlNode, YamlNode]]
@@ -34,6 +34,7 @@ class _Comparison:
         self.growths = {
             (id(growth.owner) if growth.owner else 0, growth.key): growth.entries for growth in intents.growths
         }
+        self.wraps = {id(wrap.test.null or wrap.test.name): wrap for wrap in intents.wraps}
         self.grown_keys: dict[int, set[str]] = {}
         for owner, key in self.growths:
             self.grown_keys.setdefault(owner, set()).add(key)
@@ -49,7 +50,9 @@ class _Comparison:
         return key_text(version[0]) == "version" and key_text(version[1]) == "2" and self.same_pairs(0, [], pairs)
 
     def same(self, old: YamlNode, new: YamlNode) -> bool:
-        if type(old) is not type(new) or old.tag != new.tag or old.anchor != new.anchor:
+        if id(old) in self.wraps:
+            equal = self.same_wrap(self.wraps[id(old)], new)
+        elif type(old) is not type(new) or old.tag != new.tag or old.anchor != new.anchor:
             equal = False
         elif isinstance(old, Scalar):
             equal = isinstance(new, Scalar) and self.same_text(old, new) and old.style == new.style
@@ -62,6 +65,18 @@ class _Comparison:
             equal = isinstance(new, Mapping) and self.same_pairs(id(old), old.pairs, new.pairs)
         self.line = self.line if equal or self.line else old.line
         return equal
+
+    def same_wrap(self, wrap: Wrap, new: YamlNode) -> bool:
+        if wrap.test.null is None:
+            if not isinstance(new, Mapping) or len(new.pairs) != 1 or new.tag or new.anchor:
+                return False
+            (name, new), *_ = new.pairs
+            if key_text(name) != wrap.test.name.text:
+                return False
+        if not isinstance(new, Mapping) or len(new.pairs) != 1 or new.tag or new.anchor:
+            return False
+        (key, value), *_ = new.pairs
+        return key_text(key) == "description" and reads_as(value, wrap.text)
 
     def same_text(self, old: Scalar, new: Scalar) -> bool:
         if old.text == new.text:
