@@ -199,6 +199,15 @@ def test_two_columns_of_one_name_get_two_blocks_whatever_the_order_of_drafts(tmp
     assert list(one.new) == ["customers__id", "id"]
 
 
+def test_names_dont_hang_on_the_manifests_order(tmp_path: Path) -> None:
+    origins = {"fct": "raw.orders.id", "dim": "raw.customers.id"}
+    copies = lineage(**{f"{node}__{column}": origin for node, origin in origins.items() for column in ("id", "k")})
+    drafts = [draft(f"{node}.{column}") for node in origins for column in ("id", "k")]
+    project = shop(tmp_path)
+    turned = msgspec.structs.replace(project, nodes=dict(reversed(project.nodes.items())))
+    assert share_blocks(drafts, project, copies) == share_blocks(drafts, turned, copies)
+
+
 def test_new_blocks_go_where_blocks_describe_columns_already(tmp_path: Path) -> None:
     docs = [
         *(doc_block(name, f"About {name}.", "models/overview.md") for name in "abc"),

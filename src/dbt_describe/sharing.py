@@ -16,7 +16,7 @@ import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Draft, same_values
-from dbt_describe.project.graph import topological_order
+from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import DocBlock, Project
 from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text
 
@@ -78,14 +78,25 @@ def share_blocks(drafts: Iterable[Draft], project: Project, lineage: Lineage) ->
 
 
 def _group(drafts: Iterable[Draft], project: Project, lineage: Lineage) -> list[_Group]:
-    order = {unique_id: index for index, unique_id in enumerate(topological_order(project.nodes))}
+    depths = _depths(project)
     groups: dict[tuple[ColumnRef, str], _Group] = {}
-    for draft in sorted(drafts, key=lambda draft: (order[draft.unique_id], draft.column)):
+    for draft in sorted(drafts, key=lambda draft: (depths[draft.unique_id], draft.unique_id, draft.column)):
         if draft.column and is_block_text(draft.text):
             origin = _origin(ColumnRef(*place_of(draft)), lineage)
             text = normal_text(draft.text)
             groups.setdefault((origin, text), _Group(origin, text, [])).drafts.append(draft)
     return list(groups.values())
+
+
+def _depths(project: Project) -> Mapping[str, int]:
+    """How many nodes at most stand above each: an order that doesn't hang on the manifest's, which partial parsing
+    changes.
+    """
+    depths: dict[str, int] = {}
+    for unique_id in topological_order(project.nodes):
+        parents = parents_of(project.nodes[unique_id])
+        depths[unique_id] = max((depths[parent] + 1 for parent in parents if parent in depths), default=0)
+    return depths
 
 
 def _origin(ref: ColumnRef, lineage: Lineage) -> ColumnRef:
