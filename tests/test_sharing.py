@@ -204,7 +204,7 @@ def test_names_dont_hang_on_the_manifests_order(tmp_path: Path) -> None:
     copies = lineage(**{f"{node}__{column}": origin for node, origin in origins.items() for column in ("id", "k")})
     drafts = [draft(f"{node}.{column}") for node in origins for column in ("id", "k")]
     project = shop(tmp_path)
-    turned = msgspec.structs.replace(project, nodes=dict(reversed(project.nodes.items())))
+    turned = msgspec.structs.replace(project, nodes=dict(reversed([*project.nodes.items()])))
     assert share_blocks(drafts, project, copies) == share_blocks(drafts, turned, copies)
 
 

@@ -135,12 +135,14 @@ class _Blocks:
 
         A block that columns of one origin alone refer to is that column's, however general its words are.
         """
-        same_text = self._by_text.get(group.text, ())
+        same_text = self._by_text.get(group.text)
+        if not same_text:
+            return ""
         known = {block.name for block in same_text}
         for draft in group.drafts:
             for ref in same_values(ColumnRef(*place_of(draft)), self._lineage):
                 node = self._project.nodes.get(ref.unique_id)
-                name = self._reader.find(node, ref.column) if node and known else ""
+                name = self._reader.find(node, ref.column) if node else ""
                 if name in known:
                     return name
         ranks = {name: rank for rank, name in enumerate(names)}

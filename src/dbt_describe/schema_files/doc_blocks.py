@@ -45,8 +45,8 @@ def read_blocks(text: str, source: str) -> dict[str, str]:
     """The file's docs blocks: their text by their name.
 
     Raises:
-        SchemaFileError: a block that is never closed, has no name or is there twice, or Jinja besides docs blocks and
-            comments: what it does to a block added behind it isn't known. With file and line.
+        SchemaFileError: a block that is never closed, has no name or is there twice, or a tag besides docs blocks (and
+            `raw`): what it does to a block added behind it isn't known. With file and line.
     """
     blocks: dict[str, str] = {}
     open_name, start = "", 0
