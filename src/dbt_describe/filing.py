@@ -13,6 +13,7 @@ from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import (
     DescriptionEdit,
     FileChange,
+    check_edits,
     index_siblings,
     locate,
     prepare_blocks,
@@ -64,7 +65,7 @@ def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> di
 def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
     """Why the file can't be edited so, or empty."""
     try:
-        prepare_change(path, list(edits), root)
+        check_edits(path, list(edits), root)
     except SchemaFileError as error:
         return str(error)
     return ""

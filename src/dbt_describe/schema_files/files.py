@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files.editing import edit_text
+from dbt_describe.schema_files.editing import check_text, edit_text
 from dbt_describe.schema_files.edits import DescriptionEdit
 
 MAX_SIZE_BYTES = 10 * 1024 * 1024
@@ -67,6 +67,22 @@ def prepare_text(path: Path, root: Path, edit: Callable[[str, str], str]) -> Fil
         raise SchemaFileError(f"{shown}:{line}: not UTF-8, and dbt reads nothing else; convert the file") from error
     after = edit(text, shown).encode("utf-8")
     return FileChange(path, before, before if before is not None and before == after else after)
+
+
+def check_edits(
+    path: Path, edits: Sequence[DescriptionEdit], root: Path, *, placeholders: frozenset[str] = frozenset()
+) -> None:
+    """Whether edits can be made in a file, in less than half the time of making them: its new text isn't proved.
+
+    Raises:
+        SchemaFileError: what `prepare_change` would raise.
+    """
+
+    def check(text: str, shown: str) -> str:
+        check_text(text, edits, placeholders=placeholders, source=shown)
+        return text
+
+    prepare_text(path, root, check)
 
 
 def write_change(change: FileChange, root: Path) -> None:

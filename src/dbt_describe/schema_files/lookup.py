@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dbt_describe.project.nodes import unquoted
-from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
+from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
 MERGE_KEY = "<<"
 
@@ -20,7 +20,7 @@ def name_key(name: str) -> str:
 
 def find_value(document: Document, mapping: Mapping, key: str) -> YamlNode | None:
     """The value under a key of the mapping itself. Raises: SchemaFileError where the key is there twice."""
-    found = [pair for pair in mapping.pairs if key_text(pair[0]) == key]
+    found = [pair for pair in mapping.pairs if isinstance(pair[0], Scalar) and pair[0].text == key]
     if len(found) > 1:
         lines = ", ".join(str(pair[0].line) for pair in found)
         raise document.fault(found[1][0].line, f"the key {key} is there more than once (lines {lines}); keep one")
@@ -29,8 +29,11 @@ def find_value(document: Document, mapping: Mapping, key: str) -> YamlNode | Non
 
 def merged_value(document: Document, mapping: Mapping, key: str) -> YamlNode | None:
     """The value under a key, own or through merge keys: the mapping nearest to the entry wins, as in PyYAML."""
-    waiting: list[YamlNode] = [mapping]
-    seen: set[int] = set()
+    found = find_value(document, mapping, key)
+    if found is not None:
+        return found
+    waiting = _merge_values(mapping)
+    seen = {id(mapping)}
     while waiting:
         node = waiting.pop()
         node = node.target if isinstance(node, Alias) else node
@@ -43,8 +46,12 @@ def merged_value(document: Document, mapping: Mapping, key: str) -> YamlNode | N
             found = find_value(document, node, key)
             if found is not None:
                 return found
-            waiting += [value for name, value in node.pairs if key_text(name) == MERGE_KEY]
+            waiting += _merge_values(node)
     return None
+
+
+def _merge_values(mapping: Mapping) -> list[YamlNode]:
+    return [value for key, value in mapping.pairs if isinstance(key, Scalar) and key.text == MERGE_KEY]
 
 
 def find_section(document: Document, key: str) -> YamlNode | None:
