@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
     concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
+    doc_blocks: bool = False
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -78,6 +79,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
+    doc_blocks: bool | None = None,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -115,6 +117,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
+        doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
     )
 
 

@@ -34,6 +34,8 @@ class Own(msgspec.Struct, frozen=True):
     """Where descriptions go of nodes that no schema file near them describes: a path like
     `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds` and `snapshots`.
     """
+    doc_blocks: bool = False
+    """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -44,6 +46,7 @@ class Configuration(msgspec.Struct, frozen=True):
     cache: bool = True
     schema_path: Mapping[str, str] = {}
     """Templates by section."""
+    doc_blocks: bool = False
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -84,7 +87,8 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
-    return Configuration(LlmConfig(**given, endpoints=usable), prompts_dir, chosen.cache, schema_path, unresolved)
+    llm = LlmConfig(**given, endpoints=usable)
+    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, unresolved)
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:

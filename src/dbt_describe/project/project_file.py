@@ -47,12 +47,14 @@ def read_project_file(project_dir: Path) -> Mapping[str, object]:
 
 def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...]:
     """The directories of one of `PATH_KEYS`, as they are written or as dbt assumes them."""
-    configured = settings.get(key, PATH_KEYS[key])
-    return tuple(str(name) for name in configured) if isinstance(configured, (list, tuple)) else ()
+    configured = settings.get(key)
+    if configured is None:
+        return PATH_KEYS[key]
+    return tuple(str(name) for name in configured) if isinstance(configured, list) else ()
 
 
 def with_project_file(project: Project) -> Project:
-    """The project with its variables and with the directories in which dbt reads schema files.
+    """The project with its variables, and with the directories in which dbt reads schema files and docs blocks.
 
     dbt reads any section of a schema file in each of them: `models:` below `seeds/` is as good as below `models/`
     (tried with dbt 1.11).
@@ -68,8 +70,18 @@ def with_project_file(project: Project) -> Project:
         project,
         schema_paths=tuple(dict.fromkeys(_normal(name) for name in paths)) if is_known else (),
         model_path=_normal((*configured_paths(settings, "model-paths"), "models")[0]),
+        docs_dir=_docs_dir(settings),
         vars=_variables(project.root, settings),
     )
+
+
+def _docs_dir(settings: Mapping[str, object]) -> str:
+    """The first of the directories that dbt looks for docs blocks in: unless they are set, models are the first."""
+    is_set = settings.get("docs-paths") is not None
+    first = next(
+        iter(configured_paths(settings, "docs-paths" if is_set else "model-paths")), "" if is_set else "models"
+    )
+    return "" if "{{" in first else first
 
 
 def _variables(project_dir: Path, settings: Mapping[str, object]) -> Mapping[str, object]:

@@ -11,12 +11,14 @@ Nothing but missing, empty, null and placeholder descriptions is ever written ov
 
 from __future__ import annotations
 
+from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
 from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings
 from dbt_describe.schema_files.new_files import refuse_new_files
+from dbt_describe.schema_files.references import ReferenceReader
 from dbt_describe.schema_files.templates import PLACEHOLDERS, check_template
 
 __all__ = [
@@ -25,12 +27,16 @@ __all__ = [
     "SECTIONS",
     "DescriptionEdit",
     "FileChange",
+    "ReferenceReader",
     "Siblings",
     "check_edits",
     "check_template",
     "edit_text",
     "index_siblings",
+    "is_block_text",
     "locate",
+    "normal_text",
+    "prepare_blocks",
     "prepare_change",
     "refuse_new_files",
     "write_change",

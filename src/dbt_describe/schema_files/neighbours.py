@@ -19,9 +19,9 @@ Place = tuple[str, PurePosixPath]
 class Siblings(msgspec.Struct, frozen=True):
     """What describes the nodes of each directory."""
 
-    nodes: Mapping[Place, tuple[Node, ...]]
+    nodes: Mapping[Place, tuple[Node, ...]] = {}
     """The project's nodes of a directory that a schema file names."""
-    shared_files: Mapping[Place, PurePosixPath]
+    shared_files: Mapping[Place, PurePosixPath] = {}
     """The file in a directory that describes most of the nodes in and below it, of several directories."""
 
 
