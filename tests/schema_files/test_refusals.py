@@ -118,6 +118,81 @@ REFUSED = {
     "Jinja": ("", DescriptionEdit("model", "orders", "{{ x }}", column="id"), "column id: the text holds Jinja"),
     "a column of an exposure": ("", DescriptionEdit("exposure", "e", "x", column="c"), "has no columns"),
     "no name": ("", DescriptionEdit("model", "", "x"), "names nothing"),
+    "a metric in two places": (
+        "models:\n- name: m\n  metrics: [{name: a}]\n- name: n\n  metrics: [{name: a}]\n",
+        DescriptionEdit("metric", "a", "x"),
+        r"^f.yml:5: metric a is described more than once \(lines 3, 5\)",
+    ),
+    "a semantic model that has its model's description": (
+        "models:\n- name: orders\n  semantic_model: true\n",
+        DescriptionEdit("semantic_model", "orders", "x"),
+        r"^f.yml:2: semantic_model orders takes its model's description; describe the model",
+    ),
+    "a dimension that has its column's description": (
+        "models:\n- name: orders\n  semantic_model: true\n  columns:\n  - name: at\n    dimension: time\n",
+        DescriptionEdit("semantic_model", "orders", "x", column="at", children="dimensions"),
+        r"^f.yml:6: semantic_model orders, dimension at takes its column's description; describe that",
+    ),
+    "a dimension that isn't there": (
+        "semantic_models:\n- name: sales\n  dimensions:\n  - name: at\n",
+        DescriptionEdit("semantic_model", "sales", "x", column="by", children="dimensions"),
+        r"^f.yml:2: semantic_model sales, dimension by has no entry here; .*`dbt parse`",
+    ),
+    "a list that the resource type hasn't": (
+        "models:\n- name: orders\n",
+        DescriptionEdit("model", "orders", "x", column="id", children="entities"),
+        "a model has no entities to describe",
+    ),
+    "a function that returns nothing": (
+        "functions:\n- name: f\n",
+        DescriptionEdit("function", "f", "x", children="returns"),
+        r"^f.yml:2: function f, returns has no entry here",
+    ),
+    "a data test that isn't there": (
+        "models:\n- name: orders\n  columns:\n  - name: id\n    data_tests: [not_null, {a: 1, b: 2}, {}, {[x]: 1}]\n",
+        DescriptionEdit("model", "orders", "x", column="id", data_test="unique"),
+        r"^f.yml:4: model orders, column id, test unique has no entry here",
+    ),
+    "a data test of a column that isn't there": (
+        "models:\n- name: orders\n",
+        DescriptionEdit("model", "orders", "x", column="id", data_test="unique"),
+        r"^f.yml:2: model orders, column id, test unique has no entry here",
+    ),
+    "a data test of a model that isn't there": (
+        "models:\n- name: customers\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:1: model orders, test unique has no entry here",
+    ),
+    "a data test twice": (
+        "models:\n- name: orders\n  tests:\n  - unique\n  data_tests:\n  - unique:\n      name: u\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:4: model orders, test unique is there more than once \(lines 7, 4\)",
+    ),
+    "a data test with an anchor": (
+        "models:\n- name: orders\n  data_tests:\n  - &u unique\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:4: .*anchor, alias or tag",
+    ),
+    "a data test that others share": (
+        "x: &u {unique: {config: {severity: warn}}}\nmodels:\n- name: orders\n  data_tests: [*u]\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:\d: .*shared by the anchor on line 1",
+    ),
+    "a version that others share": (
+        "x: &v {v: 2, columns: [{name: id}]}\nmodels:\n- name: orders\n  versions: [*v]\n",
+        DescriptionEdit("model", "orders", "x", column="id", version="2"),
+        r"^f.yml:1: .*shared by the anchor on line 1",
+    ),
+    "a version's column that somebody described": (
+        "models:\n- name: orders\n  versions:\n  - v: 2\n    columns:\n    - name: id\n      description: Mine.\n",
+        DescriptionEdit("model", "orders", "x", column="id", version="2"),
+        r"^f.yml:7: .*has a description already",
+    ),
+    "no name of a doc block": (
+        "",
+        DescriptionEdit("model", "orders", "x", column="id", doc_block="a') }} {{ env_var('x"),
+        "can't name a doc block",
+    ),
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dbt_describe.errors import ManifestError
-from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, Node, Project, unquoted
+from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, DocBlock, Node, Project, unquoted
 
 KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
@@ -82,10 +82,18 @@ class _RawNode(msgspec.Struct, frozen=True):
     attached_node: str | None = None
 
 
+class _RawDoc(msgspec.Struct, frozen=True):
+    name: str
+    package_name: str
+    block_contents: str | None = None
+    original_file_path: str | None = None
+
+
 class _Manifest(msgspec.Struct, frozen=True):
     metadata: _Metadata
     nodes: dict[str, _RawNode]
     sources: dict[str, _RawNode] = {}
+    docs: dict[str, _RawDoc] | None = None
 
 
 class _CatalogColumn(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +139,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         dbt_version=manifest.metadata.dbt_version or "",
         nodes=_with_same_tables(nodes),
         warnings=tuple(warnings),
+        doc_blocks=tuple(_doc_block(raw) for raw in (manifest.docs or {}).values()),
     )
 
 
@@ -219,6 +228,11 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
         unique_key=_names(config.get("unique_key")),
         config=config,
     )
+
+
+def _doc_block(raw: _RawDoc) -> DocBlock:
+    path = (raw.original_file_path or "").replace("\\", "/")
+    return DocBlock(raw.name, raw.package_name, raw.block_contents or "", path)
 
 
 def _with_same_tables(nodes: dict[str, Node]) -> dict[str, Node]:

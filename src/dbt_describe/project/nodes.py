@@ -95,6 +95,17 @@ class Node(msgspec.Struct, frozen=True):
         return next((column for column in self.columns if column.name.lower() == wanted), None)
 
 
+class DocBlock(msgspec.Struct, frozen=True):
+    """A docs block, of the project's own or of a package."""
+
+    name: str
+    package_name: str
+    text: str
+    """As it renders."""
+    path: str
+    """The file that holds it, relative to its package's root."""
+
+
 class Project(msgspec.Struct, frozen=True):
     """All nodes by unique_id, packages' included (they are context; only `name`'s own nodes are ever written)."""
 
@@ -105,6 +116,9 @@ class Project(msgspec.Struct, frozen=True):
     nodes: Mapping[str, Node]
     warnings: tuple[str, ...] = ()
     """What a person should know about the artifacts, one sentence each."""
+    doc_blocks: tuple[DocBlock, ...] = ()
+    docs_dir: str = "models"
+    """The first directory in which dbt looks for docs blocks, relative to `root`; empty where that isn't known."""
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""

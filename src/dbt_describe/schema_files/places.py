@@ -20,7 +20,7 @@ from dbt_describe.schema_files.lookup import (
     refuse_alias,
 )
 from dbt_describe.schema_files.semantics import entries_at_columns, entries_at_models, is_declared_at_model
-from dbt_describe.schema_files.tree import Document, Mapping, Scalar, Sequence, YamlNode, key_text
+from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
 
 DATA_TEST_KEYS = ("data_tests", "tests")
 """`tests` until dbt 1.8, read ever since."""
@@ -99,14 +99,15 @@ class Places:
         return found
 
     def version(self, entry: Mapping, edit: DescriptionEdit) -> Mapping | None:
-        """The entry of the edit's version under its model's `versions`, None where there is none of its own."""
+        """The entry of the edit's version under its model's `versions`, to be read; None where there is none."""
         if not edit.version:
             return None
         versions = child_list(self.document, entry, "versions", edit.label)
-        for item in versions.items if isinstance(versions, Sequence) else []:
-            number = find_value(self.document, item, "v") if isinstance(item, Mapping) else None
-            if isinstance(number, Scalar) and number.text == edit.version:
-                return refuse_alias(self.document, item, edit.label)
+        for item in _items(versions):
+            version = item.target if isinstance(item, Alias) else item
+            number = find_value(self.document, version, "v") if isinstance(version, Mapping) else None
+            if isinstance(version, Mapping) and isinstance(number, Scalar) and number.text == edit.version:
+                return version
         return None
 
     def own(self, entry: Mapping, edit: DescriptionEdit) -> Mapping:
@@ -123,7 +124,7 @@ class Places:
             raise self.document.fault(entry.line, f"{edit.label} takes its model's description; describe the model")
         version = self.version(entry, edit)
         has_own = version is not None and find_value(self.document, version, "description") is not None
-        return version if has_own and version is not None else entry
+        return refuse_alias(self.document, version, edit.label) if has_own and version is not None else entry
 
     def child(self, owner: Mapping, key: str, edit: DescriptionEdit) -> Mapping | None:
         """The entry of the edit's column in the list under `key`."""
@@ -175,6 +176,10 @@ class Places:
         return refuse_alias(self.document, place, edit.label)
 
     def _test_place(self, item: YamlNode, entries: YamlNode | None, edit: DescriptionEdit) -> Mapping | BareTest | None:
+        if isinstance(item, Alias):
+            if self._test_place(item.target, entries, edit) is not None:
+                refuse_alias(self.document, item, edit.label)
+            return None
         if isinstance(item, Scalar):
             flow = isinstance(entries, Sequence) and entries.flow
             return BareTest(item, None, flow) if item.text == edit.data_test else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Many
 import msgspec
 
 from dbt_describe.schema_files.edits import GROWING_KEYS, DescriptionEdit, NewEntry, check_edit
-from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key
+from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key, refuse_alias
 from dbt_describe.schema_files.places import BareTest, Places, child_names
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
@@ -158,15 +158,11 @@ class _Search:
         if not edit.column:
             return self.places.own(entry, edit), ""
         version = self.places.version(entry, edit)
-        if version is not None:
-            own = self.places.child(version, "columns", edit)
-            if own is not None:
-                return own, ""
+        own = self.places.child(version, "columns", edit) if version else None
         owner = self.places.child(entry, edit.children_key, edit)
-        if version is not None and (
-            not self.places.includes(version, edit.column) or (owner is None and edit.is_only_in_version)
-        ):
-            owner, entry = None, version
+        is_inherited = version is None or self.places.includes(version, edit.column)
+        if version is not None and (own or not is_inherited or (owner is None and edit.is_only_in_version)):
+            owner, entry = own, refuse_alias(self.document, version, edit.label)
         if owner is not None:
             return owner, ""
         if edit.data_test or edit.children_key not in GROWING_KEYS:
