@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
+    "filelock": {"project"},
     "genai_prices": {"llm"},
     "jinja2": {"prompting"},
     "json_repair": {"answers"},

@@ -16,6 +16,7 @@ from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import list_unique_ids
+from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
@@ -126,7 +127,8 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     """Describe what is missing and write it into the schema files.
 
     A node or file that fails is reported and costs the others nothing. Ctrl-C lets the requests under way end, writes
-    what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too.
+    what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too. While another
+    dbt-describe writes to the project, this one waits: what it then reads has all that the other wrote.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
@@ -134,6 +136,14 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     """
     progress = progress or Silent()
     writer = open_writer(settings, progress)
+    if settings.dry_run:
+        return _document(settings, writer, progress)
+    with writing_alone(settings.dbt, progress.wait) as warning:
+        report = _document(settings, writer, progress)
+    return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
+
+
+def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
     paths, failures = find_schema_files(
         prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}

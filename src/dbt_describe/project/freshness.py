@@ -73,7 +73,7 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
     Raises:
         ProjectError: there is no project, no dbt to make the manifest with, or dbt or a manifest is broken.
     """
-    target = _Target(_target_dir(invocation))
+    target = _Target(target_dir(invocation))
     reason, needs_compiling = _stale_reason(invocation, target)
     warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling) if reason else []
     project = _load(invocation.project_dir, target)
@@ -86,7 +86,7 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
-def _target_dir(invocation: DbtInvocation) -> Path:
+def target_dir(invocation: DbtInvocation) -> Path:
     """Where dbt writes its artifacts: the given target path, the project's own setting, or `target`."""
     configured = _project_file(invocation.project_dir).get("target-path") or "target"
     return invocation.project_dir / (invocation.target_path or Path(str(configured)))
