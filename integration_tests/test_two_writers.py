@@ -95,5 +95,6 @@ def test_who_writes_nothing_waits_for_nobody(words: tuple[str, ...], demo: Path,
         assert first.poll() is None
         first.kill()
         first.communicate()
-    assert done.returncode == 0
+    # 3: what the first has described meanwhile is told of.
+    assert done.returncode in (0, 3), done.stderr
     assert "Waiting" not in done.stderr
