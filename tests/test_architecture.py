@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
     "filing": FOUNDATION | {"project", "planning", "report", "schema_files"},
+    "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "project",
         "report",
         "settings",
+        "verifying",
         "writers",
         "llm",
         "prompting",

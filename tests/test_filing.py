@@ -89,3 +89,27 @@ def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> 
     assert "is gone" in filing.failures[0].message
     assert find_schema_files(project, dict.fromkeys(project.nodes, ""))[0] == {}
     assert not (project.root / "models/schema.yml").exists()
+
+
+def test_what_was_written_is_taken_back(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    filing.take_back()
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == SCHEMA
+    assert (filing.written, filing.results, filing.failures) == ([], [], [])
+
+
+def test_what_someone_changed_meanwhile_is_not_taken_back_and_named(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    (project.root / "models/schema.yml").write_text("models: []\n", encoding="utf-8")
+    filing.take_back()
+    assert (filing.written, filing.results) == ([], [])
+    assert [failure.subject for failure in filing.failures] == ["models/schema.yml"]
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == "models: []\n"
+
+
+def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_asked(tmp_path: Path) -> None:
+    long = "m" * 252
+    project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    assert paths == {}
+    assert "File name too long" in failures[0].message

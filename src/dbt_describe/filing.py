@@ -10,7 +10,15 @@ from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.report import Failure, FileResult
-from dbt_describe.schema_files import DescriptionEdit, FileChange, index_siblings, locate, prepare_change, write_change
+from dbt_describe.schema_files import (
+    DescriptionEdit,
+    FileChange,
+    index_siblings,
+    locate,
+    prepare_change,
+    undo_change,
+    write_change,
+)
 
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
@@ -34,7 +42,7 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
         refused = _refused(path, edits, project.root)
-        if _is_gone(path, nodes):
+        if "" not in refused and _is_gone(path, nodes):
             refused = {"": GONE}
         failures += [Failure(_shown(path, project.root), message) for message in refused.values()]
         if "" not in refused:
@@ -44,7 +52,7 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
 
 def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:
     """Why edits can't be made, by their keys; by an empty key where the whole file can't be edited."""
-    if not path.exists() or not _fault(path, edits.values(), root):
+    if not _fault(path, edits.values(), root):
         return {}
     whole = _fault(path, (), root)
     if whole:
@@ -88,6 +96,8 @@ class Filing:
         self.written: list[Draft] = []
         self.results: list[FileResult] = []
         self.failures: list[Failure] = []
+        self._changes: list[tuple[FileChange, tuple[Path, ...]]] = []
+        """What was written, with the directories made for it."""
 
     def has(self, unique_id: str) -> bool:
         """Whether the node has a file that can be edited."""
@@ -113,6 +123,19 @@ class Filing:
         for path in list(self._drafts):
             self._write(path)
 
+    def path_of(self, unique_id: str) -> str:
+        """The node's file, relative to the project."""
+        return _shown(self._paths[unique_id], self._project.root)
+
+    def take_back(self) -> None:
+        """Put every file back as it was before this run; what can't be is a failure."""
+        for change, made in reversed(self._changes):
+            try:
+                undo_change(change, made, self._project.root)
+            except SchemaFileError as error:
+                self.failures.append(Failure(_shown(change.path, self._project.root), str(error)))
+        self._changes, self.written, self.results = [], [], []
+
     def _write(self, path: Path) -> None:
         drafts = self._drafts.pop(path, [])
         order = {unique_id: position for position, unique_id in enumerate(self._project.nodes)}
@@ -123,7 +146,7 @@ class Filing:
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
-                write_change(change, self._project.root)
+                self._changes.append((change, write_change(change, self._project.root)))
         except SchemaFileError as error:
             self.failures.append(Failure(_shown(path, self._project.root), str(error)))
             return

@@ -15,13 +15,14 @@ from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
 from dbt_describe.progress import Progress, Silent
-from dbt_describe.project.dbt import list_unique_ids
+from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
+from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
@@ -131,10 +132,12 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     dbt-describe writes to the project, this one waits: what it then reads has all that the other wrote.
 
     Raises:
-        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        ProjectError: no project, no usable manifest, a selector that matches nothing, or no dbt to verify with.
         SettingsError, LlmSettingsError: a setting can't be used, e.g. there is no key for the model.
     """
     progress = progress or Silent()
+    if settings.verify and not settings.dry_run:
+        find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
         return _document(settings, writer, progress)
@@ -151,6 +154,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
+    verdict = verify(settings.dbt, filing, progress.wait) if settings.verify and not settings.dry_run else Verdict()
     return Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
@@ -158,12 +162,13 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         missing=prepared.plan.missing,
         drafts=tuple(filing.written),
         abstentions=tuple(drafting.abstentions),
-        failures=(*failures, *drafting.failures, *filing.failures),
+        failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
-        warnings=prepared.warnings,
+        warnings=(*prepared.warnings, *verdict.warnings),
         dry_run=settings.dry_run,
-        interrupted=drafting.interrupted,
+        interrupted=drafting.interrupted or verdict.interrupted,
+        verified_files=verdict.files,
         stopped_by=drafting.stopped_by,
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,

@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True):
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
+    verify: bool = False
+    """Whether dbt must accept what is written, else it is taken back."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -76,6 +78,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
+    verify: bool = False,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -109,6 +112,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         resource_types=_resource_types(resource_types),
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
+        verify=verify,
     )
 
 

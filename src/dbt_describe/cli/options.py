@@ -103,7 +103,12 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command]
 
 
 def settings_of(
-    shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0, use_cache: bool = True
+    shared: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    verify: bool = False,
+    concurrency: int = 0,
+    use_cache: bool = True,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
@@ -136,6 +141,7 @@ def settings_of(
         prompts=shared.get("prompts"),
         concurrency=concurrency,
         dry_run=dry_run,
+        verify=verify,
         use_cache=use_cache,
     )
 

@@ -118,6 +118,8 @@ def _headline(report: Report) -> list[str]:
     lines += [
         f"  {'new' if file.created else 'changed':<10} {file.descriptions:>4}  {file.path}" for file in report.files
     ]
+    if report.verified_files:
+        lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")
     return lines
 
 

@@ -86,6 +86,22 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
+def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
+    """The project as dbt reads its files now. The manifest is kept: it is fresh until a file changes.
+
+    Raises:
+        ProjectError: there is no dbt, it can't parse the project, or its manifest can't be read.
+    """
+    target = _Target(target_dir(invocation))
+    before = _mtime(target.parsed)
+    say("Running `dbt parse`: does dbt accept what was written?")
+    _parse(invocation, target)
+    if _mtime(target.parsed) <= before:
+        raise DbtCommandError(f"dbt wrote no {target.parsed}.")
+    target.options.write_text(_noted(invocation), encoding="utf-8")
+    return load_project(invocation.project_dir, target.parsed)
+
+
 def target_dir(invocation: DbtInvocation) -> Path:
     """Where dbt writes its artifacts: the given target path, the project's own setting, or `target`."""
     configured = _project_file(invocation.project_dir).get("target-path") or "target"
