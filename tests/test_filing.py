@@ -109,6 +109,7 @@ def test_what_someone_changed_meanwhile_is_not_taken_back_and_named(project: Pro
 
 def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_asked(tmp_path: Path) -> None:
     long = "m" * 252
+    (tmp_path / "models" / long).mkdir(parents=True)
     project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
     paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     assert paths == {}

@@ -29,15 +29,24 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
     node's unique_id one missing description: a column, or empty for the node itself.
     """
+    unread = {path: set(nodes) for path, nodes in project.unread.items()}
+    unknown = frozenset[str]().union(*unread.values())
     siblings = index_siblings(project)
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
-    for unique_id in gaps:
+    for unique_id in (name for name in gaps if name not in unknown):
         try:
-            in_file[locate(project.nodes[unique_id], project, siblings=siblings)].append(unique_id)
+            path = locate(project.nodes[unique_id], project, siblings=siblings)
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
+            continue
+        shown = _shown(path, project.root)
+        if shown in unread:
+            unread[shown].add(unique_id)
+        else:
+            in_file[path].append(unique_id)
+    failures += [_unread(project, path, nodes & gaps.keys()) for path, nodes in unread.items()]
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
@@ -48,6 +57,19 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
         if "" not in refused:
             paths |= {unique_id: path for unique_id in unique_ids if unique_id not in refused}
     return paths, failures
+
+
+def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
+    """The failure of a schema file that dbt can't read as it is now: what is wrong with it, and whom it concerns."""
+    nodes = [project.nodes[unique_id] for unique_id in unique_ids]
+    # An entry that isn't there is looked for in all of them.
+    sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
+    edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
+    gone = "" if (project.root / path).exists() else f"{path}: is gone, and dbt can't make the manifest anew"
+    fault = gone or _fault(project.root / path, edits, project.root)
+    fault = fault or f"{path}: is newer than the manifest, which dbt can't make anew"
+    names = ", ".join(sorted({node.name for node in nodes}))
+    return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
 
 
 def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:

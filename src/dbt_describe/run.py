@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import LlmSettingsError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
@@ -34,6 +34,13 @@ class Prepared(msgspec.Struct, frozen=True):
     project: Project
     lineage: Lineage
     plan: Plan
+
+    @property
+    def missing(self) -> int:
+        """Descriptions that are known to be missing."""
+        unread = frozenset[str]().union(*self.project.unread.values())
+        nodes = (self.project.nodes[name] for name in self.plan.nodes if name in unread)
+        return self.plan.missing - sum(len(node.columns) + 1 for node in nodes)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -148,6 +155,8 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
 
 def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
+    if settings.verify and prepared.project.unread:
+        raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     paths, failures = find_schema_files(
         prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
     )
@@ -159,7 +168,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
-        missing=prepared.plan.missing,
+        missing=prepared.missing,
         drafts=tuple(filing.written),
         abstentions=tuple(drafting.abstentions),
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),

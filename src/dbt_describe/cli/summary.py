@@ -105,7 +105,10 @@ def _headline(report: Report) -> list[str]:
     ]
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
-        lines.append(f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked")
+        if left or report.not_begun:
+            lines.append(
+                f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked"
+            )
     spent = report.spent
     if spent.calls:
         requests = "request" if spent.calls == 1 else "requests"

@@ -6,6 +6,7 @@ goes to a directory of ours, `target/dbt_describe/`; SQL compiled before is take
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from dbt_describe.errors import DbtCommandError, ManifestError, ProjectError, Pr
 from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
 """Told of each call to dbt, which takes seconds."""
@@ -75,15 +77,58 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
     """
     target = _Target(target_dir(invocation))
     reason, needs_compiling = _stale_reason(invocation, target)
-    warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling) if reason else []
-    project = _load(invocation.project_dir, target)
-    gone = "" if reason else _gone_file(project)
-    if gone:
+    if not reason:
+        project = _load(invocation.project_dir, target)
+        gone = next(_gone_files(project), "")
+        if not gone:
+            return project
         reason = f"{gone}, which the manifest names, is gone"
         needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
+    find_dbt("compile" if needs_compiling else "parse")
+    try:
         warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
-        project = _load(invocation.project_dir, target)
+    except DbtCommandError as error:
+        return _open_older(invocation, target, error, say)
+    project = _load(invocation.project_dir, target)
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+
+
+def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandError, say: Say) -> Project:
+    """The project from its older manifest, if only schema files have changed since; without what these may say now.
+
+    Raises:
+        DbtCommandError: the `error` that dbt ended with; there is no such manifest, or it knows too little.
+    """
+    if not target.newest.exists() or not _is_made_so(invocation, target):
+        raise error
+    try:
+        project = _load(invocation.project_dir, target)
+    except ManifestError:
+        raise error from None
+    changed = {path.relative_to(invocation.project_dir).as_posix() for path in _changed_files(invocation, target)}
+    changed |= set(_gone_files(project))
+    if not changed or not all(_may_be_left_out(Path(path)) for path in changed):
+        raise error
+    going_on = f"Going on with the older manifest, without what {', '.join(sorted(changed))} may say now."
+    say(f"dbt can't read the project. {going_on}")
+    project = without_unread(project, changed)
+    return msgspec.structs.replace(project, warnings=(*project.warnings, f"{error}\n{going_on}"))
+
+
+def _changed_files(invocation: DbtInvocation, target: _Target) -> Iterator[Path]:
+    """Files that were written, moved or copied to where they are since the manifest was made."""
+    made = _mtime(target.newest)
+    for path in _project_files(invocation.project_dir):
+        # A file that was moved here keeps its time of modification; Windows tells when it was made.
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if not path.is_dir() and max(status.st_mtime, status.st_ctime) > made:
+                yield path
+
+
+def _may_be_left_out(path: Path) -> bool:
+    """Whether a changed file says nothing but what its own nodes are like."""
+    return path.suffix in SCHEMA_SUFFIXES and path.name not in _PROJECT_FILES
 
 
 def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
@@ -137,9 +182,7 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     if not manifest.exists():
         return "there is no manifest", True
     made = _mtime(manifest)
-    # Without a note of ours the manifest is the user's own, made with dbt's defaults.
-    noted = target.options.read_text(encoding="utf-8") if _mtime(target.options) >= made else "[]"
-    if noted != _noted(invocation):
+    if not _is_made_so(invocation, target):
         return "the manifest was made with another profile, target or vars", True
     newer = [path for path in _project_files(invocation.project_dir) if _mtime(path) > made]
     if not newer:
@@ -150,14 +193,20 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
 
 
-def _gone_file(project: Project) -> str:
-    """A file of the project that the manifest names and that doesn't exist (moved or deleted), or empty."""
+def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
+    """Whether the manifest was made with this profile, target and vars."""
+    # Without a note of ours the manifest is the user's own, made with dbt's defaults.
+    has_note = _mtime(target.options) >= _mtime(target.newest)
+    return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
+
+
+def _gone_files(project: Project) -> Iterator[str]:
+    """Files of the project that the manifest names and that don't exist: moved or deleted."""
     for node in project.nodes.values():
         if project.is_own(node):
             for path in (node.original_file_path, node.patch_path.partition("://")[2]):
                 if path and not (project.root / path).exists():
-                    return path
-    return ""
+                    yield path
 
 
 def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, needs_compiling: bool) -> list[str]:
@@ -166,7 +215,6 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     Raises:
         DbtCommandError: there is no dbt, or it can't even parse the project.
     """
-    find_dbt("compile" if needs_compiling else "parse")
     warnings: list[str] = []
     before = _mtime(target.newest)
     if needs_compiling:

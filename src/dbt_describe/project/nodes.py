@@ -96,6 +96,11 @@ class Project(msgspec.Struct, frozen=True):
     nodes: Mapping[str, Node]
     warnings: tuple[str, ...] = ()
     """What a person should know about the artifacts, one sentence each."""
+    unread: Mapping[str, frozenset[str]] = {}
+    """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
+
+    What these nodes are like now isn't known: their texts and tests are left out, and they aren't written.
+    """
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""
