@@ -249,7 +249,7 @@ def test_a_file_that_fails_after_its_answers_were_paid_for_is_written_later_for_
         second = dbt_describe(*words, **keys)
         assert len(server.requests) == asked > 0
     assert first.returncode == 3, first.stdout + first.stderr
-    assert f"  {MARTS}:1: not valid YAML" in first.stdout
+    assert f"  {MARTS}:2: not valid YAML" in first.stdout
     assert (second.returncode, schema_files(demo)[MARTS] != before[MARTS]) == (0, True), second.stdout + second.stderr
 
 

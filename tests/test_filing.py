@@ -114,3 +114,22 @@ def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_as
     paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     assert paths == {}
     assert "File name too long" in failures[0].message
+
+
+def test_a_file_that_breaks_before_it_is_written_is_told_of_once(project: Project) -> None:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("model.shop.b", "", "Second.", "rules")])
+    filing.finish()
+    assert len(filing.failures) == 1
+    assert filing.results == []
+
+
+def test_what_a_killed_run_left_behind_is_taken_away_where_something_is_written(project: Project) -> None:
+    left = project.root / "models/.dbt-describe-0123456789ab.tmp"
+    left.touch()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"), dry_run=True)
+    assert left.exists()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    assert [path.name for path in (project.root / "models").iterdir()] == ["schema.yml"]

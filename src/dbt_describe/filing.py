@@ -16,6 +16,7 @@ from dbt_describe.schema_files import (
     index_siblings,
     locate,
     prepare_change,
+    remove_leftovers,
     undo_change,
     write_change,
 )
@@ -120,6 +121,7 @@ class Filing:
         self.failures: list[Failure] = []
         self._changes: list[tuple[FileChange, tuple[Path, ...]]] = []
         """What was written, with the directories made for it."""
+        self._cleaned: set[Path] = set()
 
     def has(self, unique_id: str) -> bool:
         """Whether the node has a file that can be edited."""
@@ -155,7 +157,7 @@ class Filing:
             try:
                 undo_change(change, made, self._project.root)
             except SchemaFileError as error:
-                self.failures.append(Failure(_shown(change.path, self._project.root), str(error)))
+                self._fail(change.path, error)
         self._changes, self.written, self.results = [], [], []
 
     def _write(self, path: Path) -> None:
@@ -168,13 +170,25 @@ class Filing:
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
+                self._clean(path.parent)
                 self._changes.append((change, write_change(change, self._project.root)))
         except SchemaFileError as error:
-            self.failures.append(Failure(_shown(path, self._project.root), str(error)))
+            self._fail(path, error)
             return
         if kept:
             self.written += kept
             self.results.append(_result(change, len(kept), self._project.root))
+
+    def _clean(self, directory: Path) -> None:
+        if directory not in self._cleaned:
+            self._cleaned.add(directory)
+            remove_leftovers(directory)
+
+    def _fail(self, path: Path, error: SchemaFileError) -> None:
+        """Keep a failure; what is wrong with the whole file is wrong for each of its drafts, and told once."""
+        failure = Failure(_shown(path, self._project.root), str(error))
+        if failure not in self.failures:
+            self.failures.append(failure)
 
     def _prepare(self, path: Path, drafts: list[Draft]) -> tuple[FileChange, list[Draft]]:
         """The change with all drafts; where one of them can't be placed, with the others."""
@@ -187,9 +201,7 @@ class Filing:
                 try:
                     prepare_change(path, [self._edit_of(one) for one in (*kept, draft)], root)
                 except SchemaFileError as error:
-                    failure = Failure(_shown(path, root), str(error))
-                    if failure not in self.failures:
-                        self.failures.append(failure)
+                    self._fail(path, error)
                 else:
                     kept.append(draft)
             return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept

@@ -164,6 +164,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
     verdict = verify(settings.dbt, filing, progress.wait) if settings.verify and not settings.dry_run else Verdict()
+    progress.end()
     return Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),

@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
-from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, prepare_change, write_change
+from dbt_describe.schema_files.files import (
+    MAX_SIZE_BYTES,
+    FileChange,
+    prepare_change,
+    remove_leftovers,
+    write_change,
+)
 from dbt_describe.schema_files.locate import Siblings, index_siblings, locate
 from dbt_describe.schema_files.undoing import undo_change
 
@@ -26,6 +32,7 @@ __all__ = [
     "index_siblings",
     "locate",
     "prepare_change",
+    "remove_leftovers",
     "undo_change",
     "write_change",
 ]

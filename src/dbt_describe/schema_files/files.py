@@ -97,6 +97,13 @@ def write_change(change: FileChange, root: Path) -> tuple[Path, ...]:
     return made
 
 
+def remove_leftovers(directory: Path) -> None:
+    """Delete the temporary files of a run that was killed in the middle of a write."""
+    with contextlib.suppress(OSError):
+        for path in directory.glob(_TEMPORARY_NAME.format("*")):
+            path.unlink(missing_ok=True)
+
+
 def resolve_inside(path: Path, root: Path) -> Path:
     """The real path, symlinks followed. Raises: SchemaFileError where it isn't inside the project."""
     try:
