@@ -143,7 +143,9 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         SettingsError, LlmSettingsError: a setting can't be used, e.g. there is no key for the model.
     """
     progress = progress or Silent()
-    if settings.verify and not settings.dry_run:
+    if settings.dry_run:
+        settings = msgspec.structs.replace(settings, verify=False)
+    if settings.verify:
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
@@ -163,7 +165,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
-    verdict = verify(settings.dbt, filing, progress.wait) if settings.verify and not settings.dry_run else Verdict()
+    verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
     progress.end()
     return Report(
         writer=writer.name,
