@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.planning import Draft
 from dbt_describe.project import Project
+from dbt_describe.sharing import Sharing
 from tests.manifests import make_project, model
 
 SCHEMA = """\
@@ -113,7 +115,7 @@ def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_as
     project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
     paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
     assert paths == {}
-    assert "File name too long" in failures[0].message
+    assert "is too long" in failures[0].message
 
 
 def test_a_file_that_breaks_before_it_is_written_is_told_of_once(project: Project) -> None:
@@ -133,3 +135,105 @@ def test_what_a_killed_run_left_behind_is_taken_away_where_something_is_written(
     assert left.exists()
     file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
     assert [path.name for path in (project.root / "models").iterdir()] == ["schema.yml"]
+
+
+def test_a_new_file_that_can_t_be_made_is_known_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/docs").write_text("", encoding="utf-8")
+    project = make_project(tmp_path, model("a"), model("A"), model("b"))
+    schema_path = {"models": "models/docs/{model}.yml"}
+    assert find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)[0] == {}
+    schema_path = {"models": "models/{model}.yml"}
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    assert list(paths) == ["model.shop.a", "model.shop.b"]
+    assert [failure.subject for failure in failures] == ["models/A.yml"]
+    assert "models/a.yml differs from it only in the case" in failures[0].message
+
+
+def test_a_file_that_is_there_without_the_section_is_extended(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    before = "version: 2\n\nsources:\n  - name: raw  # the till\n"
+    (tmp_path / "models/_models__models.yml").write_text(before, encoding="utf-8")
+    filing = file_all(make_project(tmp_path, model("a")), Draft("model.shop.a", "", "First.", "rules"))
+    assert filing.results[0].created is False
+    after = (tmp_path / "models/_models__models.yml").read_text(encoding="utf-8")
+    assert after == before + '\nmodels:\n  - name: a\n    description: "First."\n'
+
+
+def test_models_and_seeds_may_share_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    seed = model("s", resource_type="seed", unique_id="seed.shop.s", original_file_path="seeds/s.csv")
+    project = make_project(tmp_path, model("a"), seed)
+    schema_path = {"models": "models/all.yml", "seeds": "models/all.yml"}
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    assert failures == []
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("seed.shop.s", "", "Second.", "rules")])
+    filing.finish()
+    assert filing.failures == []
+    assert yaml.safe_load((tmp_path / "models/all.yml").read_text(encoding="utf-8")) == {
+        "version": 2,
+        "models": [{"name": "a", "description": "First."}],
+        "seeds": [{"name": "s", "description": "Second."}],
+    }
+
+
+DRAFTS = (Draft("model.shop.a", "y", "Same.", "rules"), Draft("model.shop.b", "z", "Same.", "rules"))
+REFERENCES = {("model.shop.a", "y"): "same", ("model.shop.b", "z"): "same"}
+
+
+def file_shared(project: Project, sharing: Sharing, *, dry_run: bool = False) -> Filing:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    filing = Filing(project, paths, dry_run=dry_run, share=lambda drafts: sharing if list(drafts) else Sharing())
+    filing.add(DRAFTS)
+    for unique_id in project.nodes:
+        filing.end_node(unique_id)
+    assert filing.results == []
+    filing.finish()
+    return filing
+
+
+def test_shared_descriptions_are_written_as_references_behind_their_blocks(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    filing = file_shared(project, Sharing(REFERENCES, {"same": "Same."}, docs))
+    assert docs.read_text(encoding="utf-8") == "{% docs same %}\nSame.\n{% enddocs %}\n"
+    text = (project.root / "models/schema.yml").read_text(encoding="utf-8")
+    assert text.count("{{ doc('same') }}") == 2
+    assert "Same." not in text
+    assert [(result.path, result.descriptions, result.doc_blocks) for result in filing.results] == [
+        ("models/_columns.md", 0, 1),
+        ("models/schema.yml", 2, 0),
+    ]
+    assert (filing.references, filing.failures) == (REFERENCES, [])
+
+
+def test_a_dry_run_tells_the_docs_file_too_and_writes_none(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    filing = file_shared(project, Sharing(REFERENCES, {"same": "Same."}, docs), dry_run=True)
+    assert [result.path for result in filing.results] == ["models/_columns.md", "models/schema.yml"]
+    assert not docs.exists()
+
+
+@pytest.mark.parametrize("path", ["models/docs.md", "../docs.md", None])
+def test_where_the_docs_file_cant_be_written_the_texts_are_written_out(path: str | None, project: Project) -> None:
+    (project.root / "models/docs.md").write_text("{% docs open %}", encoding="utf-8")
+    sharing = Sharing(
+        REFERENCES | {("model.shop.b", "z"): "old"}, {"same": "Same."}, project.root / path if path else None
+    )
+    filing = file_shared(project, sharing)
+    text = (project.root / "models/schema.yml").read_text(encoding="utf-8")
+    assert (text.count('"Same."'), text.count("{{ doc('old') }}"), text.count("{{ doc('same') }}")) == (1, 1, 0)
+    assert "1 shared texts are written out instead" in filing.failures[0].message
+    assert filing.references == {("model.shop.b", "z"): "old"}
+
+
+def test_a_schema_file_that_fails_leaves_no_reference_and_at_worst_an_unused_block(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    filing = Filing(project, paths, dry_run=False, share=lambda _: Sharing(REFERENCES, {"same": "Same."}, docs))
+    filing.add(DRAFTS)
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    filing.finish()
+    assert docs.exists()
+    assert (filing.written, filing.references) == ([], {})
+    assert filing.failures

@@ -62,6 +62,7 @@ def document(
     verify: bool = False,
     concurrency: int = 0,
     use_cache: bool = True,
+    doc_blocks: bool | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
@@ -80,6 +81,7 @@ def document(
         verify=verify,
         concurrency=concurrency,
         use_cache=use_cache,
+        doc_blocks=doc_blocks,
         **options,
     )
     return run.document(settings, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dbt_describe.errors import SchemaFileError
@@ -13,24 +13,31 @@ from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import (
     DescriptionEdit,
     FileChange,
+    check_edits,
     index_siblings,
     locate,
+    prepare_blocks,
     prepare_change,
+    refuse_new_files,
     remove_leftovers,
     undo_change,
     write_change,
 )
+from dbt_describe.sharing import Sharing, place_of
 
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
 
-def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[str, Path], list[Failure]]:
+def find_schema_files(
+    project: Project, gaps: Mapping[str, str], schema_path: Mapping[str, str] | None = None
+) -> tuple[dict[str, Path], list[Failure]]:
     """The schema file of each node, and failures for the nodes that have none that could be edited.
 
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
-    node's unique_id one missing description: a column, or empty for the node itself.
+    node's unique_id one missing description: a column, or empty for the node itself; `schema_path` by section says
+    where new files go.
     """
-    unread = {path: set(nodes) for path, nodes in project.unread.items()}
+    unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
     unknown = frozenset[str]().union(*unread.values())
     siblings = index_siblings(project)
     in_file: dict[Path, list[str]] = defaultdict(list)
@@ -38,21 +45,21 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
     failures: list[Failure] = []
     for unique_id in (name for name in gaps if name not in unknown):
         try:
-            path = locate(project.nodes[unique_id], project, siblings=siblings)
+            path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
             continue
         shown = _shown(path, project.root)
-        if shown in unread:
-            unread[shown].add(unique_id)
-        else:
-            in_file[path].append(unique_id)
-    failures += [_unread(project, path, nodes & gaps.keys()) for path, nodes in unread.items()]
+        (unread[shown] if shown in unread else in_file[path]).append(unique_id)
+    failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
+    unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
         refused = _refused(path, edits, project.root)
-        if "" not in refused and _is_gone(path, nodes):
+        if path in unmakeable:
+            refused = {"": unmakeable[path]}
+        if _is_gone(path, nodes):
             refused = {"": GONE}
         failures += [Failure(_shown(path, project.root), message) for message in refused.values()]
         if "" not in refused:
@@ -66,9 +73,8 @@ def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
     # An entry that isn't there is looked for in all of them.
     sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
     edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
-    gone = "" if (project.root / path).exists() else f"{path}: is gone, and dbt can't make the manifest anew"
-    fault = gone or _fault(project.root / path, edits, project.root)
-    fault = fault or f"{path}: is newer than the manifest, which dbt can't make anew"
+    changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
+    fault = _fault(project.root / path, edits, project.root) or f"{path}: is {changed} dbt can't make anew"
     names = ", ".join(sorted({node.name for node in nodes}))
     return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
 
@@ -86,7 +92,7 @@ def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> di
 def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
     """Why the file can't be edited so, or empty."""
     try:
-        prepare_change(path, list(edits), root)
+        check_edits(path, list(edits), root)
     except SchemaFileError as error:
         return str(error)
     return ""
@@ -97,21 +103,45 @@ def _is_gone(path: Path, nodes: Iterable[Node]) -> bool:
 
     A new file in its place, beside the one it was moved to, would make dbt refuse the whole project.
     """
-    return not path.exists() and any(node.patch_path for node in nodes)
+    return not _is_there(path) and any(node.patch_path for node in nodes)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there may be such a file: what the system has against its name is told when it is read."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-class Filing:
-    """Collects drafts and writes each file when all its nodes have ended, or when told to finish."""
+NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
 
-    def __init__(self, project: Project, paths: dict[str, Path], *, dry_run: bool) -> None:
+
+class Filing:
+    """Collects drafts and writes each file when all its nodes have ended, or when told to finish.
+
+    With `share`, which columns share a docs block is known once all drafts are there: everything is written at the end,
+    the docs file first, so that no reference is ever without its block.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        paths: dict[str, Path],
+        *,
+        dry_run: bool,
+        share: Callable[[Iterable[Draft]], Sharing] | None = None,
+    ) -> None:
         self.is_dry = dry_run
         self._project = project
         self._paths = paths
         self._dry_run = dry_run
+        self._share = share
+        self._sharing = Sharing()
         self._open: dict[Path, set[str]] = defaultdict(set)
         for unique_id, path in paths.items():
             self._open[path].add(unique_id)
@@ -139,11 +169,14 @@ class Filing:
         if path is None:
             return
         self._open[path].discard(unique_id)
-        if not self._open[path]:
+        if not self._open[path] and self._share is None:
             self._write(path)
 
     def finish(self) -> None:
         """Write what is left, of files whose last node never ended."""
+        if self._share is not None:
+            self._sharing = self._share(draft for drafts in self._drafts.values() for draft in drafts)
+            self._write_blocks()
         for path in list(self._drafts):
             self._write(path)
 
@@ -160,6 +193,30 @@ class Filing:
                 self._fail(change.path, error)
         self._changes, self.written, self.results = [], [], []
 
+    @property
+    def references(self) -> Mapping[tuple[str, str], str]:
+        """The docs blocks that written descriptions refer to, by unique_id and lower-case column."""
+        written = {place_of(draft) for draft in self.written}
+        return {place: name for place, name in self._sharing.references.items() if place in written}
+
+    def _write_blocks(self) -> None:
+        """The docs file; where it can't be written, its descriptions go into the schema files themselves."""
+        sharing, root = self._sharing, self._project.root
+        if not sharing.new:
+            return
+        try:
+            if sharing.path is None:
+                raise SchemaFileError(NO_DOCS_FILE)
+            change = prepare_blocks(sharing.path, sharing.new, root)
+            if not self._dry_run:
+                self._replace(change)
+        except SchemaFileError as error:
+            shown = _shown(sharing.path, root) if sharing.path else "dbt_project.yml"
+            self.failures.append(Failure(shown, f"{error}; {len(sharing.new)} shared texts are written out instead"))
+            self._sharing = sharing.without_new()
+        else:
+            self.results.append(_result(change, 0, root, len(sharing.new)))
+
     def _write(self, path: Path) -> None:
         drafts = self._drafts.pop(path, [])
         order = {unique_id: position for position, unique_id in enumerate(self._project.nodes)}
@@ -170,8 +227,7 @@ class Filing:
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
-                self._clean(path.parent)
-                self._changes.append((change, write_change(change, self._project.root)))
+                self._replace(change)
         except SchemaFileError as error:
             self._fail(path, error)
             return
@@ -179,10 +235,13 @@ class Filing:
             self.written += kept
             self.results.append(_result(change, len(kept), self._project.root))
 
-    def _clean(self, directory: Path) -> None:
+    def _replace(self, change: FileChange) -> None:
+        """Write the file so that it can be taken back."""
+        directory = change.path.parent
         if directory not in self._cleaned:
             self._cleaned.add(directory)
             remove_leftovers(directory)
+        self._changes.append((change, write_change(change, self._project.root)))
 
     def _fail(self, path: Path, error: SchemaFileError) -> None:
         """Keep a failure; what is wrong with the whole file is wrong for each of its drafts, and told once."""
@@ -207,10 +266,11 @@ class Filing:
             return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept
 
     def _edit_of(self, draft: Draft) -> DescriptionEdit:
-        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text)
+        block = self._sharing.references.get(place_of(draft), "")
+        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text, block)
 
 
-def _edit(node: Node, column: str, text: str) -> DescriptionEdit:
+def _edit(node: Node, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
     return DescriptionEdit(
         resource_type=node.resource_type,
         name=node.name,
@@ -220,6 +280,7 @@ def _edit(node: Node, column: str, text: str) -> DescriptionEdit:
         column_order=tuple(column.name for column in node.columns),
         replaces=_present_text(node, column) or None,
         version=node.version,
+        doc_block=doc_block,
     )
 
 
@@ -228,11 +289,12 @@ def _present_text(node: Node, column: str) -> str:
     return (found.description if found else "") if column else node.description
 
 
-def _result(change: FileChange, descriptions: int, root: Path) -> FileResult:
+def _result(change: FileChange, descriptions: int, root: Path, doc_blocks: int = 0) -> FileResult:
     return FileResult(
         path=_shown(change.path, root),
         before=(change.before or b"").decode("utf-8"),
         after=change.after.decode("utf-8"),
         descriptions=descriptions,
         created=change.before is None,
+        doc_blocks=doc_blocks,
     )

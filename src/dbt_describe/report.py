@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -18,13 +19,18 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class FileResult(msgspec.Struct, frozen=True):
-    """One schema file before and after. `path` is relative to the project; `before` is empty for a new file."""
+    """One schema or docs file before and after.
+
+    `path` is relative to the project; `before` is empty for a new file.
+    """
 
     path: str
     before: str
     after: str
     descriptions: int
     created: bool
+    doc_blocks: int = 0
+    """Docs blocks added to it; such a file has no descriptions of its own."""
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -62,6 +68,8 @@ class Report(msgspec.Struct, frozen=True):
     """Whether that is a setting, a template or the account, and not a budget or a server that is down."""
     verified_files: int = 0
     """Files written that dbt then parsed without complaint; 0 where it wasn't asked to, or refused."""
+    references: Mapping[tuple[str, str], str] = {}
+    """The docs block that a written description refers to, by unique_id and lower-case column."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
 
@@ -74,6 +82,11 @@ class Report(msgspec.Struct, frozen=True):
     def written(self) -> int:
         """Descriptions that the writer wrote."""
         return len(self.drafts) - self.inherited
+
+    @property
+    def doc_blocks(self) -> int:
+        """Docs blocks that were written."""
+        return sum(file.doc_blocks for file in self.files)
 
     @property
     def exit_code(self) -> int:
@@ -102,6 +115,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    is_new_file: bool = False
+    """The schema file doesn't exist yet."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):

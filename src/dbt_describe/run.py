@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
+from dbt_describe.sharing import share_blocks
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
@@ -93,7 +95,9 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     writer = open_writer(settings, progress, asks=False)
     prepared = prepare(settings, progress)
     gaps = prepared.plan
-    paths, failures = find_schema_files(prepared.project, {name: node.gap for name, node in gaps.nodes.items()})
+    paths, failures = find_schema_files(
+        prepared.project, {name: node.gap for name, node in gaps.nodes.items()}, settings.schema_path
+    )
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
         writer=writer.name,
@@ -119,6 +123,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
             NodeEstimate(
                 unique_id=unique_id,
                 path=paths[unique_id].relative_to(project.root).as_posix(),
+                is_new_file=not paths[unique_id].exists(),
                 inherited=len(node_plan.inherited),
                 following=len(node_plan.following),
                 asked=len(node_plan.task.columns) + node_plan.task.describe_node,
@@ -160,9 +165,10 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     paths, failures = find_schema_files(
-        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
+        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
     )
-    filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
+    share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
+    filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
     verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
@@ -184,6 +190,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         stopped_by=drafting.stopped_by,
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
+        references=filing.references,
     )
 
 

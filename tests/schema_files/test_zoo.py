@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -23,39 +24,58 @@ PLACEHOLDERS = frozenset({"tbd"})
 pytestmark = pytest.mark.skipif(not ZOO, reason="DBT_DESCRIBE_TEST_DATA names no folder with real schema files")
 
 
-def gaps_of(data: Any) -> list[DescriptionEdit]:
-    """An edit for every entry and column that has no description."""
-    edits: list[DescriptionEdit] = []
+Place = tuple[DescriptionEdit, dict[str, Any]]
+
+
+def places_in(data: Any) -> Iterator[Place]:
+    """Everything that can be described: an edit that would describe it, and the mapping that would hold the text."""
     for resource_type, section in SECTIONS.items():
         for entry in data.get(section.key) or []:
-            tables = entry["tables"] if resource_type == "source" else [entry]
-            source = entry["name"] if resource_type == "source" else ""
-            for node in tables:
-                if not (node.get("description") or "").strip():
-                    text = f"What {node['name']}: holds, in words enough to be wrapped where the file wraps its lines."
-                    edits.append(DescriptionEdit(resource_type, node["name"], text, source_name=source))
-                edits += [
-                    DescriptionEdit(
-                        resource_type, node["name"], f"Is {column['name']}.", column=column["name"], source_name=source
-                    )
-                    for column in (node.get(section.children[0]) if section.children else None) or []
-                    if not (column.get("description") or "").strip()
-                ]
-    return edits
+            if resource_type != "source":
+                yield from _places_of(entry, resource_type, entry["name"], "")
+                continue
+            yield _edit(resource_type, "", entry["name"]), entry
+            for table in entry.get("tables") or []:
+                yield from _places_of(table, resource_type, table["name"], entry["name"])
+
+
+def _places_of(node: dict[str, Any], resource_type: str, name: str, source: str) -> Iterator[Place]:
+    yield _edit(resource_type, name, source), node
+    yield from _tests_of(node, _edit(resource_type, name, source))
+    for key in SECTIONS[resource_type].children:
+        for child in node.get(key) or []:
+            edit = _edit(resource_type, name, source, column=child["name"], children=key)
+            yield edit, child
+            yield from _tests_of(child, edit)
+
+
+def _tests_of(owner: dict[str, Any], edit: DescriptionEdit) -> Iterator[Place]:
+    """The tests that are mappings; one that is only a name holds nothing yet."""
+    for test in [*(owner.get("data_tests") or []), *(owner.get("tests") or [])]:
+        if isinstance(test, dict) and "test_name" not in test and all(isinstance(args, dict) for args in test.values()):
+            ((name, arguments),) = test.items()
+            text = f"Checks {edit.column or edit.name}."
+            yield msgspec.structs.replace(edit, data_test=arguments.get("name", name), description=text), arguments
+
+
+def _edit(resource_type: str, name: str, source: str, column: str = "", children: str = "") -> DescriptionEdit:
+    words = "said shortly" if column else "holds, in words enough to be wrapped where the file wraps its lines"
+    text = f"What {column or name or source}: {words}."
+    return DescriptionEdit(resource_type, name, text, column=column, source_name=source, children=children)
+
+
+def gaps_of(data: Any) -> list[DescriptionEdit]:
+    """An edit for everything that has no description."""
+    gaps = (edit for edit, holder in places_in(data) if not (holder.get("description") or "").strip())
+    return list(dict.fromkeys(gaps))
 
 
 def filled(data: Any, edits: list[DescriptionEdit]) -> Any:
     """The loaded data as it should load after the edits. Aliases are undone: each entry stands for itself."""
-    data = copy.deepcopy(yaml.load(yaml.dump(data, Dumper=_NoAliases), yaml.CSafeLoader))
-    for edit in edits:
-        section = SECTIONS[edit.resource_type]
-        for entry in data[section.key]:
-            for node in entry["tables"] if edit.source_name else [entry]:
-                matches = node["name"] == edit.name and edit.source_name in {"", entry["name"]}
-                places = [node] if not edit.column else node.get(section.children) or []
-                for place in places if matches else []:
-                    if not edit.column or place["name"] == edit.column:
-                        place["description"] = edit.description
+    data = yaml.load(yaml.dump(data, Dumper=_NoAliases), yaml.CSafeLoader)
+    for edit, holder in list(places_in(data)):
+        if edit in edits:
+            holder["description"] = edit.description
     return data
 
 

@@ -109,6 +109,7 @@ def settings_of(
     verify: bool = False,
     concurrency: int = 0,
     use_cache: bool = True,
+    doc_blocks: bool | None = None,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
@@ -143,6 +144,7 @@ def settings_of(
         dry_run=dry_run,
         verify=verify,
         use_cache=use_cache,
+        doc_blocks=doc_blocks,
     )
 
 

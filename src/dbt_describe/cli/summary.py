@@ -71,12 +71,12 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     rows = list(estimates)
     width = max(len(row.unique_id) for row in rows)
     heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
-    lines = [f"{'node':<{width}}  {heads}"]
+    lines = [f"{'node':<{width}}  {heads}  file"]
     for row in rows:
         line = f"{row.unique_id:<{width}}  {row.inherited:>7} {row.following:>7} {row.asked:>7}"
         if asks:
             line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {_money(row.cost_usd):>10}"
-        lines.append(line)
+        lines.append(f"{line}  {row.path}{' (new)' if row.is_new_file else ''}")
     return lines
 
 
@@ -98,11 +98,15 @@ def _headline(report: Report) -> list[str]:
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
         f"{verb} {len(report.drafts)} of {_count(report.missing, 'missing description')} "
-        f"in {_count(len(report.files), 'file')}.",
+        f"in {_count(sum(not file.doc_blocks for file in report.files), 'file')}.",
         f"  inherited  {report.inherited:>5}  the same values as a described column upstream",
         f"  written    {report.written:>5}  by {_writers(report)}",
         f"  unknown    {len(report.abstentions):>5}  left empty",
     ]
+    if report.references:
+        reused = len(set(report.references.values())) - report.doc_blocks
+        blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
+        lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
         if left or report.not_begun:
@@ -119,7 +123,9 @@ def _headline(report: Report) -> list[str]:
     if spent.cached:
         lines.append(f"  kept       {spent.cached:>5}  answers that had been paid for before")
     lines += [
-        f"  {'new' if file.created else 'changed':<10} {file.descriptions:>4}  {file.path}" for file in report.files
+        f"  {'new' if file.created else 'changed':<10} {file.descriptions or file.doc_blocks:>4}  {file.path}"
+        + (", docs blocks" if file.doc_blocks else "")
+        for file in report.files
     ]
     if report.verified_files:
         lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")

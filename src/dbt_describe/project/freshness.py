@@ -13,12 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from dbt_describe.errors import DbtCommandError, ManifestError, ProjectError, ProjectNotFoundError
+from dbt_describe.errors import DbtCommandError, ManifestError
 from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.project_file import (
+    PATH_KEYS,
+    VARS_FILE,
+    configured_paths,
+    read_project_file,
+    with_project_file,
+)
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
@@ -30,16 +36,7 @@ PARTIAL_PARSE = "partial_parse.msgpack"
 """Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
 _PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
 _SOURCE_SUFFIXES = _PROPERTY_SUFFIXES | {".sql", ".py", ".csv"}
-_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
-_PATH_KEYS = {
-    "model-paths": ["models"],
-    "seed-paths": ["seeds"],
-    "snapshot-paths": ["snapshots"],
-    "macro-paths": ["macros"],
-    "analysis-paths": ["analyses"],
-    "test-paths": ["tests"],
-    "docs-paths": [],
-}
+_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", VARS_FILE)
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -81,7 +78,7 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         project = _load(invocation.project_dir, target)
         gone = next(_gone_files(project), "")
         if not gone:
-            return project
+            return with_project_file(project)
         reason = f"{gone}, which the manifest names, is gone"
         needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
     find_dbt("compile" if needs_compiling else "parse")
@@ -89,7 +86,7 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
-    project = _load(invocation.project_dir, target)
+    project = with_project_file(_load(invocation.project_dir, target))
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
@@ -102,7 +99,7 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     if not target.newest.exists() or not _is_made_so(invocation, target):
         raise error
     try:
-        project = _load(invocation.project_dir, target)
+        project = with_project_file(_load(invocation.project_dir, target))
     except ManifestError:
         raise error from None
     changed = {path.relative_to(invocation.project_dir).as_posix() for path in _changed_files(invocation, target)}
@@ -149,7 +146,7 @@ def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
 
 def target_dir(invocation: DbtInvocation) -> Path:
     """Where dbt writes its artifacts: the given target path, the project's own setting, or `target`."""
-    configured = _project_file(invocation.project_dir).get("target-path") or "target"
+    configured = read_project_file(invocation.project_dir).get("target-path") or "target"
     return invocation.project_dir / (invocation.target_path or Path(str(configured)))
 
 
@@ -255,20 +252,6 @@ def _noted(invocation: DbtInvocation) -> str:
     )
 
 
-def _project_file(project_dir: Path) -> dict[str, object]:
-    path = project_dir / "dbt_project.yml"
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        raise ProjectNotFoundError(
-            f"Can't read {path}: {error.strerror}. Run dbt-describe inside a dbt project, or pass --project-dir."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise ProjectError(f"{path} is not valid YAML: {said}. Correct it, and check it with `dbt parse`.") from error
-    return content if isinstance(content, dict) else {}
-
-
 def _needs_compiling(path: Path) -> bool:
     """Whether a change of the file may change SQL; a directory only tells that a file came or went."""
     return path.name in _PROJECT_FILES or (path.suffix in _SOURCE_SUFFIXES and path.suffix not in _PROPERTY_SUFFIXES)
@@ -283,13 +266,11 @@ def _mtime(path: Path) -> float:
 
 def _project_files(project_dir: Path) -> Iterator[Path]:
     """The files that a manifest is made of, and their directories."""
-    settings = _project_file(project_dir)
+    settings = read_project_file(project_dir)
     yield from (path for name in _PROJECT_FILES if (path := project_dir / name).exists())
     directories: dict[str, None] = {}
-    for key, default in _PATH_KEYS.items():
-        configured = settings.get(key, default)
-        for name in configured if isinstance(configured, list) else []:
-            directories.setdefault(str(name))
+    for key in PATH_KEYS:
+        directories |= dict.fromkeys(configured_paths(settings, key))
     for name in directories:
         for directory, _, files in os.walk(project_dir / name):
             # A file that was moved here keeps its own time, but changes its directory's.

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
-from dbt_describe.schema_files.splices import apply_splices, fill_splices
+from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splices, wrap_splices
 from dbt_describe.schema_files.style import measure_style
-from dbt_describe.schema_files.targets import find_intents
-from dbt_describe.schema_files.tree import read_document
+from dbt_describe.schema_files.targets import Growth, Intents, find_intents
+from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.verification import verify_edit
 
 _BOM = "\ufeff"
+_NEW_LIST, _OF_OWNER, _IN_LIST = range(3)
 
 
 def edit_text(
@@ -32,11 +33,56 @@ def edit_text(
         return _BOM + edit_text(text[1:], edits, placeholders=placeholders, source=source)
     old = read_document(text, source)
     intents = find_intents(old, edits, placeholders)
-    if not intents.fills and not intents.growths:
+    if _is_empty(intents):
         return text
-    style = measure_style(old)
-    splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
-    splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
-    edited = apply_splices(text, splices)
-    verify_edit(old, read_document(edited, source), intents)
+    if old.root is None and len(intents.growths) > 1:
+        # Of several sections, the others join the file that the first one has begun.
+        first = [edit for edit in edits if edit.section == edits[0].section]
+        rest = [edit for edit in edits if edit.section != edits[0].section]
+        begun = edit_text(text, first, placeholders=placeholders, source=source)
+        return edit_text(begun, rest, placeholders=placeholders, source=source)
+    edited = apply_splices(text, find_splices(old, intents))
+    verify_edit(old, edited, intents)
     return edited
+
+
+def check_text(
+    text: str, edits: Sequence[DescriptionEdit], *, placeholders: frozenset[str], source: str = "schema file"
+) -> None:
+    """Find the places of the edits and what to write there, as `edit_text` does, but make and prove no new text.
+
+    Raises:
+        SchemaFileError: what `edit_text` would raise, but for its proof.
+    """
+    old = read_document(text.removeprefix(_BOM), source)
+    find_splices(old, find_intents(old, edits, placeholders))
+
+
+def find_splices(document: Document, intents: Intents) -> list[Splice]:
+    """The replacements that make the intents true, in the file's own style.
+
+    Raises:
+        SchemaFileError: one of them can't be written there.
+    """
+    if _is_empty(intents):
+        return []
+    style = measure_style(document)
+    splices = [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
+    ranked = [
+        *((fill.owner.start, _OF_OWNER, fill_splices(document, style, fill)) for fill in intents.fills),
+        *((*_rank(growth), growth_splices(document, style, growth)) for growth in intents.growths),
+    ]
+    # Of those at one place the innermost comes first: else it would end up in what is around it.
+    ranked.sort(key=lambda found: found[:2], reverse=True)  # stable
+    return splices + [splice for *_, found in ranked for splice in found]
+
+
+def _rank(growth: Growth) -> tuple[int, int]:
+    """What begins later stands deeper; in an entry, its list that is there, its description, a list that is new."""
+    if growth.owner is None:
+        return -1, _NEW_LIST
+    return growth.owner.start, _NEW_LIST if growth.value is None else _IN_LIST
+
+
+def _is_empty(intents: Intents) -> bool:
+    return not (intents.fills or intents.growths or intents.wraps)

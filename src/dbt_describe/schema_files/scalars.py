@@ -13,6 +13,7 @@ from dbt_describe.schema_files.edits import JINJA_OPENERS
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """What must be escaped: control characters, tab, line breaks of YAML 1.1, byte order mark, surrogates."""
 
+_DOC_REFERENCE = re.compile(r"\{\{ doc\('[A-Za-z_][A-Za-z0-9_]*'\) \}\}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$]*")
 _WORDS_WITH_A_MEANING = frozenset(
@@ -73,7 +74,7 @@ def write_block(text: str, width: int) -> Written | None:
 
 def refuse_unwritable(text: str) -> None:
     """Last defence before the file. Raises: SchemaFileError."""
-    if any(opener in text for opener in JINJA_OPENERS):
+    if any(opener in text for opener in JINJA_OPENERS) and not _DOC_REFERENCE.fullmatch(text):
         raise SchemaFileError(f"text with Jinja can't be written, dbt would run it: {text[:60]!r}; take it out")
     if _SURROGATE.search(text):
         raise SchemaFileError(f"text with half a surrogate pair can't be written as UTF-8: {text[:60]!r}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dbt_describe.schema_files.layout import BLOCK_INDENT, body_lines, write_description
 from dbt_describe.schema_files.scalars import Written, write_line
 from dbt_describe.schema_files.style import FileStyle
-from dbt_describe.schema_files.targets import Fill
+from dbt_describe.schema_files.targets import Fill, Wrap
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, YamlNode, key_text
 
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
@@ -92,6 +92,29 @@ def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     written = _write(document, style, fill.text, column, position, flow=False)
     lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
     return Splice(position, position, lines)
+
+
+def wrap_splices(document: Document, style: FileStyle, wrap: Wrap) -> list[Splice]:
+    """The replacements that give a data test, so far only a name, its description."""
+    name, null = wrap.test.name, wrap.test.null
+    has_colon = null is not None and ":" in document.text[name.end : null.start]
+    if wrap.test.flow:
+        value = "{description: " + write_line(wrap.text, style.quote or '"') + "}"
+        if has_colon and null is not None:
+            space = " " if document.text[null.start - 1] == ":" else ""
+            return [Splice(null.start, null.end, space + value)]
+        opened, closed = ("{", "}") if null is None else ("", "")
+        return [Splice(name.start, name.start, opened), Splice(name.end, name.end, f": {value}{closed}")]
+    splices = [] if has_colon else [Splice(name.end, name.end, ":")]
+    if null is not None and null.end > null.start:
+        start = name.end + len(document.text[name.end : null.start].rstrip(" \t"))
+        splices.append(Splice(start, null.end, ""))
+    position = document.line_end(name.end if null is None else null.end)
+    newline = local_newline(document, position, style)
+    column = name.column + BLOCK_INDENT
+    written = _write(document, style, wrap.text, column, position, flow=False)
+    lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
+    return [*splices, Splice(position, position, lines)]
 
 
 def _predecessor(owner: Mapping, wanted: str) -> YamlNode:
