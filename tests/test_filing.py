@@ -93,6 +93,50 @@ def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> 
     assert not (project.root / "models/schema.yml").exists()
 
 
+def test_what_was_written_is_taken_back(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    filing.take_back()
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == SCHEMA
+    assert (filing.written, filing.results, filing.failures) == ([], [], [])
+
+
+def test_what_someone_changed_meanwhile_is_not_taken_back_and_named(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    (project.root / "models/schema.yml").write_text("models: []\n", encoding="utf-8")
+    filing.take_back()
+    assert (filing.written, filing.results) == ([], [])
+    assert [failure.subject for failure in filing.failures] == ["models/schema.yml"]
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == "models: []\n"
+
+
+def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_asked(tmp_path: Path) -> None:
+    long = "m" * 252
+    (tmp_path / "models" / long).mkdir(parents=True)
+    project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    assert paths == {}
+    assert "is too long" in failures[0].message
+
+
+def test_a_file_that_breaks_before_it_is_written_is_told_of_once(project: Project) -> None:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("model.shop.b", "", "Second.", "rules")])
+    filing.finish()
+    assert len(filing.failures) == 1
+    assert filing.results == []
+
+
+def test_what_a_killed_run_left_behind_is_taken_away_where_something_is_written(project: Project) -> None:
+    left = project.root / "models/.dbt-describe-0123456789ab.tmp"
+    left.touch()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"), dry_run=True)
+    assert left.exists()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    assert [path.name for path in (project.root / "models").iterdir()] == ["schema.yml"]
+
+
 def test_a_new_file_that_can_t_be_made_is_known_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/docs").write_text("", encoding="utf-8")

@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
     concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
+    verify: bool = False
+    """Whether dbt must accept what is written, else it is taken back."""
     doc_blocks: bool = False
 
 
@@ -79,6 +81,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
+    verify: bool = False,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -117,6 +120,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
+        verify=verify,
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
     )
 

@@ -109,7 +109,10 @@ def _headline(report: Report) -> list[str]:
         lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
-        lines.append(f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked")
+        if left or report.not_begun:
+            lines.append(
+                f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked"
+            )
     spent = report.spent
     if spent.calls:
         requests = "request" if spent.calls == 1 else "requests"
@@ -124,6 +127,8 @@ def _headline(report: Report) -> list[str]:
         + (", docs blocks" if file.doc_blocks else "")
         for file in report.files
     ]
+    if report.verified_files:
+        lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")
     return lines
 
 

@@ -128,6 +128,11 @@ class Project(msgspec.Struct, frozen=True):
     doc_blocks: tuple[DocBlock, ...] = ()
     docs_dir: str = "models"
     """The first directory in which dbt looks for docs blocks, relative to `root`; empty where that isn't known."""
+    unread: Mapping[str, frozenset[str]] = {}
+    """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
+
+    What these nodes are like now isn't known: their texts and tests are left out, and they aren't written.
+    """
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""

@@ -5,6 +5,7 @@
     check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
+    undo_change(change, made, root)                       puts it back as it was
 
 Nothing but missing, empty, null and placeholder descriptions is ever written over.
 """
@@ -14,12 +15,20 @@ from __future__ import annotations
 from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
-from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
+from dbt_describe.schema_files.files import (
+    MAX_SIZE_BYTES,
+    FileChange,
+    check_edits,
+    prepare_change,
+    remove_leftovers,
+    write_change,
+)
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings
 from dbt_describe.schema_files.new_files import refuse_new_files
 from dbt_describe.schema_files.references import ReferenceReader
 from dbt_describe.schema_files.templates import PLACEHOLDERS, check_template
+from dbt_describe.schema_files.undoing import undo_change
 
 __all__ = [
     "MAX_SIZE_BYTES",
@@ -39,5 +48,7 @@ __all__ = [
     "prepare_blocks",
     "prepare_change",
     "refuse_new_files",
+    "remove_leftovers",
+    "undo_change",
     "write_change",
 ]
