@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"planning"},
     "writers": FOUNDATION | {"project", "lineage", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"llm"},
+    "configuration": FOUNDATION | {"llm", "schema_files"},
     "settings": FOUNDATION | {"configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),

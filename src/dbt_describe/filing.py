@@ -18,6 +18,7 @@ from dbt_describe.schema_files import (
     locate,
     prepare_blocks,
     prepare_change,
+    refuse_new_files,
     write_change,
 )
 from dbt_describe.sharing import Sharing, place_of
@@ -25,11 +26,14 @@ from dbt_describe.sharing import Sharing, place_of
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
 
-def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[str, Path], list[Failure]]:
+def find_schema_files(
+    project: Project, gaps: Mapping[str, str], schema_path: Mapping[str, str] | None = None
+) -> tuple[dict[str, Path], list[Failure]]:
     """The schema file of each node, and failures for the nodes that have none that could be edited.
 
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
-    node's unique_id one missing description: a column, or empty for the node itself.
+    node's unique_id one missing description: a column, or empty for the node itself; `schema_path` by section says
+    where new files go.
     """
     siblings = index_siblings(project)
     in_file: dict[Path, list[str]] = defaultdict(list)
@@ -37,13 +41,17 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
     failures: list[Failure] = []
     for unique_id in gaps:
         try:
-            in_file[locate(project.nodes[unique_id], project, siblings=siblings)].append(unique_id)
+            path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
+            in_file[path].append(unique_id)
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
+    unmakeable = refuse_new_files([path for path in in_file if not path.exists()], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
         refused = _refused(path, edits, project.root)
+        if path in unmakeable:
+            refused = {"": unmakeable[path]}
         if _is_gone(path, nodes):
             refused = {"": GONE}
         failures += [Failure(_shown(path, project.root), message) for message in refused.values()]

@@ -113,6 +113,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    is_new_file: bool = False
+    """The schema file doesn't exist yet."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):

@@ -86,7 +86,9 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     writer = open_writer(settings, progress, asks=False)
     prepared = prepare(settings, progress)
     gaps = prepared.plan
-    paths, failures = find_schema_files(prepared.project, {name: node.gap for name, node in gaps.nodes.items()})
+    paths, failures = find_schema_files(
+        prepared.project, {name: node.gap for name, node in gaps.nodes.items()}, settings.schema_path
+    )
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
         writer=writer.name,
@@ -112,6 +114,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
             NodeEstimate(
                 unique_id=unique_id,
                 path=paths[unique_id].relative_to(project.root).as_posix(),
+                is_new_file=not paths[unique_id].exists(),
                 inherited=len(node_plan.inherited),
                 following=len(node_plan.following),
                 asked=len(node_plan.task.columns) + node_plan.task.describe_node,
@@ -138,7 +141,7 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     writer = open_writer(settings, progress)
     prepared = prepare(settings, progress)
     paths, failures = find_schema_files(
-        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
+        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
     )
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)

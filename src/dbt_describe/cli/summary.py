@@ -71,12 +71,12 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     rows = list(estimates)
     width = max(len(row.unique_id) for row in rows)
     heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
-    lines = [f"{'node':<{width}}  {heads}"]
+    lines = [f"{'node':<{width}}  {heads}  file"]
     for row in rows:
         line = f"{row.unique_id:<{width}}  {row.inherited:>7} {row.following:>7} {row.asked:>7}"
         if asks:
             line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {_money(row.cost_usd):>10}"
-        lines.append(line)
+        lines.append(f"{line}  {row.path}{' (new)' if row.is_new_file else ''}")
     return lines
 
 

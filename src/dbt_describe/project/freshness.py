@@ -12,12 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from dbt_describe.errors import DbtCommandError, ManifestError, ProjectError, ProjectNotFoundError
+from dbt_describe.errors import DbtCommandError, ManifestError
 from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.project_file import (
+    PATH_KEYS,
+    VARS_FILE,
+    configured_paths,
+    read_project_file,
+    with_project_file,
+)
 
 Say = Callable[[str], None]
 """Told of each call to dbt, which takes seconds."""
@@ -28,16 +34,7 @@ PARTIAL_PARSE = "partial_parse.msgpack"
 """Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
 _PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
 _SOURCE_SUFFIXES = _PROPERTY_SUFFIXES | {".sql", ".py", ".csv"}
-_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
-_PATH_KEYS = {
-    "model-paths": ["models"],
-    "seed-paths": ["seeds"],
-    "snapshot-paths": ["snapshots"],
-    "macro-paths": ["macros"],
-    "analysis-paths": ["analyses"],
-    "test-paths": ["tests"],
-    "docs-paths": [],
-}
+_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", VARS_FILE)
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -83,13 +80,13 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
         warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
         project = _load(invocation.project_dir, target)
-    docs_dir = _docs_dir(_project_file(invocation.project_dir))
-    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings), docs_dir=docs_dir)
+    project = with_project_file(project)
+    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
 def _target_dir(invocation: DbtInvocation) -> Path:
     """Where dbt writes its artifacts: the given target path, the project's own setting, or `target`."""
-    configured = _project_file(invocation.project_dir).get("target-path") or "target"
+    configured = read_project_file(invocation.project_dir).get("target-path") or "target"
     return invocation.project_dir / (invocation.target_path or Path(str(configured)))
 
 
@@ -192,28 +189,6 @@ def _noted(invocation: DbtInvocation) -> str:
     )
 
 
-def _project_file(project_dir: Path) -> dict[str, object]:
-    path = project_dir / "dbt_project.yml"
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        raise ProjectNotFoundError(
-            f"Can't read {path}: {error.strerror}. Run dbt-describe inside a dbt project, or pass --project-dir."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise ProjectError(f"{path} is not valid YAML: {said}. Correct it, and check it with `dbt parse`.") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _docs_dir(settings: dict[str, object]) -> str:
-    """The first of the directories that dbt looks for docs blocks in: unless they are set, models are the first."""
-    paths = settings.get("docs-paths")
-    paths = (settings.get("model-paths") or _PATH_KEYS["model-paths"]) if paths is None else paths
-    first = str(paths[0]) if isinstance(paths, list) and paths else ""
-    return "" if "{{" in first else first
-
-
 def _needs_compiling(path: Path) -> bool:
     """Whether a change of the file may change SQL; a directory only tells that a file came or went."""
     return path.name in _PROJECT_FILES or (path.suffix in _SOURCE_SUFFIXES and path.suffix not in _PROPERTY_SUFFIXES)
@@ -228,13 +203,11 @@ def _mtime(path: Path) -> float:
 
 def _project_files(project_dir: Path) -> Iterator[Path]:
     """The files that a manifest is made of, and their directories."""
-    settings = _project_file(project_dir)
+    settings = read_project_file(project_dir)
     yield from (path for name in _PROJECT_FILES if (path := project_dir / name).exists())
     directories: dict[str, None] = {}
-    for key, default in _PATH_KEYS.items():
-        configured = settings.get(key, default)
-        for name in configured if isinstance(configured, list) else []:
-            directories.setdefault(str(name))
+    for key in PATH_KEYS:
+        directories |= dict.fromkeys(configured_paths(settings, key))
     for name in directories:
         for directory, _, files in os.walk(project_dir / name):
             # A file that was moved here keeps its own time, but changes its directory's.

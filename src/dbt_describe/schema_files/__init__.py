@@ -1,6 +1,7 @@
 """Schema YAML: which file, which characters of it, and the proof that no other changed.
 
     locate(node, project) → path
+    refuse_new_files(paths, root) → reasons                of files that can't be made
     check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
@@ -14,17 +15,22 @@ from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, pre
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
 from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
-from dbt_describe.schema_files.locate import Siblings, index_siblings, locate
+from dbt_describe.schema_files.locate import locate
+from dbt_describe.schema_files.neighbours import Siblings, index_siblings
+from dbt_describe.schema_files.new_files import refuse_new_files
 from dbt_describe.schema_files.references import ReferenceReader
+from dbt_describe.schema_files.templates import PLACEHOLDERS, check_template
 
 __all__ = [
     "MAX_SIZE_BYTES",
+    "PLACEHOLDERS",
     "SECTIONS",
     "DescriptionEdit",
     "FileChange",
     "ReferenceReader",
     "Siblings",
     "check_edits",
+    "check_template",
     "edit_text",
     "index_siblings",
     "is_block_text",
@@ -32,5 +38,6 @@ __all__ = [
     "normal_text",
     "prepare_blocks",
     "prepare_change",
+    "refuse_new_files",
     "write_change",
 ]

@@ -18,7 +18,8 @@ from dbt_describe.schema_files.edits import DescriptionEdit
 MAX_SIZE_BYTES = 10 * 1024 * 1024
 """Far above any schema file that a person keeps."""
 
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+"""Root may write everywhere; a mode without any of these bits says that nobody should."""
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -131,7 +132,7 @@ def _read(target: Path, shown: str) -> bytes | None:
             raise SchemaFileError(f"{shown}: isn't a regular file")
         if status.st_size > MAX_SIZE_BYTES:
             raise SchemaFileError(f"{shown}: larger than {MAX_SIZE_BYTES // 2**20} MB; split it")
-        if not status.st_mode & _ANY_WRITE or not os.access(target, os.W_OK):
+        if not status.st_mode & ANY_WRITE or not os.access(target, os.W_OK):
             raise SchemaFileError(f"{shown}: is read-only; make it writable or leave it out of the selection")
         content = target.read_bytes()
     except FileNotFoundError:
