@@ -12,7 +12,6 @@ isn't kept.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import sys
@@ -122,7 +121,7 @@ def measure(described: tuple[str, ...]) -> bool:
         paths = write_files(root)
         chunks = [paths[start : start + CHUNK] for start in range(0, FILES, CHUNK)]
         started_s = time.perf_counter()
-        with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(PROCESSES) as pool:
             done = list(pool.map(partial(edit_files, root=root, described=described), chunks))
         wall_s = time.perf_counter() - started_s
         changed = sum(changed_bytes(path, described) for path in paths)
