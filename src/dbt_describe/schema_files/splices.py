@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from dbt_describe.schema_files.layout import BLOCK_INDENT, body_lines, write_description
+import msgspec
+
+from dbt_describe.schema_files.layout import body_lines, write_description
 from dbt_describe.schema_files.scalars import Written, write_line
 from dbt_describe.schema_files.style import FileStyle
 from dbt_describe.schema_files.targets import Fill
@@ -56,10 +58,11 @@ def fill_splices(document: Document, style: FileStyle, fill: Fill) -> list[Splic
     """The replacements that give one entry its description."""
     if fill.value is None:
         return [_insert_key(document, style, fill)]
-    return _replace_value(document, style, fill.owner, fill.value, fill.text)
+    return _replace_value(document, style, fill, fill.value)
 
 
-def _replace_value(document: Document, style: FileStyle, owner: Mapping, value: Scalar, text: str) -> list[Splice]:
+def _replace_value(document: Document, style: FileStyle, fill: Fill, value: Scalar) -> list[Splice]:
+    owner = fill.owner
     key = next(key for key, own in owner.pairs if own is value)
     if ":" not in document.text[key.end : value.start]:
         raise document.fault(value.line, "a key without its colon; write `description:`")
@@ -68,9 +71,9 @@ def _replace_value(document: Document, style: FileStyle, owner: Mapping, value: 
     head_end = header.end() if header else value.end
     body_start = document.line_end(head_end)
     body_end = max(value.end, body_start) if header else body_start
-    written = _write(document, style, text, column, body_end, flow=owner.flow)
+    written = _write(document, style, fill, column, body_end)
     if document.text[value.start - 1] == ":":
-        written = Written(" " + written.head, written.body)
+        written = msgspec.structs.replace(written, head=" " + written.head)
     newline = local_newline(document, body_start, style)
     splices = [Splice(value.start, head_end, written.head)]
     if header or written.body:
@@ -81,7 +84,7 @@ def _replace_value(document: Document, style: FileStyle, owner: Mapping, value: 
 def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     owner = fill.owner
     if owner.flow:
-        return flow_insertion(owner, "description", write_line(fill.text, style.quote or '"'))
+        return flow_insertion(owner, "description", write_line(fill.text, style.flow_quote))
     wanted = style.child_predecessor if fill.in_children else style.node_predecessor
     column = owner.pairs[0][0].column
     before = _predecessor(owner, wanted)
@@ -89,7 +92,7 @@ def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     if not isinstance(before, Scalar):
         position = skip_comments(document, position, column)
     newline = local_newline(document, position, style)
-    written = _write(document, style, fill.text, column, position, flow=False)
+    written = _write(document, style, fill, column, position)
     lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
     return Splice(position, position, lines)
 
@@ -110,10 +113,11 @@ def flow_insertion(owner: Mapping, key: str, value: str) -> Splice:
     return Splice(before.end, before.end, f", {quote}{key}{quote}: {value}")
 
 
-def _write(document: Document, style: FileStyle, text: str, column: int, line_end: int, *, flow: bool) -> Written:
-    if flow:
-        return Written(write_line(text, style.quote or '"'))
+def _write(document: Document, style: FileStyle, fill: Fill, column: int, line_end: int) -> Written:
+    if fill.owner.flow:
+        return Written(write_line(fill.text, style.flow_quote))
+    texts = style.texts(fill.in_children)
     # A comment as deep as the lines of a block scalar would become its text.
     below = _COMMENT_LINE.match(document.text, line_end)
-    foldable = below is None or len(below.group(1)) < column + BLOCK_INDENT
-    return write_description(text, column, style, foldable=foldable)
+    foldable = below is None or len(below.group(1)) < column + texts.indent
+    return write_description(fill.text, column, texts, foldable=foldable)

@@ -18,6 +18,7 @@ from dbt_describe.schema_files.lookup import (
     named_entries,
     refuse_alias,
 )
+from dbt_describe.schema_files.scalars import same_text
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
 
@@ -210,7 +211,7 @@ class _Search:
                 owner = find_entry(self.document, index_entries(self.document, listed), edit.column, edit.label)
                 if owner is not None:
                     value = find_value(self.document, owner, "description")
-                    return owner if self._may_write(value, edit) or _text_of(value) == edit.description else None
+                    return owner if self._may_write(value, edit) or _says(value, edit.description) else None
         return None
 
     def _fill(self, owner: Mapping, edit: DescriptionEdit, *, in_children: bool) -> None:
@@ -222,7 +223,7 @@ class _Search:
             return  # another version of the model has written to the base entry that both share
         own = find_value(document, owner, "description")
         value = own if own is not None else merged_value(document, owner, "description")
-        if _text_of(value) == edit.description:
+        if _says(value, edit.description):
             return
         if not self._may_write(value, edit):
             line = value.line if value is not None else owner.line
@@ -237,12 +238,18 @@ class _Search:
         text = _text_of(value)
         if value is None or (isinstance(value, Scalar) and value.is_null):
             return True
-        return text is not None and (text.strip().casefold() in self.gaps or text == edit.replaces)
+        replaces = edit.replaces is not None and _says(value, edit.replaces)
+        return text is not None and (text.strip().casefold() in self.gaps or replaces)
 
 
 def _text_of(value: YamlNode | None) -> str | None:
     node = value.target if isinstance(value, Alias) else value
     return node.text if isinstance(node, Scalar) else None
+
+
+def _says(value: YamlNode | None, wanted: str) -> bool:
+    text = _text_of(value)
+    return text is not None and same_text(text, wanted)
 
 
 def _is_rule(item: YamlNode) -> bool:

@@ -111,10 +111,10 @@ class _Comparison:
 
 
 def reads_as(value: YamlNode, text: str) -> bool:
-    """Whether the node is exactly this string to every reader."""
+    """Whether the node is exactly this string to every reader; `|` and `>` add a line break to theirs."""
     return (
         isinstance(value, Scalar)
-        and value.text == text
+        and (value.text == text or (value.style in {"|", ">"} and value.text == text + "\n"))
         and value.tag is None
         and value.anchor is None
         and (value.style is not None or reads_as_text(text))
