@@ -6,6 +6,8 @@ import copy
 import re
 from typing import Any
 
+import yaml
+
 _FILLED = re.compile(r"description:|^\s*(TBD\s*)?$")
 
 
@@ -46,3 +48,42 @@ def is_subsequence(lines: list[str], text: str) -> bool:
     """Whether all lines stand in the text, unchanged and in order."""
     found = iter(re.split(r"\r\n|\r|\n", text))
     return all(line in found for line in lines)
+
+
+_CORE_1_2 = re.compile(
+    r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN"
+)
+"""The plain scalars that YAML 1.2 doesn't read as text.
+
+*Source:* https://yaml.org/spec/1.2.2/#1032-tag-resolution (2026-11).
+"""
+
+
+class NotStrictError(Exception):
+    """A reader with types would refuse the file, or two readers would read it differently."""
+
+
+def read_strictly(text: str) -> object:
+    """Mappings, lists and strings, as a typed reader of YAML 1.2 takes them whose fields are all strings.
+
+    Raises:
+        NotStrictError: a plain scalar that is anything but text in YAML 1.1 or 1.2, a null, a key that is there twice.
+    """
+    return _strict(yaml.compose(text, yaml.SafeLoader))
+
+
+def _strict(node: yaml.Node) -> object:
+    if isinstance(node, yaml.ScalarNode):
+        if node.style is None and (_CORE_1_2.fullmatch(node.value) or node.tag != "tag:yaml.org,2002:str"):
+            raise NotStrictError(f"{node.value!r} is no text on line {node.start_mark.line + 1}")
+        return node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_strict(item) for item in node.value]
+    found: dict[str, object] = {}
+    for key, value in node.value:
+        name = _strict(key)
+        if not isinstance(name, str) or name in found:
+            raise NotStrictError(f"the key {name!r} is no text or there twice, on line {key.start_mark.line + 1}")
+        found[name] = _strict(value)
+    return found

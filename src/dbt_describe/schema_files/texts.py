@@ -111,8 +111,9 @@ def _short_block(own: Habits, other: Habits, width: int | None) -> str:
     for habits in (own, other):
         fitting = Counter(kind for line_width, kind in habits.one_liners if width is None or line_width <= width)
         if fitting:
-            on_line = fitting.pop("", 0)
-            return majority(fitting, "") if fitting.total() > on_line else ""
+            excess = fitting.total() - 2 * fitting.pop("", 0)
+            is_usual = excess > 0 or (excess == 0 and habits.blocks.total() > habits.quotes.total())
+            return majority(fitting, "") if is_usual else ""
         # With long texts only, one block is too few to say that a short text would be one as well.
         if habits is own and own.blocks.total() > max(1, own.quotes.total()):
             return majority(own.blocks, "")[:1]
