@@ -75,7 +75,8 @@ def find_intents(document: Document, edits: Many[DescriptionEdit], placeholders:
             additions.setdefault(node.section.key, []).append(_new_node(node))
         else:
             search.add_intents(node, entry)
-    for key, entries in additions.items():
+    # A new section goes to the end of the file, behind what is added there to a list that the file has.
+    for key, entries in sorted(additions.items(), key=lambda added: find_section(document, added[0]) is None):
         root = document.root if isinstance(document.root, Mapping) else None
         value = find_section(document, key)
         last = len(value.items) - 1 if isinstance(value, Sequence) else -1
