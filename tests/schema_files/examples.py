@@ -83,7 +83,7 @@ _OTHER = [
     "tags: [\"x\", 'y']",
     "note: >\n{indent}    folded\n\n{indent}    text\n",
 ]
-_COMMENTS = ["", "", "", "", "{indent}# between\n", "\n", "  \n", "# at the margin\n", "{indent}  # deeper\n\n"]
+_COMMENTS = ["", "", "", "", "{indent}# between\n", "\n", "  \n", "# at the margin\n", "{indent}  # deeper\n\n", "{indent}          \n", "{indent}      # deep\n"]
 _HEAD = (
     "anchors:\n  - &common\n    data_type: text\n  - &gap {description: '', data_type: text}\n  - &told\n"
     "    description: Told by an anchor.\n  - &text A text for several.\n"
@@ -99,7 +99,7 @@ def schema_texts(draw: st.DrawFn) -> str:
         if draw(st.integers(0, 2)) == 0:
             parts.insert(draw(st.integers(1, len(parts))), _section(draw, key, names))
     start = draw(st.sampled_from(["", "", "# top\n", "---\n", "--- # one\n", "%YAML 1.1\n---\n", "version: 2\n\n"]))
-    end = draw(st.sampled_from(["", "", "", "\n\n", "# end\n", "  # end\n", "...\n", "... # over\n"]))
+    end = draw(st.sampled_from(["", "", "", "\n\n", "          \n", "# end\n", "  # end\n", "...\n", "... # over\n"]))
     numbers = count()
     text = start + re.sub("&own_text", lambda _: f"&own_{next(numbers)}", "".join(parts)) + end
     text = text if draw(st.booleans()) else text.rstrip("\n")
@@ -125,7 +125,8 @@ def _children(draw: st.DrawFn, key: str, column: int, label: str) -> str:
         return ""
     if kind == 1:
         return f"{indent}{key}:{draw(st.sampled_from(['', ' []', ' null', ' ~  # none', ' [ ] # none', ' # none']))}\n"
-    names = ["t", "u"] if key == "tables" else draw(st.lists(st.sampled_from(COLUMNS), unique=True, min_size=1))
+    known = ["t", "u"] if key == "tables" else COLUMNS
+    names = draw(st.lists(st.sampled_from(known), unique=True, min_size=1, max_size=4))
     if kind == 2:
         items = ", ".join(_flow_item(draw, name) for name in names)
         return f"{indent}{key}: [{items}]{draw(st.sampled_from(['', ' # all', '  ']))}\n"

@@ -29,11 +29,11 @@ def default_shape(key: str) -> ListShape:
     return ListShape(0, key, DEFAULT_OFFSET, 2, blank_between=key in SECTION_KEYS, blank_before_key=False)
 
 
-def write_description(text: str, column: int, style: TextStyle, *, foldable: bool = True) -> Written:
+def write_description(text: str, column: int, style: TextStyle) -> Written:
     """The value for a `description` key that stands at `column`."""
     line = write_line(text, style.quote)
     room = None if style.width is None else max(style.width - column - style.indent, MIN_ROOM)
-    head = _block_head(text, column + len("description: ") + len(line), room, style) if foldable else ""
+    head = _block_head(text, column + len("description: ") + len(line), room, style) if style.is_foldable else ""
     return (write_block(text, head, room, style.indent) if head else None) or Written(line)
 
 

@@ -17,6 +17,9 @@ _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
 _COMMENT_LINE = re.compile("(?:[ \t]*(?:\r\n|\r|\n))*( *)#")
 """The next line that isn't blank, where it is a comment; its indentation."""
 
+_BELOW = re.compile("[ \t]*((?:[\r\n]+[ \t]*)*)(#?)")
+"""The rest of a line and the blank lines below it, up to what stands there; whether that is a comment."""
+
 
 class Splice(NamedTuple):
     """Put `text` in the place of the characters from `start` to `end`."""
@@ -45,6 +48,25 @@ def local_newline(document: Document, line_end: int, style: FileStyle) -> str:
     return text[line_end] if text[line_end : line_end + 1] in {"\r", "\n"} else style.newline
 
 
+def local_style(document: Document, line_end: int, style: FileStyle, column: int) -> FileStyle:
+    """The style for entries below a line, whose lines all begin right of `column`."""
+    local = msgspec.structs.replace(style, newline=local_newline(document, line_end, style))
+    if not _takes_block(document, line_end, column + 2):
+        local.columns = msgspec.structs.replace(style.columns, is_foldable=False)
+        local.nodes = msgspec.structs.replace(style.nodes, is_foldable=False)
+    return local
+
+
+def _takes_block(document: Document, line_end: int, depth: int) -> bool:
+    """Whether a block scalar may end above: a comment or a line of spaces as deep as its text would be part of it."""
+    below = _BELOW.match(document.text, line_end)
+    assert below is not None  # noqa: S101 - it matches nothing, too
+    *blank, indent = re.split("[\r\n]", below.group(1))
+    is_empty = not below.group(2) and below.end() < len(document.text)
+    lines = blank if is_empty else [*blank, indent + below.group(2)]
+    return all(len(line) <= depth and "\t" not in line for line in lines)
+
+
 def skip_comments(document: Document, line_end: int, deeper_than: int) -> int:
     """The end of the last comment line below that is indented deeper: it belongs to what stands above."""
     while found := _COMMENT_LINE.match(document.text, line_end):
@@ -70,7 +92,7 @@ def _replace_value(document: Document, style: FileStyle, fill: Fill, value: Scal
     header = _BLOCK_HEADER.match(document.text, value.start) if value.style in {"|", ">"} else None
     head_end = header.end() if header else value.end
     body_start = document.line_end(head_end)
-    body_end = max(value.end, body_start) if header else body_start
+    body_end = document.line_end(max(value.end, body_start)) if header else body_start
     written = _write(document, style, fill, column, body_end)
     if document.text[value.start - 1] == ":":
         written = msgspec.structs.replace(written, head=" " + written.head)
@@ -117,7 +139,6 @@ def _write(document: Document, style: FileStyle, fill: Fill, column: int, line_e
     if fill.owner.flow:
         return Written(write_line(fill.text, style.flow_quote))
     texts = style.texts(fill.in_children)
-    # A comment as deep as the lines of a block scalar would become its text.
-    below = _COMMENT_LINE.match(document.text, line_end)
-    foldable = below is None or len(below.group(1)) < column + texts.indent
-    return write_description(fill.text, column, texts, foldable=foldable)
+    if not _takes_block(document, line_end, column + texts.indent):
+        texts = msgspec.structs.replace(texts, is_foldable=False)
+    return write_description(fill.text, column, texts)

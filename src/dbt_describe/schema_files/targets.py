@@ -18,7 +18,7 @@ from dbt_describe.schema_files.lookup import (
     named_entries,
     refuse_alias,
 )
-from dbt_describe.schema_files.scalars import same_text
+from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
 
@@ -249,8 +249,9 @@ def _text_of(value: YamlNode | None) -> str | None:
 
 
 def _says(value: YamlNode | None, wanted: str) -> bool:
-    text = _text_of(value)
-    return text is not None and same_text(text, wanted)
+    node = value.target if isinstance(value, Alias) else value
+    is_text = isinstance(node, Scalar) and (node.style is not None or reads_as_text(node.text))
+    return is_text and same_text(_text_of(node) or "", wanted)
 
 
 def _is_rule(item: YamlNode) -> bool:

@@ -37,6 +37,8 @@ class TextStyle(msgspec.Struct, frozen=True):
     folded_chomp: str = "-"
     """What follows `>`."""
     indent: int = DEFAULT_INDENT
+    is_foldable: bool = True
+    """False where a block scalar can't stand: all texts stay on their key's line."""
 
 
 class Habits(msgspec.Struct):

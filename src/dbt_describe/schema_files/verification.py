@@ -6,7 +6,7 @@ Compared are not the loaded values but the trees, so that duplicate keys, aliase
 from __future__ import annotations
 
 from dbt_describe.schema_files.edits import NewEntry
-from dbt_describe.schema_files.scalars import reads_as_text
+from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.targets import Intents
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
 
@@ -111,10 +111,10 @@ class _Comparison:
 
 
 def reads_as(value: YamlNode, text: str) -> bool:
-    """Whether the node is exactly this string to every reader; `|` and `>` add a line break to theirs."""
+    """Whether the node is exactly this string to every reader; the line break at the end of a block is no matter."""
     return (
         isinstance(value, Scalar)
-        and (value.text == text or (value.style in {"|", ">"} and value.text == text + "\n"))
+        and (value.text == text or (value.style in {"|", ">"} and same_text(value.text, text)))
         and value.tag is None
         and value.anchor is None
         and (value.style is not None or reads_as_text(text))
