@@ -41,7 +41,9 @@ class _Cutter:
             assert header is not None
             self.spans.add((start, header.end()))
             start = self._line_end(header.end())
-        self.spans.add((start, max(start, self.end(value))))
+            self.spans.add((start, self._line_end(max(start, self.end(value)))))
+        else:
+            self.spans.add((start, self.end(value)))
 
     def cut_lines(self, first: yaml.Node, last: yaml.Node) -> None:
         """The lines from that of the first node, with the line break before them."""
