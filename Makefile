@@ -12,7 +12,7 @@ help:
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
-	@echo "make bench  how near a run is to the least time that the DAG allows, and what the gateway adds to the SDK"
+	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
 	@echo "make clean  remove .venv and what was made"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -37,6 +37,7 @@ test: check
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound
 	$(BIN)/python -m benchmarks.gateway_throughput
+	$(BIN)/python -m benchmarks.schema_files
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)

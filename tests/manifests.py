@@ -86,10 +86,21 @@ def manifest(*entries: Mapping[str, Any], version: int = 12, adapter_type: str =
     }
 
 
-def make_project(directory: Path, *entries: Mapping[str, Any], catalog: Mapping[str, Any] | None = None) -> Project:
+def doc_block(name: str, text: str, path: str = "models/docs.md", package_name: str = PACKAGE) -> dict[str, Any]:
+    """A docs block's entry."""
+    return {"name": name, "package_name": package_name, "block_contents": text, "original_file_path": path}
+
+
+def make_project(
+    directory: Path,
+    *entries: Mapping[str, Any],
+    catalog: Mapping[str, Any] | None = None,
+    docs: Sequence[Mapping[str, Any]] = (),
+) -> Project:
     """The project of the given entries; `catalog` is unique_id → {column: type}."""
     path = directory / "manifest.json"
-    path.write_text(json.dumps(manifest(*entries)), encoding="utf-8")
+    blocks = {f"doc.{block['package_name']}.{block['name']}": block for block in docs}
+    path.write_text(json.dumps(manifest(*entries) | {"docs": blocks}), encoding="utf-8")
     catalog_path = directory / "catalog.json"
     tables = {
         unique_id: {

@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
-    "filing": FOUNDATION | {"project", "planning", "report", "schema_files"},
+    "sharing": FOUNDATION | {"project", "lineage", "planning", "schema_files"},
+    "filing": FOUNDATION | {"project", "planning", "report", "schema_files", "sharing"},
     "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "project",
         "report",
         "settings",
+        "sharing",
         "writers",
         "llm",
         "prompting",

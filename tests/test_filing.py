@@ -7,6 +7,7 @@ import pytest
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.planning import Draft
 from dbt_describe.project import Project
+from dbt_describe.sharing import Sharing
 from tests.manifests import make_project, model
 
 SCHEMA = """\
@@ -89,3 +90,64 @@ def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> 
     assert "is gone" in filing.failures[0].message
     assert find_schema_files(project, dict.fromkeys(project.nodes, ""))[0] == {}
     assert not (project.root / "models/schema.yml").exists()
+
+
+DRAFTS = (Draft("model.shop.a", "y", "Same.", "rules"), Draft("model.shop.b", "z", "Same.", "rules"))
+REFERENCES = {("model.shop.a", "y"): "same", ("model.shop.b", "z"): "same"}
+
+
+def file_shared(project: Project, sharing: Sharing, *, dry_run: bool = False) -> Filing:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    filing = Filing(project, paths, dry_run=dry_run, share=lambda drafts: sharing if list(drafts) else Sharing())
+    filing.add(DRAFTS)
+    for unique_id in project.nodes:
+        filing.end_node(unique_id)
+    assert filing.results == []
+    filing.finish()
+    return filing
+
+
+def test_shared_descriptions_are_written_as_references_behind_their_blocks(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    filing = file_shared(project, Sharing(REFERENCES, {"same": "Same."}, docs))
+    assert docs.read_text(encoding="utf-8") == "{% docs same %}\nSame.\n{% enddocs %}\n"
+    text = (project.root / "models/schema.yml").read_text(encoding="utf-8")
+    assert text.count("{{ doc('same') }}") == 2
+    assert "Same." not in text
+    assert [(result.path, result.descriptions, result.doc_blocks) for result in filing.results] == [
+        ("models/_columns.md", 0, 1),
+        ("models/schema.yml", 2, 0),
+    ]
+    assert (filing.references, filing.failures) == (REFERENCES, [])
+
+
+def test_a_dry_run_tells_the_docs_file_too_and_writes_none(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    filing = file_shared(project, Sharing(REFERENCES, {"same": "Same."}, docs), dry_run=True)
+    assert [result.path for result in filing.results] == ["models/_columns.md", "models/schema.yml"]
+    assert not docs.exists()
+
+
+@pytest.mark.parametrize("path", ["models/docs.md", "../docs.md", None])
+def test_where_the_docs_file_cant_be_written_the_texts_are_written_out(path: str | None, project: Project) -> None:
+    (project.root / "models/docs.md").write_text("{% docs open %}", encoding="utf-8")
+    sharing = Sharing(
+        REFERENCES | {("model.shop.b", "z"): "old"}, {"same": "Same."}, project.root / path if path else None
+    )
+    filing = file_shared(project, sharing)
+    text = (project.root / "models/schema.yml").read_text(encoding="utf-8")
+    assert (text.count('"Same."'), text.count("{{ doc('old') }}"), text.count("{{ doc('same') }}")) == (1, 1, 0)
+    assert "1 shared texts are written out instead" in filing.failures[0].message
+    assert filing.references == {("model.shop.b", "z"): "old"}
+
+
+def test_a_schema_file_that_fails_leaves_no_reference_and_at_worst_an_unused_block(project: Project) -> None:
+    docs = project.root / "models/_columns.md"
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    filing = Filing(project, paths, dry_run=False, share=lambda _: Sharing(REFERENCES, {"same": "Same."}, docs))
+    filing.add(DRAFTS)
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    filing.finish()
+    assert docs.exists()
+    assert (filing.written, filing.references) == ([], {})
+    assert filing.failures

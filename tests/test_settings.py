@@ -122,6 +122,12 @@ def test_cache_false_in_the_file_asks_anew(make: Make) -> None:
     assert not make("cache: false").llm.use_cache
 
 
+@pytest.mark.parametrize(("flag", "shared"), [(None, True), (True, True), (False, False)])
+def test_a_flag_about_docs_blocks_goes_over_the_file(flag: bool | None, shared: bool, make: Make) -> None:
+    assert make("doc_blocks: true", doc_blocks=flag).doc_blocks is shared
+    assert make("", doc_blocks=flag).doc_blocks is bool(flag)
+
+
 @pytest.mark.parametrize("how", [{"config": True}, {"environ": True}])
 def test_another_file_is_read_in_place_of_the_project_s(make: Make, how: dict[str, Any], tmp_path: Path) -> None:
     other = tmp_path / "elsewhere.yml"

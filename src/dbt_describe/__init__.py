@@ -61,6 +61,7 @@ def document(
     dry_run: bool = False,
     concurrency: int = 0,
     use_cache: bool = True,
+    doc_blocks: bool | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
@@ -72,6 +73,11 @@ def document(
     from dbt_describe.settings import make_settings  # noqa: PLC0415
 
     settings = make_settings(
-        project_dir=project_dir, dry_run=dry_run, concurrency=concurrency, use_cache=use_cache, **options
+        project_dir=project_dir,
+        dry_run=dry_run,
+        concurrency=concurrency,
+        use_cache=use_cache,
+        doc_blocks=doc_blocks,
+        **options,
     )
     return run.document(settings, progress)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.report import Failure, FileResult
-from dbt_describe.schema_files import DescriptionEdit, FileChange, index_siblings, locate, prepare_change, write_change
+from dbt_describe.schema_files import (
+    DescriptionEdit,
+    FileChange,
+    check_edits,
+    index_siblings,
+    locate,
+    prepare_blocks,
+    prepare_change,
+    write_change,
+)
+from dbt_describe.sharing import Sharing, place_of
 
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
@@ -55,7 +65,7 @@ def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> di
 def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
     """Why the file can't be edited so, or empty."""
     try:
-        prepare_change(path, list(edits), root)
+        check_edits(path, list(edits), root)
     except SchemaFileError as error:
         return str(error)
     return ""
@@ -73,14 +83,30 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-class Filing:
-    """Collects drafts and writes each file when all its nodes have ended, or when told to finish."""
+NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
 
-    def __init__(self, project: Project, paths: dict[str, Path], *, dry_run: bool) -> None:
+
+class Filing:
+    """Collects drafts and writes each file when all its nodes have ended, or when told to finish.
+
+    With `share`, which columns share a docs block is known once all drafts are there: everything is written at the end,
+    the docs file first, so that no reference is ever without its block.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        paths: dict[str, Path],
+        *,
+        dry_run: bool,
+        share: Callable[[Iterable[Draft]], Sharing] | None = None,
+    ) -> None:
         self.is_dry = dry_run
         self._project = project
         self._paths = paths
         self._dry_run = dry_run
+        self._share = share
+        self._sharing = Sharing()
         self._open: dict[Path, set[str]] = defaultdict(set)
         for unique_id, path in paths.items():
             self._open[path].add(unique_id)
@@ -105,13 +131,40 @@ class Filing:
         if path is None:
             return
         self._open[path].discard(unique_id)
-        if not self._open[path]:
+        if not self._open[path] and self._share is None:
             self._write(path)
 
     def finish(self) -> None:
         """Write what is left, of files whose last node never ended."""
+        if self._share is not None:
+            self._sharing = self._share(draft for drafts in self._drafts.values() for draft in drafts)
+            self._write_blocks()
         for path in list(self._drafts):
             self._write(path)
+
+    @property
+    def references(self) -> Mapping[tuple[str, str], str]:
+        """The docs blocks that written descriptions refer to, by unique_id and lower-case column."""
+        written = {place_of(draft) for draft in self.written}
+        return {place: name for place, name in self._sharing.references.items() if place in written}
+
+    def _write_blocks(self) -> None:
+        """The docs file; where it can't be written, its descriptions go into the schema files themselves."""
+        sharing, root = self._sharing, self._project.root
+        if not sharing.new:
+            return
+        try:
+            if sharing.path is None:
+                raise SchemaFileError(NO_DOCS_FILE)
+            change = prepare_blocks(sharing.path, sharing.new, root)
+            if not self._dry_run:
+                write_change(change, root)
+        except SchemaFileError as error:
+            shown = _shown(sharing.path, root) if sharing.path else "dbt_project.yml"
+            self.failures.append(Failure(shown, f"{error}; {len(sharing.new)} shared texts are written out instead"))
+            self._sharing = sharing.without_new()
+        else:
+            self.results.append(_result(change, 0, root, len(sharing.new)))
 
     def _write(self, path: Path) -> None:
         drafts = self._drafts.pop(path, [])
@@ -150,10 +203,11 @@ class Filing:
             return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept
 
     def _edit_of(self, draft: Draft) -> DescriptionEdit:
-        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text)
+        block = self._sharing.references.get(place_of(draft), "")
+        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text, block)
 
 
-def _edit(node: Node, column: str, text: str) -> DescriptionEdit:
+def _edit(node: Node, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
     return DescriptionEdit(
         resource_type=node.resource_type,
         name=node.name,
@@ -163,6 +217,7 @@ def _edit(node: Node, column: str, text: str) -> DescriptionEdit:
         column_order=tuple(column.name for column in node.columns),
         replaces=_present_text(node, column) or None,
         version=node.version,
+        doc_block=doc_block,
     )
 
 
@@ -171,11 +226,12 @@ def _present_text(node: Node, column: str) -> str:
     return (found.description if found else "") if column else node.description
 
 
-def _result(change: FileChange, descriptions: int, root: Path) -> FileResult:
+def _result(change: FileChange, descriptions: int, root: Path, doc_blocks: int = 0) -> FileResult:
     return FileResult(
         path=_shown(change.path, root),
         before=(change.before or b"").decode("utf-8"),
         after=change.after.decode("utf-8"),
         descriptions=descriptions,
         created=change.before is None,
+        doc_blocks=doc_blocks,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -18,13 +19,18 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class FileResult(msgspec.Struct, frozen=True):
-    """One schema file before and after. `path` is relative to the project; `before` is empty for a new file."""
+    """One schema or docs file before and after.
+
+    `path` is relative to the project; `before` is empty for a new file.
+    """
 
     path: str
     before: str
     after: str
     descriptions: int
     created: bool
+    doc_blocks: int = 0
+    """Docs blocks added to it; such a file has no descriptions of its own."""
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -60,6 +66,8 @@ class Report(msgspec.Struct, frozen=True):
     """Why no language model was asked any more: no request could succeed. The rules may have written the rest."""
     is_misconfigured: bool = False
     """Whether that is a setting, a template or the account, and not a budget or a server that is down."""
+    references: Mapping[tuple[str, str], str] = {}
+    """The docs block that a written description refers to, by unique_id and lower-case column."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
 
@@ -72,6 +80,11 @@ class Report(msgspec.Struct, frozen=True):
     def written(self) -> int:
         """Descriptions that the writer wrote."""
         return len(self.drafts) - self.inherited
+
+    @property
+    def doc_blocks(self) -> int:
+        """Docs blocks that were written."""
+        return sum(file.doc_blocks for file in self.files)
 
     @property
     def exit_code(self) -> int:

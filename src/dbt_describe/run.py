@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
+from dbt_describe.sharing import share_blocks
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
@@ -138,7 +140,8 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     paths, failures = find_schema_files(
         prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
     )
-    filing = Filing(prepared.project, paths, dry_run=settings.dry_run)
+    share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
+    filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
     return Report(
@@ -157,6 +160,7 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         stopped_by=drafting.stopped_by,
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
+        references=filing.references,
     )
 
 

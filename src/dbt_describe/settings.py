@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
+    doc_blocks: bool = False
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -76,6 +77,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
+    doc_blocks: bool | None = None,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -100,7 +102,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
     )
-    llm = _llm_settings(flags, dbt.project_dir, config, prompts, env, use_cache=use_cache)
+    file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
+    llm = _llm_settings(flags, file, prompts, env, use_cache=use_cache)
     return Settings(
         dbt=dbt,
         llm=llm,
@@ -109,6 +112,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         resource_types=_resource_types(resource_types),
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
+        doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
     )
 
 
@@ -173,8 +177,7 @@ def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:
 
 def _llm_settings(
     flags: Flags,
-    project_dir: Path,
-    config: str | Path | None,
+    file: Configuration,
     prompts: str | Path | None,
     env: Mapping[str, str],
     *,
@@ -182,7 +185,6 @@ def _llm_settings(
 ) -> LlmSettings:
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
-    file = _configuration(project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")

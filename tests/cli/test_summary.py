@@ -52,6 +52,22 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
     assert report.exit_code == 3
 
 
+def test_docs_blocks_are_counted_apart() -> None:
+    docs = FileResult("models/_columns.md", "", "{% docs id %}\n…\n{% enddocs %}\n", 0, created=True, doc_blocks=1)
+    references = {("model.shop.orders", "id"): "id", ("model.shop.orders", "total"): "total"}
+    report = Report("rules", 1, 0, 2, DRAFTS, files=(docs, FILE), references=references)
+    assert report.doc_blocks == 1
+    assert render_report(report).splitlines() == [
+        "Described 2 of 2 missing descriptions in 1 file.",
+        "  inherited      1  the same values as a described column upstream",
+        "  written        1  by gpt",
+        "  unknown        0  left empty",
+        "  shared         2  by reference to docs blocks: 1 new, 1 existing",
+        "  new           1  models/_columns.md, docs blocks",
+        "  changed       2  models/orders.yml",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spent", "not_begun", "code"), [(Spent(2), 0, 3), (Spent(), 0, 3), (Spent(2), 1, 3), (Spent(), 1, 3)]
 )

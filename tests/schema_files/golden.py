@@ -1,4 +1,4 @@
-"""The byte-exact cases of `golden_cases.txt`.
+"""The byte-exact cases of `golden_cases.txt` and `golden_resources.txt`.
 
 === what the case shows
 ["node", "column or empty", "text", {other fields}]      one edit a line
@@ -27,8 +27,8 @@ class GoldenCase(msgspec.Struct, frozen=True):
 
 
 def read_cases() -> list[GoldenCase]:
-    text = (Path(__file__).parent / "golden_cases.txt").read_text(encoding="utf-8")
-    return [_read_case(block) for block in text.split("=== ")[1:]]
+    files = (Path(__file__).parent / name for name in ("golden_cases.txt", "golden_resources.txt"))
+    return [_read_case(block) for file in files for block in file.read_text(encoding="utf-8").split("=== ")[1:]]
 
 
 def _read_case(block: str) -> GoldenCase:

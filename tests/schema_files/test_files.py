@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files import DescriptionEdit, FileChange, prepare_change, write_change
+from dbt_describe.schema_files import DescriptionEdit, FileChange, check_edits, prepare_change, write_change
+from dbt_describe.schema_files.tree import read_events
 
 EDIT = DescriptionEdit("model", "orders", "One row per order.")
 BEFORE = b"\xef\xbb\xbfmodels:\r\n  - name: orders"
@@ -45,6 +48,36 @@ def test_nothing_to_do_touches_nothing(tmp_path: Path, schema_file: Path) -> Non
     assert not change.is_needed
     write_change(change, tmp_path)
     assert schema_file.stat().st_ino == stamp
+
+
+def test_a_check_reads_the_file_once_and_leaves_it(
+    tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def note(text: str) -> Iterator[yaml.Event]:
+        parsed.append(text)
+        return read_events(text)
+
+    for module in ("tree", "verification"):
+        monkeypatch.setattr(f"dbt_describe.schema_files.{module}.read_events", note)
+    check_edits(schema_file, [EDIT], tmp_path)
+    assert parsed == [BEFORE.decode("utf-8-sig")]
+    assert (schema_file.read_bytes(), files_in(schema_file.parent)) == (BEFORE, ["schema.yml"])
+    prepare_change(schema_file, [EDIT], tmp_path)
+    assert len(parsed) == 3
+
+
+def test_a_check_counts_placeholders_as_gaps(tmp_path: Path, schema_file: Path) -> None:
+    schema_file.write_text("models: [{name: orders, description: TBD}]\n")
+    check_edits(schema_file, [EDIT], tmp_path, placeholders=frozenset({"tbd"}))
+    with pytest.raises(SchemaFileError, match="has a description already"):
+        check_edits(schema_file, [EDIT], tmp_path)
+
+
+def test_a_check_of_a_file_that_is_missing_makes_none(tmp_path: Path) -> None:
+    check_edits(tmp_path / "new.yml", [EDIT], tmp_path)
+    assert files_in(tmp_path) == []
 
 
 def test_a_file_that_is_missing_is_made_with_its_directory(tmp_path: Path) -> None:

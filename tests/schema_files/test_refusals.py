@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files import DescriptionEdit, edit_text, prepare_change
+from dbt_describe.schema_files import DescriptionEdit, check_edits, edit_text, prepare_change
+from dbt_describe.schema_files.editing import check_text
 
 ID = DescriptionEdit("model", "orders", "Identifies the order.", column="id")
 NODE = DescriptionEdit("model", "orders", "One row per order.")
@@ -93,7 +94,7 @@ REFUSED = {
     "a source twice": (
         "sources:\n- name: s\n- name: s\n",
         DescriptionEdit("source", "", "x", source_name="s"),
-        r"^f.yml:2: .*more than once \(lines 2, 3\)",
+        r"^f.yml:3: .*more than once \(lines 2, 3\)",
     ),
     "an anchored gap": ("models:\n- name: orders\n  description: &x ''\n", NODE, r"^f.yml:3: .*anchor, alias or tag"),
     "an anchored null list": ("models:\n- name: orders\n  columns: &x\n", ID, r"^f.yml:3: .*list"),
@@ -110,13 +111,88 @@ REFUSED = {
     "a source table twice": (
         "sources:\n- name: s\n  tables: [{name: t}]\n- name: s\n  tables: [{name: t}]\n",
         DescriptionEdit("source", "t", "x", source_name="s"),
-        r"^f.yml:3: .*more than once \(lines 3, 5\)",
+        r"^f.yml:5: .*more than once \(lines 3, 5\)",
     ),
     "an unknown type": ("", DescriptionEdit("sql_operation", "e", "x"), "has no section for a sql_operation"),
     "a blank text": ("", DescriptionEdit("model", "orders", " \n"), "model orders: the description is blank"),
     "Jinja": ("", DescriptionEdit("model", "orders", "{{ x }}", column="id"), "column id: the text holds Jinja"),
     "a column of an exposure": ("", DescriptionEdit("exposure", "e", "x", column="c"), "has no columns"),
     "no name": ("", DescriptionEdit("model", "", "x"), "names nothing"),
+    "a metric in two places": (
+        "models:\n- name: m\n  metrics: [{name: a}]\n- name: n\n  metrics: [{name: a}]\n",
+        DescriptionEdit("metric", "a", "x"),
+        r"^f.yml:5: metric a is described more than once \(lines 3, 5\)",
+    ),
+    "a semantic model that has its model's description": (
+        "models:\n- name: orders\n  semantic_model: true\n",
+        DescriptionEdit("semantic_model", "orders", "x"),
+        r"^f.yml:2: semantic_model orders takes its model's description; describe the model",
+    ),
+    "a dimension that has its column's description": (
+        "models:\n- name: orders\n  semantic_model: true\n  columns:\n  - name: at\n    dimension: time\n",
+        DescriptionEdit("semantic_model", "orders", "x", column="at", children="dimensions"),
+        r"^f.yml:6: semantic_model orders, dimension at takes its column's description; describe that",
+    ),
+    "a dimension that isn't there": (
+        "semantic_models:\n- name: sales\n  dimensions:\n  - name: at\n",
+        DescriptionEdit("semantic_model", "sales", "x", column="by", children="dimensions"),
+        r"^f.yml:2: semantic_model sales, dimension by has no entry here; .*`dbt parse`",
+    ),
+    "a list that the resource type hasn't": (
+        "models:\n- name: orders\n",
+        DescriptionEdit("model", "orders", "x", column="id", children="entities"),
+        "a model has no entities to describe",
+    ),
+    "a function that returns nothing": (
+        "functions:\n- name: f\n",
+        DescriptionEdit("function", "f", "x", children="returns"),
+        r"^f.yml:2: function f, returns has no entry here",
+    ),
+    "a data test that isn't there": (
+        "models:\n- name: orders\n  columns:\n  - name: id\n    data_tests: [not_null, {a: 1, b: 2}, {}, {[x]: 1}]\n",
+        DescriptionEdit("model", "orders", "x", column="id", data_test="unique"),
+        r"^f.yml:4: model orders, column id, test unique has no entry here",
+    ),
+    "a data test of a column that isn't there": (
+        "models:\n- name: orders\n",
+        DescriptionEdit("model", "orders", "x", column="id", data_test="unique"),
+        r"^f.yml:2: model orders, column id, test unique has no entry here",
+    ),
+    "a data test of a model that isn't there": (
+        "models:\n- name: customers\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:1: model orders, test unique has no entry here",
+    ),
+    "a data test twice": (
+        "models:\n- name: orders\n  tests:\n  - unique\n  data_tests:\n  - unique:\n      name: u\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:4: model orders, test unique is there more than once \(lines 7, 4\)",
+    ),
+    "a data test with an anchor": (
+        "models:\n- name: orders\n  data_tests:\n  - &u unique\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:4: .*anchor, alias or tag",
+    ),
+    "a data test that others share": (
+        "x: &u {unique: {config: {severity: warn}}}\nmodels:\n- name: orders\n  data_tests: [*u]\n",
+        DescriptionEdit("model", "orders", "x", data_test="unique"),
+        r"^f.yml:\d: .*shared by the anchor on line 1",
+    ),
+    "a version that others share": (
+        "x: &v {v: 2, columns: [{name: id}]}\nmodels:\n- name: orders\n  versions: [*v]\n",
+        DescriptionEdit("model", "orders", "x", column="id", version="2"),
+        r"^f.yml:1: .*shared by the anchor on line 1",
+    ),
+    "a version's column that somebody described": (
+        "models:\n- name: orders\n  versions:\n  - v: 2\n    columns:\n    - name: id\n      description: Mine.\n",
+        DescriptionEdit("model", "orders", "x", column="id", version="2"),
+        r"^f.yml:7: .*has a description already",
+    ),
+    "no name of a doc block": (
+        "",
+        DescriptionEdit("model", "orders", "x", column="id", doc_block="a') }} {{ env_var('x"),
+        "can't name a doc block",
+    ),
 }
 
 
@@ -124,6 +200,12 @@ REFUSED = {
 def test_is_refused(text: str, edit: DescriptionEdit, message: str) -> None:
     with pytest.raises(SchemaFileError, match=message):
         edit_text(text, [edit], placeholders=frozenset(), source="f.yml")
+
+
+@pytest.mark.parametrize(("text", "edit", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_the_check_before_any_work_refuses_it_too(text: str, edit: DescriptionEdit, message: str) -> None:
+    with pytest.raises(SchemaFileError, match=message):
+        check_text(text, [edit], placeholders=frozenset(), source="f.yml")
 
 
 def test_two_texts_for_one_place_are_refused() -> None:
@@ -196,5 +278,6 @@ def test_files_that_are_no_schema_files_are_refused(tmp_path: Path) -> None:
         "large.yml": r"^large.yml: larger than 10 MB",
         "locked.yml": r"^locked.yml: is read-only",
     }.items():
-        with pytest.raises(SchemaFileError, match=message):
-            prepare_change(tmp_path / name, [NODE], tmp_path)
+        for function in (prepare_change, check_edits):
+            with pytest.raises(SchemaFileError, match=message):
+                function(tmp_path / name, [NODE], tmp_path)

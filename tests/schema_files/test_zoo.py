@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -24,52 +24,66 @@ PLACEHOLDERS = frozenset({"tbd"})
 pytestmark = pytest.mark.skipif(not ZOO, reason="DBT_DESCRIBE_TEST_DATA names no folder with real schema files")
 
 
-def gaps_of(data: Any) -> list[DescriptionEdit]:
-    """An edit for every entry and column that has no description."""
-    edits: list[DescriptionEdit] = []
+Place = tuple[DescriptionEdit, dict[str, Any]]
+
+
+def places_in(data: Any) -> Iterator[Place]:
+    """Everything that can be described: an edit that would describe it, and the mapping that would hold the text."""
     for resource_type, section in SECTIONS.items():
         for entry in data.get(section.key) or []:
-            tables = entry["tables"] if resource_type == "source" else [entry]
-            source = entry["name"] if resource_type == "source" else ""
-            for node in tables:
-                if not (node.get("description") or "").strip():
-                    text = f"What {node['name']}: holds, in words enough to be wrapped where the file wraps its lines."
-                    edits.append(DescriptionEdit(resource_type, node["name"], text, source_name=source))
-                edits += [
-                    DescriptionEdit(
-                        resource_type, node["name"], f"Is {column['name']}.", column=column["name"], source_name=source
-                    )
-                    for column in (node.get(section.children[0]) if section.children else None) or []
-                    if not (column.get("description") or "").strip()
-                ]
-    return edits
+            if resource_type != "source":
+                yield from _places_of(entry, resource_type, entry["name"], "")
+                continue
+            yield _edit(resource_type, "", entry["name"]), entry
+            for table in entry.get("tables") or []:
+                yield from _places_of(table, resource_type, table["name"], entry["name"])
+
+
+def _places_of(node: dict[str, Any], resource_type: str, name: str, source: str) -> Iterator[Place]:
+    yield _edit(resource_type, name, source), node
+    yield from _tests_of(node, _edit(resource_type, name, source))
+    for key in SECTIONS[resource_type].children:
+        for child in node.get(key) or []:
+            edit = _edit(resource_type, name, source, column=child["name"], children=key)
+            yield edit, child
+            yield from _tests_of(child, edit)
+
+
+def _tests_of(owner: dict[str, Any], edit: DescriptionEdit) -> Iterator[Place]:
+    """The tests that are mappings; one that is only a name holds nothing yet."""
+    for test in [*(owner.get("data_tests") or []), *(owner.get("tests") or [])]:
+        if isinstance(test, dict) and "test_name" not in test and all(isinstance(args, dict) for args in test.values()):
+            ((name, arguments),) = test.items()
+            text = f"Checks {edit.column or edit.name}."
+            yield msgspec.structs.replace(edit, data_test=arguments.get("name", name), description=text), arguments
+
+
+def _edit(resource_type: str, name: str, source: str, column: str = "", children: str = "") -> DescriptionEdit:
+    words = "said shortly" if column else "holds, in words enough to be wrapped where the file wraps its lines"
+    text = f"What {column or name or source}: {words}."
+    return DescriptionEdit(resource_type, name, text, column=column, source_name=source, children=children)
+
+
+def gaps_of(data: Any) -> list[DescriptionEdit]:
+    """An edit for everything that has no description."""
+    gaps = (edit for edit, holder in places_in(data) if not (holder.get("description") or "").strip())
+    return list(dict.fromkeys(gaps))
 
 
 def filled(data: Any, edits: list[DescriptionEdit]) -> Any:
     """The loaded data as it should load after the edits. Aliases are undone: each entry stands for itself."""
-    data = copy.deepcopy(yaml.load(yaml.dump(data, Dumper=_NoAliases), yaml.CSafeLoader))
-    for edit in edits:
-        for place in places(data, edit):
-            place["description"] = edit.description
+    data = yaml.load(yaml.dump(data, Dumper=_NoAliases), yaml.CSafeLoader)
+    for edit, holder in list(places_in(data)):
+        if edit in edits:
+            holder["description"] = edit.description
     return data
 
 
-def places(data: Any, edit: DescriptionEdit) -> Iterator[Any]:
-    """The mappings that the edit describes."""
-    section = SECTIONS[edit.resource_type]
-    for entry in data[section.key]:
-        for node in entry["tables"] if edit.source_name else [entry]:
-            if node["name"] == edit.name and edit.source_name in {"", entry["name"]}:
-                children = node.get(section.children[0]) or [] if edit.column else [node]
-                yield from (child for child in children if child["name"] == (edit.column or edit.name))
-
-
-def unbroken(data: Any, edits: list[DescriptionEdit]) -> Any:
+def as_given(data: Any, edits: list[DescriptionEdit]) -> Any:
     """The loaded data without the one line break that a block without `-` leaves behind a description."""
-    data = copy.deepcopy(data)
-    for edit in edits:
-        for place in places(data, edit):
-            place["description"] = place["description"].removesuffix("\n")
+    for edit, holder in list(places_in(data)):
+        if edit in edits:
+            holder["description"] = holder["description"].removesuffix("\n")
     return data
 
 
@@ -105,7 +119,7 @@ def test_all_gaps_of_a_real_file_are_filled_and_nothing_else_changes(path: Path)
     edits = few + edits[3:] if len(few) == len(edits[:3]) else accepted(text, edits)
     for some in (few[:1], edits):
         after = edit_text(text, some, placeholders=PLACEHOLDERS)
-        loaded = unbroken(yaml.load(after, yaml.CSafeLoader), some)
+        loaded = as_given(yaml.load(after, yaml.CSafeLoader), some)
         assert yaml.dump(loaded, Dumper=_NoAliases) == yaml.dump(filled(data, some), Dumper=_NoAliases)
         lines = re.split(r"\r\n|\r|\n", text)
         kept = [line for line in lines if not re.fullmatch(r"\s*description:\s*(''|\"\"|[|>]-?)?\s*(#.*)?|\s*", line)]

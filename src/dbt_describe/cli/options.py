@@ -103,7 +103,12 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command]
 
 
 def settings_of(
-    shared: dict[str, Any], *, dry_run: bool = False, concurrency: int = 0, use_cache: bool = True
+    shared: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    concurrency: int = 0,
+    use_cache: bool = True,
+    doc_blocks: bool | None = None,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
@@ -137,6 +142,7 @@ def settings_of(
         concurrency=concurrency,
         dry_run=dry_run,
         use_cache=use_cache,
+        doc_blocks=doc_blocks,
     )
 
 

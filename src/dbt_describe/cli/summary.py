@@ -98,11 +98,15 @@ def _headline(report: Report) -> list[str]:
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
         f"{verb} {len(report.drafts)} of {_count(report.missing, 'missing description')} "
-        f"in {_count(len(report.files), 'file')}.",
+        f"in {_count(sum(not file.doc_blocks for file in report.files), 'file')}.",
         f"  inherited  {report.inherited:>5}  the same values as a described column upstream",
         f"  written    {report.written:>5}  by {_writers(report)}",
         f"  unknown    {len(report.abstentions):>5}  left empty",
     ]
+    if report.references:
+        reused = len(set(report.references.values())) - report.doc_blocks
+        blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
+        lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
         lines.append(f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked")
@@ -116,7 +120,9 @@ def _headline(report: Report) -> list[str]:
     if spent.cached:
         lines.append(f"  kept       {spent.cached:>5}  answers that had been paid for before")
     lines += [
-        f"  {'new' if file.created else 'changed':<10} {file.descriptions:>4}  {file.path}" for file in report.files
+        f"  {'new' if file.created else 'changed':<10} {file.descriptions or file.doc_blocks:>4}  {file.path}"
+        + (", docs blocks" if file.doc_blocks else "")
+        for file in report.files
     ]
     return lines
 

@@ -27,6 +27,8 @@ class Own(msgspec.Struct, frozen=True):
     """A directory with prompt templates of your own, from the file's directory."""
     cache: bool = True
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
+    doc_blocks: bool = False
+    """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class Configuration(msgspec.Struct, frozen=True):
     llm: LlmConfig = LlmConfig()
     prompts_dir: Path | None = None
     cache: bool = True
+    doc_blocks: bool = False
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -74,7 +77,8 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
-    return Configuration(LlmConfig(**given, endpoints=usable), prompts_dir, chosen.cache, unresolved)
+    llm = LlmConfig(**given, endpoints=usable)
+    return Configuration(llm, prompts_dir, chosen.cache, chosen.doc_blocks, unresolved)
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:

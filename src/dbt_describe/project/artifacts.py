@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dbt_describe.errors import ManifestError
-from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, Node, Project
+from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, DocBlock, Node, Project, unquoted
 
 KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
@@ -82,10 +82,18 @@ class _RawNode(msgspec.Struct, frozen=True):
     attached_node: str | None = None
 
 
+class _RawDoc(msgspec.Struct, frozen=True):
+    name: str
+    package_name: str
+    block_contents: str | None = None
+    original_file_path: str | None = None
+
+
 class _Manifest(msgspec.Struct, frozen=True):
     metadata: _Metadata
     nodes: dict[str, _RawNode]
     sources: dict[str, _RawNode] = {}
+    docs: dict[str, _RawDoc] | None = None
 
 
 class _CatalogColumn(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +139,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         dbt_version=manifest.metadata.dbt_version or "",
         nodes=_with_same_tables(nodes),
         warnings=tuple(warnings),
+        doc_blocks=tuple(_doc_block(raw) for raw in (manifest.docs or {}).values()),
     )
 
 
@@ -221,6 +230,11 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
     )
 
 
+def _doc_block(raw: _RawDoc) -> DocBlock:
+    path = (raw.original_file_path or "").replace("\\", "/")
+    return DocBlock(raw.name, raw.package_name, raw.block_contents or "", path)
+
+
 def _with_same_tables(nodes: dict[str, Node]) -> dict[str, Node]:
     """The nodes, each seed and source of one relation told of the other: the one that is described less follows."""
     by_relation: dict[str, list[Node]] = defaultdict(list)
@@ -244,13 +258,13 @@ def _columns(
     declared: Mapping[str, _RawColumn], table: _CatalogTable | None, tests: Iterable[DataTest]
 ) -> tuple[Column, ...]:
     """The catalog's columns in the table's order, then those that only the schema file lists."""
-    in_file = {column.name.lower(): column for column in declared.values()}
+    in_file = {unquoted(column.name).lower(): column for column in declared.values()}
     built = sorted(table.columns.values(), key=lambda column: column.index or 0) if table else []
     data_types = {column.name.lower(): column.type or "" for column in built}
     tests_of: dict[str, list[DataTest]] = defaultdict(list)
     for test in tests:
         tests_of[test.column.lower()].append(test)
-    names = {name.lower(): name for name in (*(c.name for c in built), *(c.name for c in declared.values()))}
+    names = {name.lower(): name for name in (*(c.name for c in built), *(unquoted(c.name) for c in declared.values()))}
     return tuple(
         Column(
             name=name,
@@ -289,10 +303,10 @@ def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTes
     combination = kwargs.get("combination_of_columns")
     return DataTest(
         name=f"{metadata.namespace}.{metadata.name}" if metadata.namespace else metadata.name,
-        column=str(raw.column_name or kwargs.get("column_name") or "").strip('"`'),
+        column=unquoted(str(raw.column_name or kwargs.get("column_name") or "")),
         accepted_values=tuple(str(value) for value in kwargs.get("values") or ()),
         to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
-        field=str(kwargs.get("field") or "").strip('"`'),
+        field=unquoted(str(kwargs.get("field") or "")),
         combination=_names(combination),
         conditional=_is_conditional(raw.config or {}),
     )

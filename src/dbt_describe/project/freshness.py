@@ -83,7 +83,8 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
         warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
         project = _load(invocation.project_dir, target)
-    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    docs_dir = _docs_dir(_project_file(invocation.project_dir))
+    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings), docs_dir=docs_dir)
 
 
 def _target_dir(invocation: DbtInvocation) -> Path:
@@ -203,6 +204,14 @@ def _project_file(project_dir: Path) -> dict[str, object]:
         said = " ".join(str(error).split())
         raise ProjectError(f"{path} is not valid YAML: {said}. Correct it, and check it with `dbt parse`.") from error
     return content if isinstance(content, dict) else {}
+
+
+def _docs_dir(settings: dict[str, object]) -> str:
+    """The first of the directories that dbt looks for docs blocks in: unless they are set, models are the first."""
+    paths = settings.get("docs-paths")
+    paths = (settings.get("model-paths") or _PATH_KEYS["model-paths"]) if paths is None else paths
+    first = str(paths[0]) if isinstance(paths, list) and paths else ""
+    return "" if "{{" in first else first
 
 
 def _needs_compiling(path: Path) -> bool:

@@ -14,6 +14,15 @@ import msgspec
 DESCRIBED_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
 
 
+_QUOTES = {'"': '"', "`": "`", "[": "]"}
+
+
+def unquoted(name: str) -> str:
+    """A column's name without the quotes of its SQL dialect, which some schema files write into it."""
+    is_quoted = len(name) > 2 and _QUOTES.get(name[0]) == name[-1]
+    return name[1:-1] if is_quoted else name
+
+
 class DataTest(msgspec.Struct, frozen=True):
     """A generic data test attached to a column, or to the node when `column` is empty.
 
@@ -86,6 +95,17 @@ class Node(msgspec.Struct, frozen=True):
         return next((column for column in self.columns if column.name.lower() == wanted), None)
 
 
+class DocBlock(msgspec.Struct, frozen=True):
+    """A docs block, of the project's own or of a package."""
+
+    name: str
+    package_name: str
+    text: str
+    """As it renders."""
+    path: str
+    """The file that holds it, relative to its package's root."""
+
+
 class Project(msgspec.Struct, frozen=True):
     """All nodes by unique_id, packages' included (they are context; only `name`'s own nodes are ever written)."""
 
@@ -96,6 +116,9 @@ class Project(msgspec.Struct, frozen=True):
     nodes: Mapping[str, Node]
     warnings: tuple[str, ...] = ()
     """What a person should know about the artifacts, one sentence each."""
+    doc_blocks: tuple[DocBlock, ...] = ()
+    docs_dir: str = "models"
+    """The first directory in which dbt looks for docs blocks, relative to `root`; empty where that isn't known."""
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""

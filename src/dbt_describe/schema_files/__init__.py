@@ -1,6 +1,7 @@
 """Schema YAML: which file, which characters of it, and the proof that no other changed.
 
     locate(node, project) → path
+    check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
 
@@ -9,20 +10,27 @@ Nothing but missing, empty, null and placeholder descriptions is ever written ov
 
 from __future__ import annotations
 
+from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
-from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, prepare_change, write_change
+from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
 from dbt_describe.schema_files.locate import Siblings, index_siblings, locate
+from dbt_describe.schema_files.references import ReferenceReader
 
 __all__ = [
     "MAX_SIZE_BYTES",
     "SECTIONS",
     "DescriptionEdit",
     "FileChange",
+    "ReferenceReader",
     "Siblings",
+    "check_edits",
     "edit_text",
     "index_siblings",
+    "is_block_text",
     "locate",
+    "normal_text",
+    "prepare_blocks",
     "prepare_change",
     "write_change",
 ]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
-from dbt_describe.schema_files.splices import apply_splices, fill_splices
+from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splices, wrap_splices
 from dbt_describe.schema_files.style import measure_style
-from dbt_describe.schema_files.targets import find_intents
-from dbt_describe.schema_files.tree import read_document
+from dbt_describe.schema_files.targets import Intents, find_intents
+from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.verification import verify_edit
 
 _BOM = "\ufeff"
@@ -32,11 +32,39 @@ def edit_text(
         return _BOM + edit_text(text[1:], edits, placeholders=placeholders, source=source)
     old = read_document(text, source)
     intents = find_intents(old, edits, placeholders)
-    if not intents.fills and not intents.growths:
+    if _is_empty(intents):
         return text
-    style = measure_style(old)
-    splices = [splice for fill in intents.fills for splice in fill_splices(old, style, fill)]
-    splices += [splice for growth in intents.growths for splice in growth_splices(old, style, growth)]
-    edited = apply_splices(text, splices)
-    verify_edit(old, read_document(edited, source), intents)
+    edited = apply_splices(text, find_splices(old, intents))
+    verify_edit(old, edited, intents)
     return edited
+
+
+def check_text(
+    text: str, edits: Sequence[DescriptionEdit], *, placeholders: frozenset[str], source: str = "schema file"
+) -> None:
+    """Find the places of the edits and what to write there, as `edit_text` does, but make and prove no new text.
+
+    Raises:
+        SchemaFileError: what `edit_text` would raise, but for its proof.
+    """
+    old = read_document(text.removeprefix(_BOM), source)
+    find_splices(old, find_intents(old, edits, placeholders))
+
+
+def find_splices(document: Document, intents: Intents) -> list[Splice]:
+    """The replacements that make the intents true, in the file's own style.
+
+    Raises:
+        SchemaFileError: one of them can't be written there.
+    """
+    if _is_empty(intents):
+        return []
+    style = measure_style(document)
+    splices = [splice for fill in intents.fills for splice in fill_splices(document, style, fill)]
+    splices += [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
+    splices += [splice for growth in intents.growths for splice in growth_splices(document, style, growth)]
+    return splices
+
+
+def _is_empty(intents: Intents) -> bool:
+    return not (intents.fills or intents.growths or intents.wraps)

@@ -44,6 +44,8 @@ SECTIONS = {
 }
 """By resource type. A `test` is a singular one; a generic one stands at its node (`DescriptionEdit.data_test`)."""
 SECTION_KEYS = frozenset(section.key for section in SECTIONS.values())
+GROWING_KEYS = frozenset({"columns", "arguments"})
+"""Lists that describe what exists without them: an entry may be added. A semantic model's define it."""
 CHILD_KEYS = frozenset(key for section in SECTIONS.values() for key in section.children)
 
 
@@ -90,7 +92,9 @@ class DescriptionEdit(msgspec.Struct, frozen=True):
         """Where the resource type lives. Raises: SchemaFileError for a type that no schema file describes."""
         section = SECTIONS.get(self.resource_type)
         if section is None:
-            raise SchemaFileError(f"{self.resource_type} {self.name}: no schema file describes a {self.resource_type}")
+            raise SchemaFileError(
+                f"{self.resource_type} {self.name}: a schema file has no section for a {self.resource_type}"
+            )
         return section
 
     @property

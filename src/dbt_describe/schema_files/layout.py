@@ -63,7 +63,7 @@ def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShape
     marker = "-".ljust(shapes.own.item_offset)
     lines = f"{newline}{' ' * dash}{marker}name: {write_name(entry.name, shapes.quote)}"
     if entry.description:
-        written = write_description(entry.description, column, style.texts(shapes.own.key in CHILD_KEYS))
+        written = write_description(entry.description, column, style.texts(in_children=shapes.own.key in CHILD_KEYS))
         lines += f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
     if entry.children:
         blank = newline if shapes.children.blank_before_key else ""

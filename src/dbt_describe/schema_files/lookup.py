@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
+from dbt_describe.project.nodes import unquoted
+from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
 MERGE_KEY = "<<"
 
 EntryIndex = dict[str, list[tuple[str, YamlNode]]]
-"""Lower-case name → the entries of that name, each with its spelling."""
+"""Lower-case name without quotes → the entries of that name, each with its spelling."""
+
+
+def name_key(name: str) -> str:
+    """What names are compared by: dbt's adapters differ in case, people in quotes."""
+    return unquoted(name).lower()
 
 
 def find_value(document: Document, mapping: Mapping, key: str) -> YamlNode | None:
     """The value under a key of the mapping itself. Raises: SchemaFileError where the key is there twice."""
-    found = [pair for pair in mapping.pairs if key_text(pair[0]) == key]
+    found = [pair for pair in mapping.pairs if isinstance(pair[0], Scalar) and pair[0].text == key]
     if len(found) > 1:
         lines = ", ".join(str(pair[0].line) for pair in found)
         raise document.fault(found[1][0].line, f"the key {key} is there more than once (lines {lines}); keep one")
@@ -23,8 +29,11 @@ def find_value(document: Document, mapping: Mapping, key: str) -> YamlNode | Non
 
 def merged_value(document: Document, mapping: Mapping, key: str) -> YamlNode | None:
     """The value under a key, own or through merge keys: the mapping nearest to the entry wins, as in PyYAML."""
-    waiting: list[YamlNode] = [mapping]
-    seen: set[int] = set()
+    found = find_value(document, mapping, key)
+    if found is not None:
+        return found
+    waiting = _merge_values(mapping)
+    seen = {id(mapping)}
     while waiting:
         node = waiting.pop()
         node = node.target if isinstance(node, Alias) else node
@@ -37,8 +46,12 @@ def merged_value(document: Document, mapping: Mapping, key: str) -> YamlNode | N
             found = find_value(document, node, key)
             if found is not None:
                 return found
-            waiting += [value for name, value in node.pairs if key_text(name) == MERGE_KEY]
+            waiting += _merge_values(node)
     return None
+
+
+def _merge_values(mapping: Mapping) -> list[YamlNode]:
+    return [value for key, value in mapping.pairs if isinstance(key, Scalar) and key.text == MERGE_KEY]
 
 
 def find_section(document: Document, key: str) -> YamlNode | None:
@@ -97,16 +110,16 @@ def index_entries(document: Document, entries: YamlNode | Iterable[YamlNode] | N
     """The entries of a list by lower-case name. Raises: SchemaFileError for an entry without a name."""
     index: EntryIndex = {}
     for name, item in named_entries(document, entries):
-        index.setdefault(name.lower(), []).append((name, item))
+        index.setdefault(name_key(name), []).append((name, item))
     return index
 
 
 def find_entry(document: Document, index: EntryIndex, name: str, label: str) -> Mapping | None:
-    """The entry of that name, spelled exactly so or else compared without case; None where there is none.
+    """The entry of that name, spelled exactly so or else compared without case and quotes; None where there is none.
 
     Raises: SchemaFileError: several entries have the name, or the entry is shared by an anchor.
     """
-    alike = index.get(name.lower(), [])
+    alike = index.get(name_key(name), [])
     matches = [item for spelling, item in alike if spelling == name] or [item for _, item in alike]
     if len(matches) > 1:
         lines = ", ".join(str(item.line) for item in matches)

@@ -10,10 +10,14 @@ import msgspec
 from dbt_describe.schema_files.layout import body_lines, write_description
 from dbt_describe.schema_files.scalars import Written, write_line
 from dbt_describe.schema_files.style import FileStyle
-from dbt_describe.schema_files.targets import Fill
+from dbt_describe.schema_files.targets import Fill, Wrap
+from dbt_describe.schema_files.texts import TextStyle
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, YamlNode, key_text
 
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
+_NESTING = 2
+"""Columns from a data test's name to what is said of it below."""
+
 _COMMENT_LINE = re.compile("(?:[ \t]*(?:\r\n|\r|\n))*( *)#")
 """The next line that isn't blank, where it is a comment; its indentation."""
 
@@ -93,7 +97,10 @@ def _replace_value(document: Document, style: FileStyle, fill: Fill, value: Scal
     head_end = header.end() if header else value.end
     body_start = document.line_end(head_end)
     body_end = document.line_end(max(value.end, body_start)) if header else body_start
-    written = _write(document, style, fill, column, body_end)
+    if owner.flow:
+        written = Written(write_line(fill.text, style.flow_quote))
+    else:
+        written = _write(document, style.texts(in_children=fill.in_children), fill.text, column, body_end)
     if document.text[value.start - 1] == ":":
         written = msgspec.structs.replace(written, head=" " + written.head)
     newline = local_newline(document, body_start, style)
@@ -114,9 +121,32 @@ def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     if not isinstance(before, Scalar):
         position = skip_comments(document, position, column)
     newline = local_newline(document, position, style)
-    written = _write(document, style, fill, column, position)
+    written = _write(document, style.texts(in_children=fill.in_children), fill.text, column, position)
     lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
     return Splice(position, position, lines)
+
+
+def wrap_splices(document: Document, style: FileStyle, wrap: Wrap) -> list[Splice]:
+    """The replacements that give a data test, so far only a name, its description."""
+    name, null = wrap.test.name, wrap.test.null
+    has_colon = null is not None and ":" in document.text[name.end : null.start]
+    if wrap.test.flow:
+        value = "{description: " + write_line(wrap.text, style.flow_quote) + "}"
+        if has_colon and null is not None:
+            space = " " if document.text[null.start - 1] == ":" else ""
+            return [Splice(null.start, null.end, space + value)]
+        opened, closed = ("{", "}") if null is None else ("", "")
+        return [Splice(name.start, name.start, opened), Splice(name.end, name.end, f": {value}{closed}")]
+    splices = [] if has_colon else [Splice(name.end, name.end, ":")]
+    if null is not None and null.end > null.start:
+        start = name.end + len(document.text[name.end : null.start].rstrip(" \t"))
+        splices.append(Splice(start, null.end, ""))
+    position = document.line_end(name.end if null is None else null.end)
+    newline = local_newline(document, position, style)
+    column = name.column + _NESTING
+    written = _write(document, style.texts(in_children=False), wrap.text, column, position)
+    lines = f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
+    return [*splices, Splice(position, position, lines)]
 
 
 def _predecessor(owner: Mapping, wanted: str) -> YamlNode:
@@ -135,10 +165,7 @@ def flow_insertion(owner: Mapping, key: str, value: str) -> Splice:
     return Splice(before.end, before.end, f", {quote}{key}{quote}: {value}")
 
 
-def _write(document: Document, style: FileStyle, fill: Fill, column: int, line_end: int) -> Written:
-    if fill.owner.flow:
-        return Written(write_line(fill.text, style.flow_quote))
-    texts = style.texts(fill.in_children)
+def _write(document: Document, texts: TextStyle, text: str, column: int, line_end: int) -> Written:
     if not _takes_block(document, line_end, column + texts.indent):
         texts = msgspec.structs.replace(texts, is_foldable=False)
-    return write_description(fill.text, column, texts)
+    return write_description(text, column, texts)

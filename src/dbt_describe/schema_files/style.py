@@ -56,7 +56,7 @@ class FileStyle(msgspec.Struct, dict=True):
         """The block lists of the file. Measured when asked for: most edits add no entry."""
         return tuple(_shape(found) for found in self.found_lists)
 
-    def texts(self, in_children: bool) -> TextStyle:
+    def texts(self, *, in_children: bool) -> TextStyle:
         """How a description is written, of a list of children or else of a node."""
         return self.columns if in_children else self.nodes
 

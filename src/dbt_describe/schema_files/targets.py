@@ -6,18 +6,9 @@ from collections.abc import Sequence as Many
 
 import msgspec
 
-from dbt_describe.schema_files.edits import DescriptionEdit, NewEntry, Section, check_edit
-from dbt_describe.schema_files.lookup import (
-    EntryIndex,
-    child_list,
-    find_entry,
-    find_section,
-    find_value,
-    index_entries,
-    merged_value,
-    named_entries,
-    refuse_alias,
-)
+from dbt_describe.schema_files.edits import GROWING_KEYS, DescriptionEdit, NewEntry, check_edit
+from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key, refuse_alias
+from dbt_describe.schema_files.places import BareTest, Places, child_names
 from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
@@ -44,13 +35,22 @@ class Growth(msgspec.Struct, frozen=True, eq=False):
     entries: tuple[tuple[int, NewEntry], ...]
 
 
+class Wrap(msgspec.Struct, frozen=True, eq=False):
+    """A data test that is only a name becomes a mapping with a description: `unique` → `unique: {description: …}`."""
+
+    test: BareTest
+    text: str
+
+
+_Place = tuple[str, str, str, str]
+"""Of one description in its node: list of children, child, data test, version."""
+
+
 class _Node(msgspec.Struct):
     """The edits of one node."""
 
-    section: Section
     first: DescriptionEdit
-    own: DescriptionEdit | None = None
-    columns: dict[str, DescriptionEdit] = {}
+    edits: dict[_Place, DescriptionEdit] = {}
 
 
 class Intents(msgspec.Struct):
@@ -58,6 +58,7 @@ class Intents(msgspec.Struct):
 
     fills: list[Fill] = []
     growths: list[Growth] = []
+    wraps: list[Wrap] = []
 
 
 def find_intents(document: Document, edits: Many[DescriptionEdit], placeholders: frozenset[str]) -> Intents:
@@ -70,9 +71,9 @@ def find_intents(document: Document, edits: Many[DescriptionEdit], placeholders:
     search = _Search(document, gaps)
     additions: dict[str, list[NewEntry]] = {}
     for node in _group(document, edits):
-        entry = search.find_node(node)
+        entry = search.places.node(node.first)
         if entry is None:
-            additions.setdefault(node.section.key, []).append(_new_node(node))
+            additions.setdefault(node.first.section.key, []).append(_new_node(search, node))
         else:
             search.add_intents(node, entry)
     # A new section goes to the end of the file, behind what is added there to a list that the file has.
@@ -88,26 +89,25 @@ def _group(document: Document, edits: Many[DescriptionEdit]) -> list[_Node]:
     nodes: dict[tuple[str, str, str], _Node] = {}
     for edit in edits:
         check_edit(edit)
-        identity = (edit.resource_type, edit.source_name, edit.name)
-        node = nodes.setdefault(identity, _Node(edit.section, edit))
-        place = f"{edit.column}@{edit.version}" if edit.version else edit.column
-        present = node.columns.get(place) if edit.column else node.own
-        if present is not None and not edit.version and present.description != edit.description:
+        node = nodes.setdefault((edit.resource_type, edit.source_name, edit.name), _Node(edit))
+        children = edit.children_key if edit.column else edit.children
+        place = (children, edit.column, edit.data_test, edit.version)
+        if node.edits.setdefault(place, edit).text != edit.text:
             raise document.fault(1, f"{edit.label}: two different descriptions were given for it")
-        if edit.column:
-            node.columns.setdefault(place, edit)
-        elif node.own is None:
-            node.own = edit
     return list(nodes.values())
 
 
-def _new_node(node: _Node) -> NewEntry:
+def _new_node(search: _Search, node: _Node) -> NewEntry:
     columns: dict[str, DescriptionEdit] = {}
-    for edit in node.columns.values():
-        columns.setdefault(edit.column.lower(), edit)
+    own = next((edit for edit in node.edits.values() if not edit.column), None)
+    for edit in node.edits.values():
+        if edit.data_test or edit.children not in {"", *edit.section.children}:
+            raise search.places.missing(edit)
+        if edit.column:
+            columns.setdefault(name_key(edit.column), edit)
     placed = _place_columns(list(columns.values()), [])
-    description = node.own.description if node.own else ""
-    return NewEntry(node.first.name, description, node.first.children_key, tuple(entry for _, entry in placed))
+    key = node.first.children_key if columns else ""
+    return NewEntry(node.first.name, own.text if own else "", key, tuple(entry for _, entry in placed))
 
 
 def _place_columns(missing: list[DescriptionEdit], present: list[str]) -> list[tuple[int, NewEntry]]:
@@ -116,17 +116,17 @@ def _place_columns(missing: list[DescriptionEdit], present: list[str]) -> list[t
     In front of the nearest one after it where there is none before; at the end where the order doesn't know it.
     """
     order = max((edit.column_order for edit in missing), key=len, default=())
-    index_of = {name: index for index, name in reversed(list(enumerate(present)))}
-    wanted = {edit.column.lower(): edit for edit in missing}
-    first = next((index_of[name.lower()] for name in order if name.lower() in index_of), None)
+    index_of = {name: index for index, name in reversed(list(enumerate(present))) if name}
+    wanted = {name_key(edit.column): edit for edit in missing}
+    first = next((index_of[name_key(name)] for name in order if name_key(name) in index_of), None)
     after = len(present) - 1 if first is None else first - 1
     placed: list[tuple[int, NewEntry]] = []
     for name in order:
-        after = index_of.get(name.lower(), after)
-        edit = wanted.pop(name.lower(), None)
+        after = index_of.get(name_key(name), after)
+        edit = wanted.pop(name_key(name), None)
         if edit is not None:
-            placed.append((after, NewEntry(edit.column, edit.description)))
-    return placed + [(len(present) - 1, NewEntry(edit.column, edit.description)) for edit in wanted.values()]
+            placed.append((after, NewEntry(edit.column, edit.text)))
+    return placed + [(len(present) - 1, NewEntry(edit.column, edit.text)) for edit in wanted.values()]
 
 
 class _Search:
@@ -135,96 +135,59 @@ class _Search:
     def __init__(self, document: Document, gaps: frozenset[str]) -> None:
         self.document = document
         self.gaps = gaps
+        self.places = Places(document)
         self.intents = Intents()
         self.filled: dict[int, DescriptionEdit] = {}
-        self._indexes: dict[int, EntryIndex] = {}
-
-    def _index(self, entries: YamlNode | None) -> EntryIndex:
-        if id(entries) not in self._indexes:
-            self._indexes[id(entries)] = index_entries(self.document, entries)
-        return self._indexes[id(entries)]
-
-    def find_node(self, node: _Node) -> Mapping | None:
-        """The entry of a node; None where the file has none and one may be added."""
-        edit = node.first
-        if edit.resource_type == "source":
-            return self._find_source(edit)
-        section = find_section(self.document, node.section.key)
-        entry = find_entry(self.document, self._index(section), edit.name, edit.label)
-        if entry is None and not node.section.creatable:
-            raise self.document.fault(1, f"{edit.label} has no entry here; the manifest may be stale, run `dbt parse`")
-        return entry
-
-    def _find_source(self, edit: DescriptionEdit) -> Mapping:
-        document = self.document
-        section = find_section(document, "sources")
-        found: list[Mapping] = []
-        for name, source in named_entries(document, section):
-            if name.lower() != edit.source_name.lower():
-                continue
-            owner = refuse_alias(document, source, edit.label)
-            if not edit.name:
-                found.append(owner)
-                continue
-            tables = self._index(child_list(document, owner, "tables", edit.label))
-            table = find_entry(document, tables, edit.name, edit.label)
-            found.extend([table] if table else [])
-        if len(found) > 1:
-            lines = ", ".join(str(entry.line) for entry in found)
-            raise document.fault(found[0].line, f"{edit.label} is described more than once (lines {lines}); keep one")
-        if not found:
-            raise document.fault(1, f"{edit.label} has no entry here; the manifest may be stale, run `dbt parse`")
-        return found[0]
 
     def add_intents(self, node: _Node, entry: Mapping) -> None:
-        """The fills of an entry that is there, and the columns it lacks."""
-        if node.own is not None:
-            self._fill(entry, node.own, in_children=False)
-        if not node.columns:
-            return
-        key = node.first.children_key
-        value = child_list(self.document, entry, key, node.first.label)
-        present = self._index(value)
-        missing: dict[str, DescriptionEdit] = {}
-        for edit in node.columns.values():
-            owner = self._version_gap(entry, edit) or find_entry(self.document, present, edit.column, edit.label)
-            if owner is not None:
-                self._fill(owner, edit, in_children=True)
+        """The fills of an entry that is there, and the children it lacks."""
+        missing: dict[tuple[int, str], tuple[Mapping, dict[str, DescriptionEdit]]] = {}
+        for edit in node.edits.values():
+            owner, key = self._owner(entry, edit)
+            if key:
+                missing.setdefault((id(owner), key), (owner, {}))[1].setdefault(name_key(edit.column), edit)
+            elif edit.data_test:
+                self._describe_data_test(owner, edit)
             else:
-                missing.setdefault(edit.column.lower(), edit)
-        if missing:
-            names = [name.lower() for name, _ in named_entries(self.document, value)]
-            placed = _place_columns(list(missing.values()), names)
-            self.intents.growths.append(Growth(entry, key, value, tuple(placed)))
+                self._fill(owner, edit)
+        for (_, key), (owner, edits) in missing.items():
+            value = child_list(self.document, owner, key, node.first.label)
+            placed = _place_columns(list(edits.values()), child_names(value, self.document))
+            self.intents.growths.append(Growth(owner, key, value, tuple(placed)))
 
-    def _version_gap(self, entry: Mapping, edit: DescriptionEdit) -> Mapping | None:
-        """The version's own entry of the column, where it has one whose description is missing."""
-        if not edit.version:
-            return None
-        versions = find_value(self.document, entry, "versions")
-        for version in versions.items if isinstance(versions, Sequence) and not versions.aliased else []:
-            if not isinstance(version, Mapping) or version.aliased:
-                continue
-            number = find_value(self.document, version, "v")
-            if isinstance(number, Scalar) and number.text == edit.version:
-                columns = child_list(self.document, version, "columns", edit.label)
-                listed = [item for item in columns.items if not _is_rule(item)] if isinstance(columns, Sequence) else []
-                owner = find_entry(self.document, index_entries(self.document, listed), edit.column, edit.label)
-                if owner is not None:
-                    value = find_value(self.document, owner, "description")
-                    return owner if self._may_write(value, edit) or _says(value, edit.description) else None
-        return None
+    def _owner(self, entry: Mapping, edit: DescriptionEdit) -> tuple[Mapping, str]:
+        """The entry that holds the description; or the one that lacks a child, and the key of its list of children."""
+        if not edit.column:
+            return self.places.own(entry, edit), ""
+        version = self.places.version(entry, edit)
+        own = self.places.child(version, "columns", edit) if version else None
+        owner = self.places.child(entry, edit.children_key, edit)
+        is_inherited = version is None or self.places.includes(version, edit.column)
+        if version is not None and (own or not is_inherited or (owner is None and edit.is_only_in_version)):
+            owner, entry = own, refuse_alias(self.document, version, edit.label)
+        if owner is not None:
+            return owner, ""
+        if edit.data_test or edit.children_key not in GROWING_KEYS:
+            raise self.places.missing(edit, entry.line)
+        return entry, edit.children_key
 
-    def _fill(self, owner: Mapping, edit: DescriptionEdit, *, in_children: bool) -> None:
+    def _describe_data_test(self, owner: Mapping, edit: DescriptionEdit) -> None:
+        found = self.places.data_test(owner, edit)
+        if isinstance(found, BareTest):
+            self.intents.wraps.append(Wrap(found, edit.text))
+        else:
+            self._fill(found, edit)
+
+    def _fill(self, owner: Mapping, edit: DescriptionEdit) -> None:
         document = self.document
         earlier = self.filled.setdefault(id(owner), edit)
         if earlier is not edit:
-            if earlier.version == edit.version and earlier.description != edit.description:
+            if earlier.version == edit.version and earlier.text != edit.text:
                 raise document.fault(owner.line, f"{edit.label}: two different descriptions were given for it")
             return  # another version of the model has written to the base entry that both share
         own = find_value(document, owner, "description")
         value = own if own is not None else merged_value(document, owner, "description")
-        if _says(value, edit.description):
+        if _says(value, edit.text):
             return
         if not self._may_write(value, edit):
             line = value.line if value is not None else owner.line
@@ -233,7 +196,7 @@ class _Search:
             raise document.fault(
                 own.line, f"{edit.label}: its empty description has an anchor, alias or tag; write it by hand"
             )
-        self.intents.fills.append(Fill(owner, own, edit.description, in_children))
+        self.intents.fills.append(Fill(owner, own, edit.text, in_children=bool(edit.column)))
 
     def _may_write(self, value: YamlNode | None, edit: DescriptionEdit) -> bool:
         text = _text_of(value)
@@ -248,12 +211,8 @@ def _text_of(value: YamlNode | None) -> str | None:
     return node.text if isinstance(node, Scalar) else None
 
 
-def _says(value: YamlNode | None, wanted: str) -> bool:
+def _says(value: YamlNode | None, text: str) -> bool:
+    """Whether the text stands there already; the line break at the end of a `|` or `>` is the block's."""
     node = value.target if isinstance(value, Alias) else value
     is_text = isinstance(node, Scalar) and (node.style is not None or reads_as_text(node.text))
-    return is_text and same_text(_text_of(node) or "", wanted)
-
-
-def _is_rule(item: YamlNode) -> bool:
-    """`include:`/`exclude:` in a version's columns names no column."""
-    return isinstance(item, Mapping) and any(isinstance(key, Scalar) and key.text == "include" for key, _ in item.pairs)
+    return is_text and same_text(_text_of(node) or "", text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import Protocol
 
 import msgspec
 import yaml
@@ -23,6 +23,14 @@ LINE_END = re.compile("[\r\n\x85\u2028\u2029]|$")
 
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
 _BODY_INDENT = re.compile("[\r\n]( *)[^ \r\n]")
+
+
+class _Mark(Protocol):
+    """A place in the text, from libyaml or from PyYAML's own parser."""
+
+    index: int
+    line: int
+    column: int
 
 
 class YamlNode(msgspec.Struct, eq=False, kw_only=True):
@@ -53,16 +61,14 @@ class Scalar(YamlNode, gc=False):
 class Mapping(YamlNode):
     """Keys and values in the file's order, duplicates included."""
 
-    pairs: list[tuple[YamlNode, YamlNode]]
+    pairs: list[tuple[YamlNode, YamlNode]] = []
     flow: bool = False
-    pending: YamlNode | None = None
-    """A key whose value isn't read yet."""
 
 
 class Sequence(YamlNode):
     """The items in order."""
 
-    items: list[YamlNode]
+    items: list[YamlNode] = []
     flow: bool = False
 
 
@@ -73,6 +79,14 @@ class Alias(YamlNode):
     target: YamlNode
 
 
+class DocumentHead(msgspec.Struct, frozen=True):
+    """`---` and the directives before it."""
+
+    explicit: bool
+    version: tuple[int, int] | None = None
+    tags: dict[str, str] | None = None
+
+
 class Document(msgspec.Struct, eq=False):
     """A parsed file; `root` is None where it holds nothing but comments."""
 
@@ -80,6 +94,8 @@ class Document(msgspec.Struct, eq=False):
     source: str
     """What messages call the file."""
     root: YamlNode | None = None
+    head: DocumentHead | None = None
+    """What stands in front of the document; None where there is no document."""
     end_marker: int | None = None
     """Where the `...` stands that ends the document."""
 
@@ -106,7 +122,7 @@ def read_document(text: str, source: str) -> Document:
     """
     document = Document(text, source)
     try:
-        _compose(document, yaml.parse(text, Loader=yaml.CSafeLoader))
+        _compose(document, read_events(text))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise document.fault(
@@ -118,60 +134,90 @@ def read_document(text: str, source: str) -> Document:
     return document
 
 
+def read_events(text: str) -> Iterator[yaml.Event]:
+    """All that libyaml finds in the text, in order.
+
+    `yaml.parse` gives the same through a generator that asks twice for every event: twice the time, measured.
+
+    Raises:
+        yaml.YAMLError, UnicodeEncodeError: here or at any later event, invalid YAML.
+    """
+    return iter(yaml.CSafeLoader(text).get_event, None)
+
+
+def head_of(event: yaml.DocumentStartEvent) -> DocumentHead:
+    """What the event says of the document."""
+    return DocumentHead(bool(event.explicit), event.version, dict(event.tags) if event.tags else None)
+
+
 def _compose(document: Document, events: Iterator[yaml.Event]) -> None:
     anchors: dict[str, YamlNode] = {}
-    stack: list[Mapping | Sequence] = []
+    nodes: list[YamlNode] = []
+    """Of the collection that is being read; at first the document's root."""
+    outer: list[tuple[Mapping | Sequence, list[YamlNode]]] = []
+    """The open collections, each with the nodes that it stands among."""
     for event in events:
         if isinstance(event, yaml.ScalarEvent):
-            _attach(document, stack, _read_scalar(document, event, anchors))
-        elif isinstance(event, yaml.AliasEvent):
-            _attach(document, stack, _read_alias(document, event, anchors))
+            nodes.append(_read_scalar(document, event, anchors))
         elif isinstance(event, yaml.CollectionStartEvent):
             collection = _open_collection(event, anchors)
-            _attach(document, stack, collection)
-            stack.append(collection)
-            if len(stack) > MAX_DEPTH:
+            nodes.append(collection)
+            outer.append((collection, nodes))
+            nodes = []
+            if len(outer) > MAX_DEPTH:
                 raise document.fault(collection.line, f"nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
-            _close_collection(stack.pop(), _place(event)["end"])
-        elif isinstance(event, yaml.DocumentStartEvent) and document.root is not None:
-            raise document.fault(_place(event)["line"], "a second YAML document starts here; dbt reads one")
-        elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
-            document.end_marker = _place(event)["start"]
-    if isinstance(document.root, Scalar) and document.root.is_null:
-        document.root = None
+            collection, siblings = outer.pop()
+            _close_collection(collection, nodes, event)
+            nodes = siblings
+        elif isinstance(event, yaml.AliasEvent):
+            nodes.append(_read_alias(document, event, anchors))
+        else:
+            _read_frame(document, event, has_root=bool(nodes))
+    root = nodes[0] if nodes else None
+    document.root = None if isinstance(root, Scalar) and root.is_null else root
 
 
-class _Place(TypedDict):
-    start: int
-    end: int
-    line: int
-    column: int
+def _read_frame(document: Document, event: yaml.Event, *, has_root: bool) -> None:
+    """Where the document starts and ends."""
+    if isinstance(event, yaml.DocumentStartEvent):
+        if has_root:
+            raise document.fault(_marks(event)[0].line + 1, "a second YAML document starts here; dbt reads one")
+        document.head = head_of(event)
+    elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
+        document.end_marker = _marks(event)[0].index
 
 
-def _place(event: yaml.Event) -> _Place:
+def _marks(event: yaml.Event) -> tuple[_Mark, _Mark]:
     start, end = event.start_mark, event.end_mark
     assert start is not None  # noqa: S101 - the parser always sets both
     assert end is not None  # noqa: S101
-    return {"start": start.index, "end": end.index, "line": start.line + 1, "column": start.column}
+    return start, end
 
 
 def _read_alias(document: Document, event: yaml.AliasEvent, anchors: dict[str, YamlNode]) -> Alias:
-    place = _place(event)
+    start, end = _marks(event)
     name = event.anchor or ""
     target = anchors.get(name)
     if target is None:
-        raise document.fault(place["line"], f"no anchor for the alias *{name}")
+        raise document.fault(start.line + 1, f"no anchor for the alias *{name}")
     target.aliased = True
-    return Alias(**place, name=name, target=target)
+    return Alias(start=start.index, end=end.index, line=start.line + 1, column=start.column, name=name, target=target)
 
 
 def _read_scalar(document: Document, event: yaml.ScalarEvent, anchors: dict[str, YamlNode]) -> Scalar:
-    place = _place(event)
-    style = event.style or None  # libyaml says '' for plain
-    if style is not None and style in "|>":
-        place["end"] = _block_scalar_end(document.text, place["start"], place["end"])
-    scalar = Scalar(**place, text=event.value, style=style, tag=event.tag, anchor=event.anchor)
+    start, end, style = event.start_mark, event.end_mark, event.style
+    assert start is not None and end is not None  # noqa: S101, PT018 - as in `_marks`, without a call for each scalar
+    scalar = Scalar(
+        start=start.index,
+        end=_block_scalar_end(document.text, start.index, end.index) if style in {"|", ">"} else end.index,
+        line=start.line + 1,
+        column=start.column,
+        tag=event.tag,
+        anchor=event.anchor,
+        text=event.value,
+        style=style or None,  # libyaml says '' for plain
+    )
     if event.anchor:
         anchors[event.anchor] = scalar
     return scalar
@@ -192,37 +238,29 @@ def _block_scalar_end(text: str, start: int, end: int) -> int:
 
 
 def _open_collection(event: yaml.CollectionStartEvent, anchors: dict[str, YamlNode]) -> Mapping | Sequence:
-    place = _place(event)
-    flow = bool(event.flow_style)
-    collection: Mapping | Sequence
-    if isinstance(event, yaml.MappingStartEvent):
-        collection = Mapping(**place, pairs=[], flow=flow, tag=event.tag, anchor=event.anchor)
-    else:
-        collection = Sequence(**place, items=[], flow=flow, tag=event.tag, anchor=event.anchor)
+    start, end = _marks(event)
+    kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
+    collection = kind(
+        start=start.index,
+        end=end.index,
+        line=start.line + 1,
+        column=start.column,
+        tag=event.tag,
+        anchor=event.anchor,
+        flow=bool(event.flow_style),
+    )
     if event.anchor:
         anchors[event.anchor] = collection
     return collection
 
 
-def _attach(document: Document, stack: list[Mapping | Sequence], node: YamlNode) -> None:
-    if not stack:
-        document.root = node
-        return
-    parent = stack[-1]
-    if isinstance(parent, Sequence):
-        parent.items.append(node)
-    elif parent.pending is None:
-        parent.pending = node
-    else:
-        parent.pairs.append((parent.pending, node))
-        parent.pending = None
-
-
-def _close_collection(collection: Mapping | Sequence, end: int) -> None:
+def _close_collection(collection: Mapping | Sequence, nodes: list[YamlNode], event: yaml.CollectionEndEvent) -> None:
     """A flow collection ends at its bracket; a block one where its last child ends, not at the next token."""
-    if collection.flow:
-        collection.end = end
-    elif isinstance(collection, Mapping):
-        collection.end = collection.pairs[-1][1].end if collection.pairs else collection.start
+    if isinstance(collection, Mapping):
+        collection.pairs = list(zip(nodes[::2], nodes[1::2], strict=True))
     else:
-        collection.end = collection.items[-1].end if collection.items else collection.start
+        collection.items = nodes
+    if collection.flow:
+        collection.end = _marks(event)[1].index
+    else:
+        collection.end = nodes[-1].end if nodes else collection.start

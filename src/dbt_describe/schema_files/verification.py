@@ -1,136 +1,217 @@
-"""Proof that an edit did what it meant and nothing else: the old tree, changed on paper, must equal the new one.
+"""Proof that an edit did what it meant and nothing else: the old tree, changed on paper, must equal the new text.
 
-Compared are not the loaded values but the trees, so that duplicate keys, aliases, anchors, tags and quotes count too.
+Compared are not loaded values but all events that libyaml finds in the new text, as they come, with the old tree: so
+duplicate keys, aliases, anchors, tags, quotes, brackets and document markers count too. Where the edit was meant to
+change something, the events must say that and nothing besides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import yaml
+
 from dbt_describe.schema_files.edits import NewEntry
 from dbt_describe.schema_files.scalars import reads_as_text, same_text
-from dbt_describe.schema_files.targets import Intents
-from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode, key_text
+from dbt_describe.schema_files.targets import Growth, Intents, Wrap
+from dbt_describe.schema_files.tree import (
+    Alias,
+    Document,
+    DocumentHead,
+    Mapping,
+    Scalar,
+    Sequence,
+    YamlNode,
+    head_of,
+    read_events,
+)
 
-_Pairs = list[tuple[YamlNode, YamlNode]]
+_E = TypeVar("_E", bound=yaml.Event)
+
+_Change = Callable[[yaml.Event], None]
+"""Reads what was meant, from its first event to its last. Raises: _DifferenceError."""
 
 
-def verify_edit(old: Document, new: Document, intents: Intents) -> None:
-    """Compare the trees.
+def verify_edit(old: Document, new_text: str, intents: Intents) -> None:
+    """Compare the old tree with the new text.
 
     Raises:
-        SchemaFileError: they differ in anything but the intents.
+        SchemaFileError: they differ in anything but the intents, or the new text isn't YAML.
     """
-    comparison = _Comparison(intents, len(old.text))
-    if not comparison.same_root(old.root, new.root):
-        line = comparison.line or 1
+    comparison = _Comparison(old, intents)
+    try:
+        comparison.read(new_text)
+    except (_DifferenceError, yaml.YAMLError, UnicodeEncodeError) as error:
         raise old.fault(
-            line, "the edit would have changed more than the descriptions; nothing was written, please report it"
-        )
+            comparison.line,
+            "the edit would have changed more than the descriptions; nothing was written, please report it",
+        ) from error
+
+
+class _DifferenceError(Exception):
+    """The new text isn't the old one with the intents."""
 
 
 class _Comparison:
-    def __init__(self, intents: Intents, length: int) -> None:
-        self.length = length
-        self.texts = {id(fill.owner): fill.text for fill in intents.fills}
-        self.growths = {
-            (id(growth.owner) if growth.owner else 0, growth.key): growth.entries for growth in intents.growths
-        }
-        self.grown_keys: dict[int, set[str]] = {}
-        for owner, key in self.growths:
-            self.grown_keys.setdefault(owner, set()).add(key)
-        self.line = 0
-        """Of the old node where the first difference was found."""
+    """Reads the new text along the old tree."""
 
-    def same_root(self, old: YamlNode | None, new: YamlNode | None) -> bool:
-        if old is not None and new is not None:
-            return self.same(old, new)
-        if not isinstance(new, Mapping):  # something was to be written, so nothing can't be right
-            return False
-        version, *pairs = new.pairs
-        return key_text(version[0]) == "version" and key_text(version[1]) == "2" and self.same_pairs(0, [], pairs)
+    def __init__(self, old: Document, intents: Intents) -> None:
+        self.line = 1
+        """Of the old node that was compared last."""
+        self._old = old
+        self._replaced: dict[int, _Change] = {}
+        """By the id of an old node: what stands in its place."""
+        self._added: dict[int, dict[str, _Change]] = {}
+        """By the id of an old mapping, or of None for a new file's: what stands under keys that it didn't have."""
+        for fill in intents.fills:
+            self._expect(fill.owner, "description", fill.value, partial(_read_text, fill.text))
+        for growth in intents.growths:
+            self._expect(growth.owner, growth.key, growth.value, partial(self._read_grown, growth))
+        for wrap in intents.wraps:
+            self._replaced[id(wrap.test.null or wrap.test.name)] = partial(self._read_wrapped, wrap)
 
-    def same(self, old: YamlNode, new: YamlNode) -> bool:
-        if type(old) is not type(new) or old.tag != new.tag or old.anchor != new.anchor:
-            equal = False
-        elif isinstance(old, Scalar):
-            equal = isinstance(new, Scalar) and self.same_text(old, new) and old.style == new.style
-        elif isinstance(old, Alias):
-            equal = isinstance(new, Alias) and old.name == new.name
-        elif isinstance(old, Sequence):
-            equal = isinstance(new, Sequence) and self.same_items(old.items, new.items, ())
+    def _expect(self, owner: Mapping | None, key: str, value: YamlNode | None, change: _Change) -> None:
+        if value is None:
+            self._added.setdefault(id(owner), {})[key] = change
         else:
-            assert isinstance(old, Mapping)  # noqa: S101 - the fourth of four kinds
-            equal = isinstance(new, Mapping) and self.same_pairs(id(old), old.pairs, new.pairs)
-        self.line = self.line if equal or self.line else old.line
-        return equal
+            self._replaced[id(value)] = change
 
-    def same_text(self, old: Scalar, new: Scalar) -> bool:
-        if old.text == new.text:
-            return True
-        # A last line without a line break gets one when something follows; `|` and `>` count it into their text.
-        return old.style in {"|", ">"} and old.end == self.length and old.text + "\n" == new.text
+    def read(self, new_text: str) -> None:
+        """Compare all events. Raises: _DifferenceError, or what libyaml raises."""
+        self._next = read_events(new_text).__next__
+        old = self._old
+        self._take(yaml.StreamStartEvent)
+        _must(head_of(self._take(yaml.DocumentStartEvent)) == (old.head or DocumentHead(explicit=False)))
+        if old.root is not None:
+            self._compare(old.root, self._next())
+        else:
+            _must(_is_bare(self._take(yaml.MappingStartEvent)))
+            _read_text("version", self._next())
+            version = self._take(yaml.ScalarEvent)
+            _must(version.value == "2" and not version.style and _is_bare(version))
+            self._compare_pairs([], self._added.get(id(None), {}))
+        _must(bool(self._take(yaml.DocumentEndEvent).explicit) == (old.end_marker is not None))
+        self._take(yaml.StreamEndEvent)
 
-    def same_pairs(self, owner: int, old: _Pairs, new: _Pairs) -> bool:
-        text, grown = self.texts.get(owner), self.grown_keys.get(owner, set())
-        if text is None and not grown:
-            return len(old) == len(new) and all(
-                self.same(before[0], after[0]) and self.same(before[1], after[1])
-                for before, after in zip(old, new, strict=True)
-            )
-        touched = grown if text is None else grown | {"description"}
-        left = [pair for pair in old if key_text(pair[0]) not in touched]
-        right = [pair for pair in new if key_text(pair[0]) not in touched]
-        changed = [pair for pair in new if key_text(pair[0]) in touched]
-        before = {key_text(key): value for key, value in old}
-        return (
-            len(changed) == len(touched)
-            and len(left) == len(right)
-            and all(self.same(a[0], b[0]) and self.same(a[1], b[1]) for a, b in zip(left, right, strict=True))
-            and all(self.is_meant(owner, key_text(key) or "", before, value) for key, value in changed)
-        )
+    def _take(self, kind: type[_E]) -> _E:
+        """The next event, of this kind."""
+        event = self._next()
+        if not isinstance(event, kind):
+            raise _DifferenceError
+        return event
 
-    def is_meant(self, owner: int, key: str, before: dict[str | None, YamlNode], value: YamlNode) -> bool:
-        if (owner, key) not in self.growths:
-            return reads_as(value, self.texts[owner])
-        present = before.get(key)
-        items = present.items if isinstance(present, Sequence) else []
-        return isinstance(value, Sequence) and self.same_items(items, value.items, self.growths[owner, key])
+    def _compare(self, old: YamlNode, event: yaml.Event) -> None:
+        """A node of the old tree, or what was meant in its place, with the events from `event` on."""
+        change = self._replaced.get(id(old))
+        if change is not None:
+            change(event)
+            return
+        self.line = old.line
+        if isinstance(old, Scalar):
+            self._compare_scalar(old, event)
+        elif isinstance(old, Mapping):
+            _must(isinstance(event, yaml.MappingStartEvent) and _is_same_start(old, event))
+            self._compare_pairs(old.pairs, self._added.get(id(old), {}))
+        elif isinstance(old, Sequence):
+            _must(isinstance(event, yaml.SequenceStartEvent) and _is_same_start(old, event))
+            self._compare_items(old.items, {})
+        else:
+            _must(isinstance(old, Alias) and isinstance(event, yaml.AliasEvent) and old.name == event.anchor)
 
-    def same_items(self, old: list[YamlNode], new: list[YamlNode], additions: tuple[tuple[int, NewEntry], ...]) -> bool:
-        if not additions:
-            return len(old) == len(new) and all(self.same(a, b) for a, b in zip(old, new, strict=True))
-        after: dict[int, list[NewEntry]] = {}
-        for index, entry in additions:
-            after.setdefault(index, []).append(entry)
-        expected: list[YamlNode | NewEntry] = [*after.get(-1, [])]
-        for index, item in enumerate(old):
-            expected += [item, *after.get(index, [])]
-        return len(expected) == len(new) and all(
-            is_entry(found, wanted) if isinstance(wanted, NewEntry) else self.same(wanted, found)
-            for wanted, found in zip(expected, new, strict=True)
-        )
+    def _compare_scalar(self, old: Scalar, event: yaml.Event) -> None:
+        if not (
+            isinstance(event, yaml.ScalarEvent)
+            and (old.text == event.value or self._is_ended(old, event.value))
+            and old.style == (event.style or None)
+            and old.tag == event.tag
+            and old.anchor == event.anchor
+        ):
+            raise _DifferenceError
+
+    def _is_ended(self, old: Scalar, text: str) -> bool:
+        """A last line without a line break gets one when something follows; `|` and `>` count it into their text."""
+        return old.style in {"|", ">"} and old.end == len(self._old.text) and old.text + "\n" == text
+
+    def _compare_pairs(self, pairs: list[tuple[YamlNode, YamlNode]], added: dict[str, _Change]) -> None:
+        """The old pairs in their order, the added ones anywhere among them, and the end of the mapping."""
+        missing = dict(added)
+        for key, value in pairs:
+            self._compare(key, self._after_added(missing) if missing else self._next())
+            self._compare(value, self._next())
+        _must(isinstance(self._after_added(missing), yaml.MappingEndEvent) and not missing)
+
+    def _after_added(self, missing: dict[str, _Change]) -> yaml.Event:
+        """The first event that doesn't belong to an added pair; those that came are missing no more."""
+        event = self._next()
+        while isinstance(event, yaml.ScalarEvent) and event.value in missing:
+            change = missing.pop(event.value)
+            _read_text(event.value, event)
+            change(self._next())
+            event = self._next()
+        return event
+
+    def _read_wrapped(self, wrap: Wrap, event: yaml.Event) -> None:
+        """A data test's name as the key of a mapping, or only that mapping; with its description."""
+        if wrap.test.null is None:
+            _must(isinstance(event, yaml.MappingStartEvent) and _is_bare(event))
+            self._compare_scalar(wrap.test.name, self._next())
+            event = self._next()
+        _must(isinstance(event, yaml.MappingStartEvent) and _is_bare(event))
+        _read_text("description", self._next())
+        _read_text(wrap.text, self._next())
+        for _ in range(1 if wrap.test.null else 2):
+            self._take(yaml.MappingEndEvent)
+
+    def _read_grown(self, growth: Growth, event: yaml.Event) -> None:
+        """The items that a list had, in their order, and behind each the new entries that belong there."""
+        old = growth.value if isinstance(growth.value, Sequence) and growth.value.items else None
+        _must(isinstance(event, yaml.SequenceStartEvent) and (_is_same_start(old, event) if old else _is_bare(event)))
+        entries: dict[int, list[NewEntry]] = {}
+        for index, entry in growth.entries:
+            entries.setdefault(index, []).append(entry)
+        self._compare_items(old.items if old else [], entries)
+
+    def _compare_items(self, items: list[YamlNode], added: dict[int, list[NewEntry]]) -> None:
+        """The old items in their order, behind each the entries added there, and the end of the list."""
+        self._read_entries(added.get(-1, ()))
+        for index, item in enumerate(items):
+            self._compare(item, self._next())
+            self._read_entries(added.get(index, ()))
+        self._take(yaml.SequenceEndEvent)
+
+    def _read_entries(self, entries: Iterable[NewEntry]) -> None:
+        for entry in entries:
+            _must(_is_bare(self._take(yaml.MappingStartEvent)))
+            texts = ["name", entry.name] + (["description", entry.description] if entry.description else [])
+            for text in texts + [entry.children_key] * bool(entry.children):
+                _read_text(text, self._next())
+            if entry.children:
+                _must(_is_bare(self._take(yaml.SequenceStartEvent)))
+                self._read_entries(entry.children)
+                self._take(yaml.SequenceEndEvent)
+            self._take(yaml.MappingEndEvent)
 
 
-def reads_as(value: YamlNode, text: str) -> bool:
-    """Whether the node is exactly this string to every reader; the line break at the end of a block is no matter."""
-    return (
-        isinstance(value, Scalar)
-        and (value.text == text or (value.style in {"|", ">"} and same_text(value.text, text)))
-        and value.tag is None
-        and value.anchor is None
-        and (value.style is not None or reads_as_text(text))
+def _read_text(text: str, event: yaml.Event) -> None:
+    """Exactly this string, to every reader; the line break at the end of a `|` or `>` is the block's."""
+    _must(
+        isinstance(event, yaml.ScalarEvent)
+        and (event.value == text or (event.style in {"|", ">"} and same_text(event.value, text)))
+        and _is_bare(event)
+        and (bool(event.style) or reads_as_text(text))
     )
 
 
-def is_entry(node: YamlNode, entry: NewEntry) -> bool:
-    """Whether the node is the new entry, with nothing besides."""
-    if not isinstance(node, Mapping):
-        return False
-    values = {key_text(key): value for key, value in node.pairs}
-    wanted = ["name"] + ["description"] * bool(entry.description) + [entry.children_key] * bool(entry.children)
-    if [key_text(key) for key, _ in node.pairs] != wanted or not reads_as(values["name"], entry.name):
-        return False
-    if entry.description and not reads_as(values["description"], entry.description):
-        return False
-    children = values.get(entry.children_key)
-    items = children.items if isinstance(children, Sequence) else []
-    return len(items) == len(entry.children) and all(map(is_entry, items, entry.children))
+def _is_same_start(old: Mapping | Sequence, event: yaml.CollectionStartEvent) -> bool:
+    return old.tag == event.tag and old.anchor == event.anchor and old.flow == bool(event.flow_style)
+
+
+def _is_bare(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
+    return event.tag is None and event.anchor is None
+
+
+def _must(is_so: bool) -> None:
+    if not is_so:
+        raise _DifferenceError
