@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import yaml
 
@@ -15,6 +16,8 @@ from tests.schema_files.readings import Place
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _Span = tuple[int, int]
+_Node = Any
+"""Of PyYAML, which leaves its marks and values without types."""
 
 
 class _Cutter:
@@ -22,7 +25,7 @@ class _Cutter:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.root: yaml.Node = yaml.compose(text, yaml.CSafeLoader)
+        self.root: _Node = yaml.compose(text, yaml.CSafeLoader)
         self.spans: set[_Span] = set()
 
     def rest(self) -> str:
@@ -33,7 +36,7 @@ class _Cutter:
             position = max(position, end)
         return "".join([*pieces, self.text[position:]])
 
-    def cut_value(self, key: yaml.Node, value: yaml.Node) -> None:
+    def cut_value(self, key: _Node, value: _Node) -> None:
         """What stands behind the key's colon, without the comment behind the head of a block."""
         start = self.text.index(":", key.end_mark.index) + 1
         if isinstance(value, yaml.ScalarNode) and value.style in {"|", ">"}:
@@ -45,17 +48,17 @@ class _Cutter:
         else:
             self.spans.add((start, self.end(value)))
 
-    def cut_lines(self, first: yaml.Node, last: yaml.Node) -> None:
+    def cut_lines(self, first: _Node, last: _Node) -> None:
         """The lines from that of the first node, with the line break before them."""
         start = max(self.text.rfind("\n", 0, first.start_mark.index), self.text.rfind("\r", 0, first.start_mark.index))
         start -= self.text[start - 1 : start + 1] == "\r\n"
         self.spans.add((start, self.end(last)))
 
-    def cut_with_comma(self, first: yaml.Node, last: yaml.Node) -> None:
+    def cut_with_comma(self, first: _Node, last: _Node) -> None:
         """Something in braces or brackets, with the comma before it."""
         self.spans.add((self.text.rindex(",", 0, first.start_mark.index), self.end(last)))
 
-    def end(self, node: yaml.Node) -> int:
+    def end(self, node: _Node) -> int:
         """Where the content ends: PyYAML's mark of a block stands behind the lines that follow it."""
         if isinstance(node, yaml.ScalarNode):
             if node.style not in {"|", ">"}:
@@ -91,7 +94,7 @@ def without_blank_lines(text: str) -> str:
 def find_description(text: str, place: Place) -> tuple[str, str]:
     """A description as it is written, and the head of its block."""
     text = text.removeprefix("\ufeff")
-    node: yaml.Node = yaml.compose(text, yaml.CSafeLoader)
+    node: _Node = yaml.compose(text, yaml.CSafeLoader)
     for key, name in place.path:
         node = _named(_pair(node, key)[1], name)
     value = _pair(node, "description")[1]
@@ -129,11 +132,11 @@ def _cut(old: _Cutter, new: _Cutter, place: Place) -> bool:
     return False
 
 
-def _cut_new_pair(new: _Cutter, owner: yaml.Node, pair: tuple[yaml.Node, yaml.Node]) -> None:
+def _cut_new_pair(new: _Cutter, owner: _Node, pair: tuple[_Node, _Node]) -> None:
     (new.cut_with_comma if owner.flow_style else new.cut_lines)(*pair)
 
 
-def _cut_new_item(old_list: yaml.Node, new: _Cutter, new_list: yaml.Node, name: str) -> None:
+def _cut_new_item(old_list: _Node, new: _Cutter, new_list: _Node, name: str) -> None:
     item = _named(new_list, name)
     if not new_list.flow_style:
         new.cut_lines(item, item)
@@ -145,20 +148,20 @@ def _cut_new_item(old_list: yaml.Node, new: _Cutter, new_list: yaml.Node, name: 
         new.spans.add((item.start_mark.index, new_list.value[index + 1].start_mark.index))
 
 
-def _pair(mapping: yaml.Node, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+def _pair(mapping: _Node, key: str) -> Any:
     return next((pair for pair in mapping.value if pair[0].value == key), None)
 
 
-def _named(items: yaml.Node, name: str) -> yaml.Node | None:
+def _named(items: _Node, name: str) -> Any:
     alike = [item for item in items.value if _name(item).lower() == name.lower()]
     return next((item for item in alike if _name(item) == name), next(iter(alike), None))
 
 
-def _name(item: yaml.Node) -> str:
+def _name(item: _Node) -> str:
     return next(_names(item))
 
 
-def _names(item: yaml.Node) -> Iterator[str]:
+def _names(item: _Node) -> Iterator[str]:
     """The item's own name, else those that it gets by merge keys."""
     if isinstance(item, yaml.SequenceNode):
         for one in item.value:

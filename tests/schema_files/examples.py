@@ -24,7 +24,9 @@ _RAW = st.one_of(
     st.lists(st.sampled_from(["one", "row", "per", "#1", "order:", "- a", "it's", "yes"]), min_size=1, max_size=40).map(
         " ".join
     ),
-    st.lists(st.sampled_from(["A line.", "", "- item", "  deeper", "and: more"]), min_size=2, max_size=5).map("\n".join),
+    st.lists(st.sampled_from(["A line.", "", "- item", "  deeper", "and: more"]), min_size=2, max_size=5).map(
+        "\n".join
+    ),
     st.sampled_from(["2024", "yes", "~", "1e3", "2024-01-01", "@home", "%a", "*x", "!y", "'", '"', "ends:"]),
 )
 TEXTS = _RAW.filter(lambda text: bool(text.strip()) and not any(jinja in text for jinja in ("{{", "{%", "{#")))
@@ -83,7 +85,19 @@ _OTHER = [
     "tags: [\"x\", 'y']",
     "note: >\n{indent}    folded\n\n{indent}    text\n",
 ]
-_COMMENTS = ["", "", "", "", "{indent}# between\n", "\n", "  \n", "# at the margin\n", "{indent}  # deeper\n\n", "{indent}          \n", "{indent}      # deep\n"]
+_COMMENTS = [
+    "",
+    "",
+    "",
+    "",
+    "{indent}# between\n",
+    "\n",
+    "  \n",
+    "# at the margin\n",
+    "{indent}  # deeper\n\n",
+    "{indent}          \n",
+    "{indent}      # deep\n",
+]
 _HEAD = (
     "anchors:\n  - &common\n    data_type: text\n  - &gap {description: '', data_type: text}\n  - &told\n"
     "    description: Told by an anchor.\n  - &text A text for several.\n"
@@ -103,7 +117,14 @@ def schema_texts(draw: st.DrawFn) -> str:
     numbers = count()
     text = start + re.sub("&own_text", lambda _: f"&own_{next(numbers)}", "".join(parts)) + end
     text = text if draw(st.booleans()) else text.rstrip("\n")
-    breaks = cycle(draw(st.one_of(st.sampled_from([["\n"], ["\r\n"], ["\r"]]), st.lists(st.sampled_from(["\n", "\r\n"]), min_size=2, max_size=5))))
+    breaks = cycle(
+        draw(
+            st.one_of(
+                st.sampled_from([["\n"], ["\r\n"], ["\r"]]),
+                st.lists(st.sampled_from(["\n", "\r\n"]), min_size=2, max_size=5),
+            )
+        )
+    )
     return draw(st.sampled_from(["", "", "\ufeff"])) + re.sub("\n", lambda _: next(breaks), text)
 
 
@@ -142,7 +163,9 @@ def _children(draw: st.DrawFn, key: str, column: int, label: str) -> str:
             tag = f"&{label}_{COLUMNS.index(name)}" if name in _NAMES and draw(st.integers(0, 5)) == 0 else ""
             lines += _entry(draw, spellings, column + offset, item, tag)
             if tag and draw(st.booleans()):
-                use = f"- *{tag[1:]}" if draw(st.booleans()) else f"- name: shares_{tag[1:]}\n{{indent}}  <<: *{tag[1:]}"
+                use = (
+                    f"- *{tag[1:]}" if draw(st.booleans()) else f"- name: shares_{tag[1:]}\n{{indent}}  <<: *{tag[1:]}"
+                )
                 lines += f"{' ' * (column + offset)}{use}\n".replace("{indent}", " " * (column + offset))
             if key == "tables":
                 lines += _children(draw, "columns", column + offset + item, f"{label}_{name}")
@@ -153,7 +176,9 @@ def _children(draw: st.DrawFn, key: str, column: int, label: str) -> str:
 
 def _flow_item(draw: st.DrawFn, name: str) -> str:
     written = draw(st.sampled_from([f"'{name}'", f'"{name}"']))
-    other = draw(st.sampled_from(["", ", data_type: 'int'", ", description: 'In braces.'", ", description: ", ", tags: [a, b]"]))
+    other = draw(
+        st.sampled_from(["", ", data_type: 'int'", ", description: 'In braces.'", ", description: ", ", tags: [a, b]"])
+    )
     key = draw(st.sampled_from(["name", "name", '"name"']))
     return f"{{{key}: {written}{other}}}"
 

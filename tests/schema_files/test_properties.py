@@ -46,8 +46,8 @@ def is_refused_rightly(text: str, data: Any, place: Place, wanted: str, reason: 
         return bool(re.search(r" [&*](?!common|gap|told|text\n)", text))
     if place.source and find_entry(data, Place("source", place.node, "", place.source)) is None:
         return "has no entry here" in reason
-    present = (entry or {}).get("description")
-    is_human = (present or "").strip().lower() not in GAPS and present.removesuffix("\n") != wanted.removesuffix("\n")
+    present = (entry or {}).get("description") or ""
+    is_human = present.strip().lower() not in GAPS and present.removesuffix("\n") != wanted.removesuffix("\n")
     return ("has a description already" in reason) == is_human and bool(reason) == is_human
 
 

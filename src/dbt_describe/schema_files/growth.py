@@ -105,10 +105,9 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     """A whole section at the end of the file, a blank line above it."""
     text = document.text
     position = document.line_end(len(text[: document.end_marker].rstrip("\r\n \t")))
-    kept_end = _kept_end(document)
-    newline = local_newline(document, max(position, kept_end), style)
-    blank = "" if kept_end >= position else newline  # it would become part of the text above
-    position = max(position, kept_end)
+    position = max(position, document.root.end if document.root else 0)  # spaces can be the end of a text
+    newline = local_newline(document, position, style)
+    blank = "" if _ends_in_kept_lines(document, position) else newline
     head = f"{blank}{newline}{' ' * column}" if text[:position] else ""
     if document.root is None:
         head += f"version: 2{newline}{newline}"
@@ -117,15 +116,14 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     return Splice(position, position, f"{head}{growth.key}:{lines}{tail}")
 
 
-def _kept_end(document: Document) -> int:
-    """Where the root ends, if in a block scalar that keeps the blank lines below it; else -1."""
+def _ends_in_kept_lines(document: Document, position: int) -> bool:
+    """Whether a block scalar that keeps the blank lines below it ends there: one more would become its text."""
     node = document.root
     while isinstance(node, Mapping | Sequence) and not node.flow:
         node = node.pairs[-1][1] if isinstance(node, Mapping) else node.items[-1]
-    if not isinstance(node, Scalar) or node.style not in {"|", ">"}:
-        return -1
-    header = document.text[node.start : document.line_end(node.start)].partition("#")[0]
-    return node.end if "+" in header else -1
+    if not isinstance(node, Scalar) or node.style not in {"|", ">"} or node.end != position:
+        return False
+    return "+" in document.text[node.start : document.line_end(node.start)].partition("#")[0]
 
 
 def _list_lines(
