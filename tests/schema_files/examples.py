@@ -45,8 +45,8 @@ _NAMES = {
 
 COLUMNS = tuple(_NAMES)
 _GAPS = [
-    "", " ''", ' ""', " null", " ~", " TBD", " 'tbd'  ", " # todo", "  \t# todo", " |\n{body}TBD", " >-  # c\n{body}TBD",
-    " |+\n{body}TBD\n\n", "\n{body}TBD", "   TBD   # c", " >\n{body}TBD  \n",
+    "", " ''", ' ""', " null", " ~", " TBD", " 'tbd'  ", " # todo", "  \t# todo", " |\n{body}TBD",
+    " >-  # c\n{body}TBD", " |+\n{body}TBD\n\n", "\n{body}TBD", "   TBD   # c", " >\n{body}TBD  \n",
 ]  # fmt: skip
 _KEPT = [
     " Plain words.",
@@ -74,7 +74,7 @@ _OTHER = [
     "data_tests: [unique, not_null]",
     "data_tests:\n{indent}- unique",
     "data_tests:\n{indent}  - unique # why\n{indent}  # deep",
-    "data_tests:\n{indent}- accepted_values:\n{indent}    values: ['{{{{ var(\"x\") }}}}']\n{indent}    description: ''",
+    "data_tests:\n{indent}- in:\n{indent}    values: ['{{{{ var(\"x\") }}}}']\n{indent}    description: ''",
     "meta: {{a: 1, a: 2, description: ''}}",
     "config:\n{indent}  meta:\n{indent}     description:\n{indent}     owner: 'me'",
     "<<: *common",
@@ -177,10 +177,10 @@ def _children(draw: st.DrawFn, key: str, column: int, label: str) -> str:
 def _flow_item(draw: st.DrawFn, name: str) -> str:
     written = draw(st.sampled_from([f"'{name}'", f'"{name}"']))
     other = draw(
-        st.sampled_from(["", ", data_type: 'int'", ", description: 'In braces.'", ", description: ", ", tags: [a, b]"])
+        st.sampled_from(["", "data_type: 'int'", "description: 'In braces.'", "description: ", "tags: [a, b]"])
     )
     key = draw(st.sampled_from(["name", "name", '"name"']))
-    return f"{{{key}: {written}{other}}}"
+    return f"{{{key}: {written}{', ' if other else ''}{other}}}"
 
 
 def _entry(draw: st.DrawFn, spellings: list[str], dash: int, item: int, anchor: str = "") -> str:

@@ -126,13 +126,14 @@ def read_strictly(text: str) -> object:
     return _strict(yaml.compose(text, yaml.SafeLoader))
 
 
-def _strict(node: yaml.Node) -> object:
+def _strict(node: yaml.Node | None) -> object:
     if isinstance(node, yaml.ScalarNode):
         if node.style is None and (_CORE_1_2.fullmatch(node.value) or node.tag != "tag:yaml.org,2002:str"):
             raise NotStrictError(f"{node.value!r} is no text on line {node.start_mark.line + 1}")
         return node.value
     if isinstance(node, yaml.SequenceNode):
         return [_strict(item) for item in node.value]
+    assert isinstance(node, yaml.MappingNode)
     found: dict[str, object] = {}
     for key, value in node.value:
         name = _strict(key)

@@ -121,8 +121,8 @@ def test_what_a_block_would_change_is_refused_the_block(text: str, head: str) ->
 @pytest.mark.parametrize(
     "yaml_text",
     [
-        "a: 1", "a: 0o17", "a: .nan", "a: 1e3", "a: yes", "a: True", "a:", "a: ~", "a: null", "a: 2024-01-01", "a: 1_000",
-        "a: b\na: c", "[{a: b, 'a': c}]", "a: ''\nb: [x, 1:30]", "? [a]\n: b",
+        "a: 1", "a: 0o17", "a: .nan", "a: 1e3", "a: yes", "a: True", "a:", "a: ~", "a: null", "a: 2024-01-01",
+        "a: 1_000", "a: b\na: c", "[{a: b, 'a': c}]", "a: ''\nb: [x, 1:30]", "? [a]\n: b",
     ],
 )  # fmt: skip
 def test_the_strict_reader_takes_nothing_but_strings(yaml_text: str) -> None:

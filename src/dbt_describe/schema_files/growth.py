@@ -22,10 +22,10 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
         return [_new_section(document, style, growth, 0)]
     if isinstance(value, Sequence) and value.items:
         if value.flow:
-            return _grow_flow_list(document, growth, value)
+            return _grow_flow_list(document, style, growth, value)
         return _grow_block_list(document, style, growth, value)
     if owner.flow:
-        written = "[" + ", ".join(flow_entry(entry, "") for _, entry in growth.entries) + "]"
+        written = "[" + ", ".join(flow_entry(entry, "", style.flow_quote) for _, entry in growth.entries) + "]"
         if value is None:
             last = owner.pairs[-1][1]
             return [Splice(last.end, last.end, f", {growth.key}: {written}")]
@@ -38,10 +38,10 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
     return [_new_list(document, style, growth, owner)]
 
 
-def _grow_flow_list(document: Document, growth: Growth, value: Sequence) -> list[Splice]:
+def _grow_flow_list(document: Document, style: FileStyle, growth: Growth, value: Sequence) -> list[Splice]:
     splices = []
     for after, entry in growth.entries:
-        written = flow_entry(entry, _name_quote(document, value.items[max(after, 0)]))
+        written = flow_entry(entry, _name_quote(document, value.items[max(after, 0)]), style.flow_quote)
         if after < 0:
             splices.append(Splice(value.items[0].start, value.items[0].start, written + ", "))
         else:

@@ -74,11 +74,12 @@ def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShape
     return lines
 
 
-def flow_entry(entry: NewEntry, quote: str) -> str:
-    """The entry in braces, on one line; `quote` is that of its neighbours' names."""
-    parts = [f"name: {write_name(entry.name, quote)}"]
+def flow_entry(entry: NewEntry, name_quote: str, text_quote: str) -> str:
+    """The entry in braces, on one line; `name_quote` is that of its neighbours' names."""
+    parts = [f"name: {write_name(entry.name, name_quote)}"]
     if entry.description:
-        parts.append("description: " + write_line(entry.description, '"'))
+        parts.append("description: " + write_line(entry.description, text_quote))
     if entry.children:
-        parts.append(f"{entry.children_key}: [{', '.join(flow_entry(child, quote) for child in entry.children)}]")
+        children = (flow_entry(child, name_quote, text_quote) for child in entry.children)
+        parts.append(f"{entry.children_key}: [{', '.join(children)}]")
     return "{" + ", ".join(parts) + "}"
