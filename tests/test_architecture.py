@@ -24,13 +24,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"planning"},
     "writers": FOUNDATION | {"project", "lineage", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"llm"},
+    "configuration": FOUNDATION | {"llm", "schema_files"},
     "settings": FOUNDATION | {"configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
     "sharing": FOUNDATION | {"project", "lineage", "planning", "schema_files"},
     "filing": FOUNDATION | {"project", "planning", "report", "schema_files", "sharing"},
+    "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
@@ -43,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "settings",
         "sharing",
+        "verifying",
         "writers",
         "llm",
         "prompting",
@@ -71,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
+    "filelock": {"project"},
     "genai_prices": {"llm"},
     "jinja2": {"prompting"},
     "json_repair": {"answers"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.planning import Draft
@@ -90,6 +91,91 @@ def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> 
     assert "is gone" in filing.failures[0].message
     assert find_schema_files(project, dict.fromkeys(project.nodes, ""))[0] == {}
     assert not (project.root / "models/schema.yml").exists()
+
+
+def test_what_was_written_is_taken_back(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    filing.take_back()
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == SCHEMA
+    assert (filing.written, filing.results, filing.failures) == ([], [], [])
+
+
+def test_what_someone_changed_meanwhile_is_not_taken_back_and_named(project: Project) -> None:
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    (project.root / "models/schema.yml").write_text("models: []\n", encoding="utf-8")
+    filing.take_back()
+    assert (filing.written, filing.results) == ([], [])
+    assert [failure.subject for failure in filing.failures] == ["models/schema.yml"]
+    assert (project.root / "models/schema.yml").read_text(encoding="utf-8") == "models: []\n"
+
+
+def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_asked(tmp_path: Path) -> None:
+    long = "m" * 252
+    (tmp_path / "models" / long).mkdir(parents=True)
+    project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    assert paths == {}
+    assert "is too long" in failures[0].message
+
+
+def test_a_file_that_breaks_before_it_is_written_is_told_of_once(project: Project) -> None:
+    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("model.shop.b", "", "Second.", "rules")])
+    filing.finish()
+    assert len(filing.failures) == 1
+    assert filing.results == []
+
+
+def test_what_a_killed_run_left_behind_is_taken_away_where_something_is_written(project: Project) -> None:
+    left = project.root / "models/.dbt-describe-0123456789ab.tmp"
+    left.touch()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"), dry_run=True)
+    assert left.exists()
+    file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    assert [path.name for path in (project.root / "models").iterdir()] == ["schema.yml"]
+
+
+def test_a_new_file_that_can_t_be_made_is_known_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/docs").write_text("", encoding="utf-8")
+    project = make_project(tmp_path, model("a"), model("A"), model("b"))
+    schema_path = {"models": "models/docs/{model}.yml"}
+    assert find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)[0] == {}
+    schema_path = {"models": "models/{model}.yml"}
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    assert list(paths) == ["model.shop.a", "model.shop.b"]
+    assert [failure.subject for failure in failures] == ["models/A.yml"]
+    assert "models/a.yml differs from it only in the case" in failures[0].message
+
+
+def test_a_file_that_is_there_without_the_section_is_extended(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    before = "version: 2\n\nsources:\n  - name: raw  # the till\n"
+    (tmp_path / "models/_models__models.yml").write_text(before, encoding="utf-8")
+    filing = file_all(make_project(tmp_path, model("a")), Draft("model.shop.a", "", "First.", "rules"))
+    assert filing.results[0].created is False
+    after = (tmp_path / "models/_models__models.yml").read_text(encoding="utf-8")
+    assert after == before + '\nmodels:\n  - name: a\n    description: "First."\n'
+
+
+def test_models_and_seeds_may_share_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    seed = model("s", resource_type="seed", unique_id="seed.shop.s", original_file_path="seeds/s.csv")
+    project = make_project(tmp_path, model("a"), seed)
+    schema_path = {"models": "models/all.yml", "seeds": "models/all.yml"}
+    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    assert failures == []
+    filing = Filing(project, paths, dry_run=False)
+    filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("seed.shop.s", "", "Second.", "rules")])
+    filing.finish()
+    assert filing.failures == []
+    assert yaml.safe_load((tmp_path / "models/all.yml").read_text(encoding="utf-8")) == {
+        "version": 2,
+        "models": [{"name": "a", "description": "First."}],
+        "seeds": [{"name": "s", "description": "Second."}],
+    }
 
 
 DRAFTS = (Draft("model.shop.a", "y", "Same.", "rules"), Draft("model.shop.b", "z", "Same.", "rules"))

@@ -59,12 +59,15 @@ def document(
     progress: Progress | None = None,
     *,
     dry_run: bool = False,
+    verify: bool = False,
     concurrency: int = 0,
     use_cache: bool = True,
     doc_blocks: bool | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
+
+    With `verify`, dbt must accept what was written; else it is taken back.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
@@ -75,6 +78,7 @@ def document(
     settings = make_settings(
         project_dir=project_dir,
         dry_run=dry_run,
+        verify=verify,
         concurrency=concurrency,
         use_cache=use_cache,
         doc_blocks=doc_blocks,

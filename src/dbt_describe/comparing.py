@@ -31,7 +31,9 @@ def compare(settings: Settings, progress: Progress | None = None) -> tuple[Compa
     if not models:
         return ()
     prepared = prepare(settings, progress)
-    paths, _ = find_schema_files(prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()})
+    paths, _ = find_schema_files(
+        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
+    )
     latencies = _latencies(settings)
     return tuple(_compared(model, settings, prepared, paths, latencies.get(model)) for model in models)
 

@@ -18,6 +18,9 @@ from dbt_describe.schema_files import (
     locate,
     prepare_blocks,
     prepare_change,
+    refuse_new_files,
+    remove_leftovers,
+    undo_change,
     write_change,
 )
 from dbt_describe.sharing import Sharing, place_of
@@ -25,25 +28,37 @@ from dbt_describe.sharing import Sharing, place_of
 GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
 
 
-def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[str, Path], list[Failure]]:
+def find_schema_files(
+    project: Project, gaps: Mapping[str, str], schema_path: Mapping[str, str] | None = None
+) -> tuple[dict[str, Path], list[Failure]]:
     """The schema file of each node, and failures for the nodes that have none that could be edited.
 
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
-    node's unique_id one missing description: a column, or empty for the node itself.
+    node's unique_id one missing description: a column, or empty for the node itself; `schema_path` by section says
+    where new files go.
     """
+    unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
+    unknown = frozenset[str]().union(*unread.values())
     siblings = index_siblings(project)
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
-    for unique_id in gaps:
+    for unique_id in (name for name in gaps if name not in unknown):
         try:
-            in_file[locate(project.nodes[unique_id], project, siblings=siblings)].append(unique_id)
+            path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
+            continue
+        shown = _shown(path, project.root)
+        (unread[shown] if shown in unread else in_file[path]).append(unique_id)
+    failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
+    unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
         refused = _refused(path, edits, project.root)
+        if path in unmakeable:
+            refused = {"": unmakeable[path]}
         if _is_gone(path, nodes):
             refused = {"": GONE}
         failures += [Failure(_shown(path, project.root), message) for message in refused.values()]
@@ -52,9 +67,21 @@ def find_schema_files(project: Project, gaps: Mapping[str, str]) -> tuple[dict[s
     return paths, failures
 
 
+def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
+    """The failure of a schema file that dbt can't read as it is now: what is wrong with it, and whom it concerns."""
+    nodes = [project.nodes[unique_id] for unique_id in unique_ids]
+    # An entry that isn't there is looked for in all of them.
+    sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
+    edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
+    changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
+    fault = _fault(project.root / path, edits, project.root) or f"{path}: is {changed} dbt can't make anew"
+    names = ", ".join(sorted({node.name for node in nodes}))
+    return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
+
+
 def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:
     """Why edits can't be made, by their keys; by an empty key where the whole file can't be edited."""
-    if not path.exists() or not _fault(path, edits.values(), root):
+    if not _fault(path, edits.values(), root):
         return {}
     whole = _fault(path, (), root)
     if whole:
@@ -76,7 +103,15 @@ def _is_gone(path: Path, nodes: Iterable[Node]) -> bool:
 
     A new file in its place, beside the one it was moved to, would make dbt refuse the whole project.
     """
-    return not path.exists() and any(node.patch_path for node in nodes)
+    return not _is_there(path) and any(node.patch_path for node in nodes)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there may be such a file: what the system has against its name is told when it is read."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -114,6 +149,9 @@ class Filing:
         self.written: list[Draft] = []
         self.results: list[FileResult] = []
         self.failures: list[Failure] = []
+        self._changes: list[tuple[FileChange, tuple[Path, ...]]] = []
+        """What was written, with the directories made for it."""
+        self._cleaned: set[Path] = set()
 
     def has(self, unique_id: str) -> bool:
         """Whether the node has a file that can be edited."""
@@ -142,6 +180,19 @@ class Filing:
         for path in list(self._drafts):
             self._write(path)
 
+    def path_of(self, unique_id: str) -> str:
+        """The node's file, relative to the project."""
+        return _shown(self._paths[unique_id], self._project.root)
+
+    def take_back(self) -> None:
+        """Put every file back as it was before this run; what can't be is a failure."""
+        for change, made in reversed(self._changes):
+            try:
+                undo_change(change, made, self._project.root)
+            except SchemaFileError as error:
+                self._fail(change.path, error)
+        self._changes, self.written, self.results = [], [], []
+
     @property
     def references(self) -> Mapping[tuple[str, str], str]:
         """The docs blocks that written descriptions refer to, by unique_id and lower-case column."""
@@ -158,7 +209,7 @@ class Filing:
                 raise SchemaFileError(NO_DOCS_FILE)
             change = prepare_blocks(sharing.path, sharing.new, root)
             if not self._dry_run:
-                write_change(change, root)
+                self._replace(change)
         except SchemaFileError as error:
             shown = _shown(sharing.path, root) if sharing.path else "dbt_project.yml"
             self.failures.append(Failure(shown, f"{error}; {len(sharing.new)} shared texts are written out instead"))
@@ -176,13 +227,27 @@ class Filing:
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
-                write_change(change, self._project.root)
+                self._replace(change)
         except SchemaFileError as error:
-            self.failures.append(Failure(_shown(path, self._project.root), str(error)))
+            self._fail(path, error)
             return
         if kept:
             self.written += kept
             self.results.append(_result(change, len(kept), self._project.root))
+
+    def _replace(self, change: FileChange) -> None:
+        """Write the file so that it can be taken back."""
+        directory = change.path.parent
+        if directory not in self._cleaned:
+            self._cleaned.add(directory)
+            remove_leftovers(directory)
+        self._changes.append((change, write_change(change, self._project.root)))
+
+    def _fail(self, path: Path, error: SchemaFileError) -> None:
+        """Keep a failure; what is wrong with the whole file is wrong for each of its drafts, and told once."""
+        failure = Failure(_shown(path, self._project.root), str(error))
+        if failure not in self.failures:
+            self.failures.append(failure)
 
     def _prepare(self, path: Path, drafts: list[Draft]) -> tuple[FileChange, list[Draft]]:
         """The change with all drafts; where one of them can't be placed, with the others."""
@@ -195,9 +260,7 @@ class Filing:
                 try:
                     prepare_change(path, [self._edit_of(one) for one in (*kept, draft)], root)
                 except SchemaFileError as error:
-                    failure = Failure(_shown(path, root), str(error))
-                    if failure not in self.failures:
-                        self.failures.append(failure)
+                    self._fail(path, error)
                 else:
                     kept.append(draft)
             return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept

@@ -66,6 +66,8 @@ class Report(msgspec.Struct, frozen=True):
     """Why no language model was asked any more: no request could succeed. The rules may have written the rest."""
     is_misconfigured: bool = False
     """Whether that is a setting, a template or the account, and not a budget or a server that is down."""
+    verified_files: int = 0
+    """Files written that dbt then parsed without complaint; 0 where it wasn't asked to, or refused."""
     references: Mapping[tuple[str, str], str] = {}
     """The docs block that a written description refers to, by unique_id and lower-case column."""
     not_begun: int = 0
@@ -113,6 +115,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    is_new_file: bool = False
+    """The schema file doesn't exist yet."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):

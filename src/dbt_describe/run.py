@@ -11,18 +11,20 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import LlmSettingsError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing, find_schema_files
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.planning import Plan, make_plan
 from dbt_describe.progress import Progress, Silent
-from dbt_describe.project.dbt import list_unique_ids
+from dbt_describe.project.dbt import find_dbt, list_unique_ids
+from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import share_blocks
+from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
@@ -34,6 +36,13 @@ class Prepared(msgspec.Struct, frozen=True):
     project: Project
     lineage: Lineage
     plan: Plan
+
+    @property
+    def missing(self) -> int:
+        """Descriptions that are known to be missing."""
+        unread = frozenset[str]().union(*self.project.unread.values())
+        nodes = (self.project.nodes[name] for name in self.plan.nodes if name in unread)
+        return self.plan.missing - sum(len(node.columns) + 1 for node in nodes)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -86,7 +95,9 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     writer = open_writer(settings, progress, asks=False)
     prepared = prepare(settings, progress)
     gaps = prepared.plan
-    paths, failures = find_schema_files(prepared.project, {name: node.gap for name, node in gaps.nodes.items()})
+    paths, failures = find_schema_files(
+        prepared.project, {name: node.gap for name, node in gaps.nodes.items()}, settings.schema_path
+    )
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
         writer=writer.name,
@@ -112,6 +123,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
             NodeEstimate(
                 unique_id=unique_id,
                 path=paths[unique_id].relative_to(project.root).as_posix(),
+                is_new_file=not paths[unique_id].exists(),
                 inherited=len(node_plan.inherited),
                 following=len(node_plan.following),
                 asked=len(node_plan.task.columns) + node_plan.task.describe_node,
@@ -128,35 +140,53 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
     """Describe what is missing and write it into the schema files.
 
     A node or file that fails is reported and costs the others nothing. Ctrl-C lets the requests under way end, writes
-    what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too.
+    what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too. While another
+    dbt-describe writes to the project, this one waits: what it then reads has all that the other wrote.
 
     Raises:
-        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        ProjectError: no project, no usable manifest, a selector that matches nothing, or no dbt to verify with.
         SettingsError, LlmSettingsError: a setting can't be used, e.g. there is no key for the model.
     """
     progress = progress or Silent()
+    if settings.dry_run:
+        settings = msgspec.structs.replace(settings, verify=False)
+    if settings.verify:
+        find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
+    if settings.dry_run:
+        return _document(settings, writer, progress)
+    with writing_alone(settings.dbt, progress.wait) as warning:
+        report = _document(settings, writer, progress)
+    return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
+
+
+def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
+    if settings.verify and prepared.project.unread:
+        raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     paths, failures = find_schema_files(
-        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}
+        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
     )
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
+    verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
+    progress.end()
     return Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
-        missing=prepared.plan.missing,
+        missing=prepared.missing,
         drafts=tuple(filing.written),
         abstentions=tuple(drafting.abstentions),
-        failures=(*failures, *drafting.failures, *filing.failures),
+        failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
-        warnings=prepared.warnings,
+        warnings=(*prepared.warnings, *verdict.warnings),
         dry_run=settings.dry_run,
-        interrupted=drafting.interrupted,
+        interrupted=drafting.interrupted or verdict.interrupted,
+        verified_files=verdict.files,
         stopped_by=drafting.stopped_by,
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,

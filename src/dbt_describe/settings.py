@@ -51,8 +51,12 @@ class Settings(msgspec.Struct, frozen=True):
     select: str = ""
     exclude: str = ""
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
+    schema_path: Mapping[str, str] = {}
+    """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
     concurrency: int = LlmConfig().concurrency
     dry_run: bool = False
+    verify: bool = False
+    """Whether dbt must accept what is written, else it is taken back."""
     doc_blocks: bool = False
 
 
@@ -77,6 +81,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
+    verify: bool = False,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -102,6 +107,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
     )
+    if flags.concurrency < 0:
+        raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, use_cache=use_cache)
     return Settings(
@@ -110,8 +117,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         select=_joined(select),
         exclude=_joined(exclude),
         resource_types=_resource_types(resource_types),
+        schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
+        verify=verify,
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
     )
 
@@ -176,15 +185,8 @@ def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _llm_settings(
-    flags: Flags,
-    file: Configuration,
-    prompts: str | Path | None,
-    env: Mapping[str, str],
-    *,
-    use_cache: bool,
+    flags: Flags, file: Configuration, prompts: str | Path | None, env: Mapping[str, str], *, use_cache: bool
 ) -> LlmSettings:
-    if flags.concurrency < 0:
-        raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")

@@ -128,13 +128,13 @@ def test_an_unknown_price_is_never_shown_as_nothing() -> None:
 def test_a_plan_shows_each_node_and_the_sums() -> None:
     estimates = (
         NodeEstimate("model.shop.stg", "models/stg.yml", 1, 0, 2, 1, 900, 60, Decimal("0.001")),
-        NodeEstimate("model.shop.mart", "models/mart.yml", 0, 3, 0),
+        NodeEstimate("model.shop.mart", "models/mart.yml", 0, 3, 0, is_new_file=True),
     )
     assert render_plan(PlanReport(writer="gpt", nodes=2, described_before=1, estimates=estimates)) == dedent(
         """\
-        node             inherit  follow     ask  tokens in    out       cost
-        model.shop.stg         1       0       2        900     60    $0.0010
-        model.shop.mart        0       3       0          0      0    $0.0000
+        node             inherit  follow     ask  tokens in    out       cost  file
+        model.shop.stg         1       0       2        900     60    $0.0010  models/stg.yml
+        model.shop.mart        0       3       0          0      0    $0.0000  models/mart.yml (new)
 
         6 descriptions missing in 2 nodes: 1 inherited now, 3 follow once their origin is described, 2 left to gpt.
         About 1 request, 900 tokens in, 60 out, $0.0010."""

@@ -32,6 +32,7 @@ from dbt_describe.llm.config import (
 )
 from dbt_describe.llm.registry import find_spec, our_provider_names
 from dbt_describe.llm.specs import ProviderSpec
+from dbt_describe.schema_files import PLACEHOLDERS
 from tests.configuration.fields import Setting, for_people, settings_of
 
 SCHEMA = Path(dbt_describe.__file__).with_name("dbt-describe.schema.json")
@@ -115,8 +116,10 @@ def _describe(component: Schema, kind: type[msgspec.Struct]) -> None:
     for setting in settings_of(kind):
         found = _loosened(component["properties"][setting.name])
         default = component["properties"][setting.name].get("default")
-        if get_origin(setting.annotation) is Mapping and get_args(setting.annotation)[0] is not str:
-            found["anyOf"][0]["propertyNames"] = {"enum": sorted(get_args(get_args(setting.annotation)[0]))}
+        for member in (setting.annotation, *get_args(setting.annotation)):
+            if get_origin(member) is Mapping and get_args(member)[0] is not str:
+                mapping = next(one for one in found["anyOf"] if one.get("type") == "object")
+                mapping["propertyNames"] = {"enum": sorted(get_args(get_args(member)[0]))}
         if setting.description:
             found["description"] = setting.description
         if isinstance(default, (str, bool, int, float)) and default != "":
@@ -186,6 +189,7 @@ def render_schema() -> str:
 def render_page() -> str:
     """The page: its head as it is written, then a table for each part of the file."""
     parts = [_HEAD, "\n## Top level\n\n", _table(top_level())]
+    parts += ["\n## Placeholders of `schema_path`\n\n", _placeholders()]
     for where, kind in _SECTIONS:
         parts += [f"\n## `{where}`\n\n{_first_paragraph(kind)}\n\n", _table(settings_of(kind))]
         if kind is EndpointConfig:
@@ -229,6 +233,11 @@ def _default(default: object) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _placeholders() -> str:
+    rows = "".join(f"| `{{{name}}}` | {meaning} |\n" for name, meaning in PLACEHOLDERS.items())
+    return f"| placeholder | stands for |\n|---|---|\n{rows}"
 
 
 def _providers() -> str:

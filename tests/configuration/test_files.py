@@ -117,6 +117,17 @@ prompts: ours
         ("models: {a/b: {temperature: 3}}", "models.a/b.temperature is `3`; it must be a number of at least 0 and at"),
         ("models: {a/b: {reasoning_effort: off}}", "is `false`; it must be a text, so write it in quotes."),
         ("models: {a/b: {prices: {input: 1}}}", "models.a/b.prices.output is missing."),
+        (
+            "model: x\nschema_path: '{dir}/{modle}.yml'",
+            "yml:2: schema_path is `{dir}/{modle}.yml`; it has the placeholder `modle`; there are dir, dir_name,",
+        ),
+        ("schema_path:\n  models: '{dir}/x'\n  seeds: ../x", "yml:3: schema_path.seeds is `../x`; it must stay inside"),
+        ("schema_path: {seeds: ''}", "schema_path.seeds is ``; it names no file"),
+        ("schema_path: {sources: x}", "schema_path.sources is no setting; there are models, seeds, snapshots."),
+        ("schema_path: {model: x}", "schema_path.model is no setting; did you mean models?"),
+        ("schema_path: 5", "schema_path is `5`; it must be a text or a mapping, so write it in quotes."),
+        ("schema_path: {models: 5}", "schema_path.models is `5`; it must be a text, so write it in quotes."),
+        ("schema_path: [x]", "schema_path must be a text or a mapping."),
         ("small_tasks: {max_input_tokens: 5}", "dbt-describe.yml:1: small_tasks.model is missing."),
         ("endpoints: {work: {base_url: x}}", "endpoints.work can't be used: There is no provider 'work'."),
         ("endpoints: {work: {provider: opena}}", "Did you mean openai?"),
@@ -387,3 +398,11 @@ def test_whatever_stands_there_is_read_or_refused_with_a_sentence(values: dict[s
         path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
         with contextlib.suppress(SettingsError):
             assert load_configuration(path, {"A": "1"}).llm.model in {"", values.get("model"), "1"}
+
+
+def test_a_schema_path_is_one_for_all_sections_or_one_for_each(tmp_path: Path) -> None:
+    one = "{dir}/{model}.yml"
+    assert load(tmp_path, f"schema_path: '{one}'").schema_path == dict.fromkeys(("models", "seeds", "snapshots"), one)
+    each = load(tmp_path, f"schema_path: {{models: '{one}', seeds: '${{SEEDS}}', snapshots: }}", SEEDS="seeds/all.yml")
+    assert each.schema_path == {"models": one, "seeds": "seeds/all.yml"}
+    assert load(tmp_path, "schema_path: ''").schema_path == {}

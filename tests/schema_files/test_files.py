@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 import yaml
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files import DescriptionEdit, FileChange, check_edits, prepare_change, write_change
+from dbt_describe.schema_files import (
+    DescriptionEdit,
+    FileChange,
+    check_edits,
+    prepare_change,
+    undo_change,
+    write_change,
+)
 from dbt_describe.schema_files.tree import read_events
 
 EDIT = DescriptionEdit("model", "orders", "One row per order.")
@@ -99,18 +107,112 @@ def test_a_file_that_changed_since_it_was_read_is_left(
     assert files_in(schema_file.parent) == ([] if meanwhile is None else ["schema.yml"])
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO], ids=os.strerror)
 def test_a_full_disk_leaves_the_file_as_it_was(
-    tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(handle: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     change = prepare_change(schema_file, [EDIT], tmp_path)
+    new = prepare_change(tmp_path / "models/new/deep/schema.yml", [EDIT], tmp_path)
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(SchemaFileError, match=r"schema.yml: can't be written: No space left on device"):
-        write_change(change, tmp_path)
+    for one in (change, new):
+        with pytest.raises(SchemaFileError, match=rf"schema.yml: can't be written: {os.strerror(number)}"):
+            write_change(one, tmp_path)
     assert schema_file.read_bytes() == BEFORE
     assert files_in(schema_file.parent) == ["schema.yml"]
+
+
+def test_a_file_made_while_ours_was_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "schema.yml"
+    change = prepare_change(path, [EDIT], tmp_path)
+    link = os.link
+
+    def be_late(source: Path, target: Path) -> None:
+        path.write_bytes(BEFORE)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", be_late)
+    with pytest.raises(SchemaFileError, match="made by something else since it was looked for"):
+        write_change(change, tmp_path)
+    assert (files_in(tmp_path), path.read_bytes()) == (["schema.yml"], BEFORE)
+
+
+def test_a_new_file_is_made_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_change(prepare_change(tmp_path / "schema.yml", [EDIT], tmp_path), tmp_path)
+    assert files_in(tmp_path) == ["schema.yml"]
+
+
+def test_a_name_as_long_as_the_system_allows_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("m" * 251 + ".yml")
+    write_change(prepare_change(path, [EDIT], tmp_path), tmp_path)
+    assert files_in(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("m" * 252 + ".yml", "File name too long"), ("schema.yml/new.yml", "Not a directory")],
+    ids=["name too long", "below a file"],
+)
+def test_a_path_that_cant_be_is_refused_by_name(name: str, reason: str, tmp_path: Path, schema_file: Path) -> None:
+    path = schema_file.parent / name
+    with pytest.raises(SchemaFileError, match=rf"models/{name}: can't be read: {reason}"):
+        prepare_change(path, [EDIT], tmp_path)
+    with pytest.raises(SchemaFileError, match=rf"models/{name}: can't be "):
+        write_change(FileChange(path, None, AFTER), tmp_path)
+    assert files_in(schema_file.parent) == ["schema.yml"]
+
+
+def test_a_directory_that_is_read_only_is_refused_before_anything_is_written(
+    tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_files(path: Path, mode: int) -> bool:
+        return path.is_file()  # root may write anywhere
+
+    monkeypatch.setattr(os, "access", only_files)
+    for path in (schema_file, tmp_path / "models/new/schema.yml"):
+        with pytest.raises(SchemaFileError, match=r"schema.yml: can't be written: its directory .*models is read-only"):
+            prepare_change(path, [EDIT], tmp_path)
+
+
+def test_a_change_is_undone_byte_for_byte_with_its_mode(tmp_path: Path, schema_file: Path) -> None:
+    schema_file.chmod(0o640)
+    change = prepare_change(schema_file, [EDIT], tmp_path)
+    made = write_change(change, tmp_path)
+    undo_change(change, made, tmp_path)
+    assert (schema_file.read_bytes(), schema_file.stat().st_mode & 0o777) == (BEFORE, 0o640)
+    assert files_in(schema_file.parent) == ["schema.yml"]
+
+
+@pytest.mark.parametrize("neighbour", [False, True])
+def test_a_new_file_is_undone_with_the_directories_that_it_alone_needed(neighbour: bool, tmp_path: Path) -> None:
+    path = tmp_path / "models/new/deep/schema.yml"
+    change = prepare_change(path, [EDIT], tmp_path)
+    made = write_change(change, tmp_path)
+    if neighbour:
+        (tmp_path / "models/new/orders.sql").touch()
+    undo_change(change, made, tmp_path)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == (["models", "models/new", "models/new/orders.sql"] if neighbour else [])
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("meanwhile", [b"models: []\n", None], ids=["changed", "deleted"])
+def test_what_someone_changed_after_us_is_not_undone(
+    new: bool, meanwhile: bytes | None, tmp_path: Path, schema_file: Path
+) -> None:
+    path = schema_file.with_name("new.yml") if new else schema_file
+    change = prepare_change(path, [EDIT], tmp_path)
+    made = write_change(change, tmp_path)
+    path.unlink() if meanwhile is None else path.write_bytes(meanwhile)
+    with pytest.raises(SchemaFileError, match="changed by something else since it was written"):
+        undo_change(change, made, tmp_path)
+    assert (path.read_bytes() if path.exists() else None) == meanwhile
 
 
 def test_no_permission_to_read_is_told(tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

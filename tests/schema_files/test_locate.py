@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files import index_siblings, locate
 
 
-def node(name: str, patch: str = "", **fields: str) -> Node:
+def node(name: str, patch: str = "", **fields: object) -> Node:
     values = {
         "unique_id": f"model.shop.{name}",
         "resource_type": "model",
@@ -19,14 +20,20 @@ def node(name: str, patch: str = "", **fields: str) -> Node:
         "original_file_path": f"models/staging/{name}.sql",
         "patch_path": f"shop://{patch}" if patch and "://" not in patch else patch,
     } | fields
-    return Node(name=name, **values)  # type: ignore[arg-type]  # all of the fields in these tests are strings
+    return Node(name=name, **values)  # type: ignore[arg-type]  # the tests give each field what it takes
 
 
-def found(wanted: Node, *others: Node, root: Path = Path("/project")) -> str:
+def found(
+    wanted: Node,
+    *others: Node,
+    root: Path = Path("/project"),
+    schema_path: Mapping[str, str] | None = None,
+    **project_fields: object,
+) -> str:
     nodes = {one.unique_id: one for one in (wanted, *others)}
-    project = Project(root, "shop", "duckdb", "1.11.0", nodes)
-    path = locate(wanted, project)
-    assert path == locate(wanted, project, siblings=index_siblings(project))
+    project = Project(root, "shop", "duckdb", "1.11.0", nodes, **project_fields)  # type: ignore[arg-type]  # as above
+    path = locate(wanted, project, schema_path=schema_path)
+    assert path == locate(wanted, project, schema_path=schema_path, siblings=index_siblings(project))
     return path.relative_to(root).as_posix()
 
 
@@ -100,10 +107,149 @@ def test_a_symlink_out_of_the_project_is_refused(tmp_path: Path) -> None:
 def test_packages_are_never_written() -> None:
     with pytest.raises(SchemaFileError, match=r"orders: belongs to the package other"):
         found(node("orders", package_name="other"))
-    with pytest.raises(SchemaFileError, match=r"orders: is described in other://models/x.yml"):
+    with pytest.raises(SchemaFileError, match=r"in models/x.yml of the package other \(other://models/x.yml\)"):
         found(node("orders", "other://models/x.yml"))
+    with pytest.raises(SchemaFileError, match=r"of the package helpers .* inside the project included"):
+        found(node("orders", "helpers://dbt_packages/helpers/models/x.yml"))
 
 
 def test_a_node_without_any_path_is_refused() -> None:
     with pytest.raises(SchemaFileError, match="leads out of the project"):
         found(node("orders", resource_type="source", original_file_path=""))
+
+
+def test_a_patch_path_is_taken_from_the_root_of_its_package() -> None:
+    assert found(node("orders", "shop://models/a.yml")) == "models/a.yml"
+    assert found(node("orders", patch_path="models/a.yml")) == "models/a.yml"
+    assert found(node("orders", "shop://models\\staging\\a.yml")) == "models/staging/a.yml"
+
+
+def test_a_file_elsewhere_that_describes_the_siblings_is_joined() -> None:
+    others = [node("a", "models/shared.yml"), node("b", "models/shared.yml"), node("c", "models/other.yml")]
+    assert found(node("orders"), *others) == "models/shared.yml"
+
+
+def test_a_file_beside_the_siblings_wins_over_one_elsewhere() -> None:
+    others = [node("a", "models/shared.yml"), node("b", "models/shared.yml"), node("c", "models/staging/x.yml")]
+    assert found(node("orders"), *others, node("d", "models/staging/x.yml")) == "models/staging/x.yml"
+
+
+def test_files_of_single_siblings_in_another_directory_are_followed() -> None:
+    others = [node("items", "models/docs/items.yml"), node("refunds", "models/docs/refunds.yml")]
+    assert found(node("orders"), *others) == "models/docs/orders.yml"
+
+
+def at(directory: str, name: str, patch: str) -> Node:
+    return node(name, patch, original_file_path=f"{directory}/{name}.sql")
+
+
+def test_a_file_that_several_directories_share_takes_a_new_directory_in() -> None:
+    others = [at("models/staging", "a", "models/schema.yml"), at("models/marts", "b", "models/schema.yml")]
+    new = node("orders", original_file_path="models/intermediate/deep/orders.sql")
+    assert found(new, *others) == "models/schema.yml"
+
+
+def test_of_shared_files_the_nearest_is_taken() -> None:
+    others = [
+        at("models/marts/core", "a", "models/marts/marts.yml"),
+        at("models/marts/finance", "b", "models/marts/marts.yml"),
+        *(at(f"models/{name}", name, "models/schema.yml") for name in ("x", "y", "z", "zz")),
+    ]
+    assert found(node("orders", original_file_path="models/marts/new/orders.sql"), *others) == "models/marts/marts.yml"
+    assert found(node("orders", original_file_path="models/new/orders.sql"), *others) == "models/schema.yml"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [at("models/staging", "a", "models/schema.yml"), at("models/staging", "b", "models/schema.yml")],
+        [at("models", "a", "models/schema.yml")],
+        [
+            at("models/staging", "a", "models/schema.yml"),
+            at("models/marts", "b", "models/schema.yml"),
+            *(at(f"models/{name}", name, f"models/{name}/schema.yml") for name in ("x", "y", "z")),
+        ],
+        [at("models/staging", "a", "models/staging/schema.yml"), at("models/marts", "b", "models/staging/schema.yml")],
+    ],
+    ids=["of one directory", "of its own directory", "of fewer nodes than others", "elsewhere"],
+)
+def test_a_file_that_is_not_shared_takes_no_new_directory_in(others: list[Node]) -> None:
+    new = node("orders", original_file_path="models/new/orders.sql")
+    assert found(new, *others) == "models/new/_new__models.yml"
+
+
+def test_a_shared_file_of_models_says_nothing_of_seeds() -> None:
+    others = [at("data/a", "a", "data/schema.yml"), at("data/b", "b", "data/schema.yml")]
+    seed = node("orders", resource_type="seed", original_file_path="data/c/orders.csv")
+    assert found(seed, *others) == "data/c/_c__seeds.yml"
+
+
+EACH = {"models": "{dir}/{model}.yml", "seeds": "seeds/all.yml"}
+
+
+def test_settings_say_where_a_node_goes_that_nothing_near_describes() -> None:
+    assert found(node("orders"), schema_path=EACH) == "models/staging/orders.yml"
+    seed = node("countries", resource_type="seed", original_file_path="seeds/geo/countries.csv")
+    assert found(seed, schema_path=EACH) == "seeds/all.yml"
+    snapshot = node("orders", resource_type="snapshot", original_file_path="snapshots/orders.sql")
+    assert found(snapshot, schema_path=EACH) == "snapshots/_snapshots__snapshots.yml"
+
+
+def test_own_file_then_siblings_then_settings_then_osmosis_then_shared_then_a_new_one() -> None:
+    shared = [at("models/a", "a", "models/schema.yml"), at("models/b", "b", "models/schema.yml")]
+    config = {"dbt-osmosis": "_{model}.yml"}
+    routed = node("orders", config=config)
+    sibling = node("items", "models/staging/_models.yml")
+    own = node("orders", "models/own.yml", config=config)
+    assert found(own, sibling, *shared, schema_path=EACH) == "models/own.yml"
+    assert found(routed, sibling, *shared, schema_path=EACH) == "models/staging/_models.yml"
+    assert found(routed, *shared, schema_path=EACH) == "models/staging/orders.yml"
+    assert found(routed, *shared) == "models/staging/_orders.yml"
+    assert found(node("orders"), *shared) == "models/schema.yml"
+    assert found(node("orders")) == "models/staging/_staging__models.yml"
+
+
+def test_a_source_stays_in_its_file_whatever_dbt_osmosis_plans_for_it() -> None:
+    source = node("orders", resource_type="source", source_name="raw", original_file_path="models/sources.yml")
+    assert found(source, vars={"dbt-osmosis": {"sources": {"raw": "staging/raw.yml"}}}) == "models/sources.yml"
+
+
+def test_a_file_where_dbt_never_looks_is_refused() -> None:
+    paths = {"schema_paths": ("models", "seeds"), "schema_path": {"models": "docs/{model}.yml"}}
+    with pytest.raises(SchemaFileError) as raised:
+        found(node("orders"), **paths)  # type: ignore[arg-type]  # of both kinds
+    assert str(raised.value) == (
+        "schema_path `docs/{model}.yml` leads to where dbt doesn't look for schema files; it does below models, seeds "
+        "(dbt_project.yml)"
+    )
+    config = {"dbt-osmosis": "../../docs/{model}.yml"}
+    with pytest.raises(SchemaFileError, match="leads out of the project"):
+        found(node("orders", config=config), schema_paths=("models",))
+
+
+def test_a_model_may_be_described_wherever_dbt_reads_schema_files() -> None:
+    config = {"dbt-osmosis": "/countries.yml"}
+    seed = node("countries", resource_type="seed", original_file_path="seeds/countries.csv", config=config)
+    assert found(seed, schema_paths=("models", "seeds")) == "models/countries.yml"
+    assert found(node("orders", original_file_path="orders.sql"), schema_paths=(".",)) == "_shop__models.yml"
+
+
+def test_a_template_that_fails_says_which_and_why() -> None:
+    with pytest.raises(SchemaFileError) as raised:
+        found(node("orders", config={"dbt-osmosis": "{node.fqn[7]}.yml"}))
+    assert str(raised.value) == (
+        "dbt-osmosis's path `{node.fqn[7]}.yml` has the placeholder `node.fqn[7]`, which stands for nothing here"
+    )
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "..", "x\0y", "{dir}", "a:b"])
+def test_a_node_s_name_never_leads_elsewhere(name: str) -> None:
+    with pytest.raises(SchemaFileError, match="that can't be part of a file's name"):
+        found(node(name), schema_path=EACH)
+    with pytest.raises(SchemaFileError):
+        found(node(name, original_file_path="models/staging/x.sql"), node("items", "models/staging/items.yml"))
+
+
+def test_a_name_that_no_file_system_takes_is_refused() -> None:
+    with pytest.raises(SchemaFileError, match="is too long"):
+        found(node("o" * 240), schema_path=EACH)

@@ -37,14 +37,8 @@ def composed_places(node: yaml.Node, seen: set[int]) -> Iterator[Place]:
     if id(node) in seen:
         return
     seen.add(id(node))
-    start = node.start_mark
-    yield (
-        type(node).__name__.removesuffix("Node"),
-        start.index,
-        start.line + 1,
-        start.column,
-        node.value if isinstance(node, yaml.ScalarNode) else None,
-    )
+    start, text = node.start_mark, node.value if isinstance(node, yaml.ScalarNode) else None
+    yield type(node).__name__.removesuffix("Node"), start.index, start.line + 1, start.column, text
     parts = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
         parts = [part for pair in node.value for part in pair]

@@ -87,6 +87,9 @@ CHANGED = {
     "quotes": AFTER.replace("'2'", "2"),
     "other quotes": AFTER.replace("'2'", '"2"'),
     "a tag": AFTER.replace("!t ", "!u "),
+    "a text's tag": AFTER.replace('"b"', '!t "b"'),
+    "a text's anchor": AFTER.replace('"b"', '&b "b"'),
+    "a description less": AFTER.replace("  description: One row per order.\n", ""),
     "an anchor": AFTER.replace("&x", "&y").replace("*x", "*y"),
     "an alias undone": AFTER.replace("*x", "{a: 1, b: '2'}"),
     "a list for a text": AFTER.replace("[a, ", "[[a], "),
@@ -131,6 +134,21 @@ def test_any_other_text_is_refused(after: str) -> None:
     assert after != AFTER
     with pytest.raises(SchemaFileError, match=r"^f.yml:\d+: the edit would have changed more .*nothing was written"):
         prove(BEFORE, after, EDITS)
+
+
+@pytest.mark.parametrize("text", ["2024", "yes", "null", "2024-01-31"])
+def test_a_description_that_reads_as_something_else_is_in_quotes(text: str) -> None:
+    before, edits = "models:\n- name: orders\n", [DescriptionEdit("model", "orders", text)]
+    prove(before, f"{before}  description: '{text}'\n", edits)
+    with pytest.raises(SchemaFileError, match="nothing was written"):
+        prove(before, f"{before}  description: {text}\n", edits)
+
+
+def test_a_last_line_without_its_break_gets_one_when_something_follows() -> None:
+    before = "models:\n- name: orders\n  meta: |\n    one"
+    prove(before, before + "\n  description: One row per order.", EDITS[:1])
+    with pytest.raises(SchemaFileError, match="nothing was written"):
+        prove(before, before + "\n\n    \n     \n  description: One row per order.", EDITS[:1])
 
 
 def test_the_line_is_that_of_the_old_node_that_differs() -> None:

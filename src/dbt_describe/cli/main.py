@@ -36,6 +36,7 @@ def cli() -> None:
 @cli.command()
 @with_options(SHARED_OPTIONS)
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the diff.")
+@click.option("--verify", is_flag=True, help="Let dbt parse what was written; take all of it back if dbt refuses.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option(
@@ -43,10 +44,22 @@ def cli() -> None:
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",
 )
-def document(dry_run: bool, concurrency: int | None, no_cache: bool, doc_blocks: bool | None, **shared: Any) -> None:
+def document(
+    dry_run: bool,
+    verify: bool,
+    concurrency: int | None,
+    no_cache: bool,
+    doc_blocks: bool | None,
+    **shared: Any,
+) -> None:
     """Describe what is missing and write it into the schema files."""
     settings = settings_of(
-        shared, dry_run=dry_run, concurrency=concurrency or 0, use_cache=not no_cache, doc_blocks=doc_blocks
+        shared,
+        dry_run=dry_run,
+        verify=verify,
+        concurrency=concurrency or 0,
+        use_cache=not no_cache,
+        doc_blocks=doc_blocks,
     )
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415

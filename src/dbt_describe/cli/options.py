@@ -106,6 +106,7 @@ def settings_of(
     shared: dict[str, Any],
     *,
     dry_run: bool = False,
+    verify: bool = False,
     concurrency: int = 0,
     use_cache: bool = True,
     doc_blocks: bool | None = None,
@@ -141,6 +142,7 @@ def settings_of(
         prompts=shared.get("prompts"),
         concurrency=concurrency,
         dry_run=dry_run,
+        verify=verify,
         use_cache=use_cache,
         doc_blocks=doc_blocks,
     )

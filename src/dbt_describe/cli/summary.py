@@ -71,12 +71,12 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     rows = list(estimates)
     width = max(len(row.unique_id) for row in rows)
     heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
-    lines = [f"{'node':<{width}}  {heads}"]
+    lines = [f"{'node':<{width}}  {heads}  file"]
     for row in rows:
         line = f"{row.unique_id:<{width}}  {row.inherited:>7} {row.following:>7} {row.asked:>7}"
         if asks:
             line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {_money(row.cost_usd):>10}"
-        lines.append(line)
+        lines.append(f"{line}  {row.path}{' (new)' if row.is_new_file else ''}")
     return lines
 
 
@@ -109,7 +109,10 @@ def _headline(report: Report) -> list[str]:
         lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
         left = report.missing - len(report.drafts) - len(report.abstentions)
-        lines.append(f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked")
+        if left or report.not_begun:
+            lines.append(
+                f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked"
+            )
     spent = report.spent
     if spent.calls:
         requests = "request" if spent.calls == 1 else "requests"
@@ -124,6 +127,8 @@ def _headline(report: Report) -> list[str]:
         + (", docs blocks" if file.doc_blocks else "")
         for file in report.files
     ]
+    if report.verified_files:
+        lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")
     return lines
 
 

@@ -76,6 +76,8 @@ class Conversion:
         kind = _struct_of(annotation)
         if kind is not None:
             return self.struct(kind, value, keys)
+        if isinstance(value, Mapping):
+            annotation = next((member for member in _members(annotation) if _is_mapping(member)), annotation)
         if not _is_mapping(annotation):
             return self._leaf(annotation, value, keys)
         if not isinstance(value, Mapping):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from dbt_describe.configuration.conversion import Conversion, Fault
-from dbt_describe.configuration.documents import Document, read_document
-from dbt_describe.errors import LlmSettingsError, SettingsError
+from dbt_describe.configuration.documents import Document, Keys, read_document
+from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.registry import find_spec
+from dbt_describe.schema_files import check_template
 
 FILE_NAME = "dbt-describe.yml"
 MOST_FAULTS_SHOWN = 10
 NO_SETTINGS = frozenset({"plans_only"})
 """Fields of LlmConfig that nobody sets in a file."""
+SchemaSection = Literal["models", "seeds", "snapshots"]
+"""dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -27,6 +30,10 @@ class Own(msgspec.Struct, frozen=True):
     """A directory with prompt templates of your own, from the file's directory."""
     cache: bool = True
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
+    schema_path: str | Mapping[SchemaSection, str] = ""
+    """Where descriptions go of nodes that no schema file near them describes: a path like
+    `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds` and `snapshots`.
+    """
     doc_blocks: bool = False
     """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
 
@@ -37,6 +44,8 @@ class Configuration(msgspec.Struct, frozen=True):
     llm: LlmConfig = LlmConfig()
     prompts_dir: Path | None = None
     cache: bool = True
+    schema_path: Mapping[str, str] = {}
+    """Templates by section."""
     doc_blocks: bool = False
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
@@ -73,12 +82,13 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     endpoints = _endpoints(conversion, known.get("endpoints"))
     chosen = Own(**conversion.fields(Own, own, ()))
     prompts_dir = _directory(conversion, chosen.prompts, path.parent)
+    schema_path = _schema_path(conversion, chosen.schema_path)
     unresolved = {fault.keys[1]: fault.message for fault in conversion.faults if _is_of_an_endpoint(fault)}
     faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
     llm = LlmConfig(**given, endpoints=usable)
-    return Configuration(llm, prompts_dir, chosen.cache, chosen.doc_blocks, unresolved)
+    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, unresolved)
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:
@@ -124,6 +134,24 @@ def _directory(conversion: Conversion, prompts: str, base: Path) -> Path | None:
     if not directory.is_dir():
         conversion.complain(("prompts",), f"names the directory {directory}, which doesn't exist")
     return directory
+
+
+def _schema_path(conversion: Conversion, given: str | Mapping[SchemaSection, str]) -> dict[str, str]:
+    """The templates by section; a single one is that of all."""
+    if isinstance(given, str):
+        if given:
+            _check_template(conversion, ("schema_path",), given)
+        return {section: given for section in get_args(SchemaSection) if given}
+    for section, template in given.items():
+        _check_template(conversion, ("schema_path", section), template)
+    return {str(section): template for section, template in given.items()}
+
+
+def _check_template(conversion: Conversion, keys: Keys, template: str) -> None:
+    try:
+        check_template(template)
+    except SchemaFileError as error:
+        conversion.complain(keys, f"is `{template}`; it {error}")
 
 
 def _is_of_an_endpoint(fault: Fault) -> bool:

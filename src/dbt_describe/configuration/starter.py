@@ -75,7 +75,7 @@ def findings(survey: Survey) -> Iterator[str]:
     ]
     yield f"Found {survey.project}: {survey.models} models, {' and '.join(artifacts) or 'no artifacts yet'}."
     if survey.uses_osmosis:
-        yield "dbt_project.yml has settings of dbt-osmosis; they stay as they are, and dbt-osmosis reads them."
+        yield "dbt_project.yml has settings of dbt-osmosis; they stay, and its paths of schema files are used here too."
     for usable in survey.usable:
         yield f"{usable.title} can be asked: {usable.variable} is set."
     for provider, models in survey.servers.items():

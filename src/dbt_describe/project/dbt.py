@@ -5,6 +5,7 @@ dbt is called as a command, never imported: its engines share the command line, 
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -65,12 +66,20 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
         words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode != 0:
-        output = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise DbtCommandError(
             f"`dbt {' '.join(command)}` failed in {invocation.project_dir} (exit {done.returncode}). dbt said:\n"
-            + "\n".join(f"  {line}" for line in output[-_ERROR_LINES:])
+            + "\n".join(f"  {line}" for line in _said(done.stdout + done.stderr))
         )
     return done.stdout
+
+
+def _said(output: str) -> list[str]:
+    """What dbt says of its error, from where it begins and without the traceback of a bug of dbt's."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    begin = next((place for place, line in enumerate(lines) if "Encountered an error" in line), None)
+    if begin is None:
+        return lines[-_ERROR_LINES:]
+    return list(itertools.takewhile(lambda line: "Traceback (most" not in line, lines[begin + 1 :]))[:_ERROR_LINES]
 
 
 def list_unique_ids(invocation: DbtInvocation, select: str, exclude: str) -> set[str]:
@@ -91,16 +100,16 @@ def list_unique_ids(invocation: DbtInvocation, select: str, exclude: str) -> set
     return {str(msgspec.json.decode(line)["unique_id"]) for line in lines}
 
 
-def find_dbt(command: str) -> str:
+def find_dbt(command: str, instead: str = "make target/manifest.json with `dbt compile` yourself") -> str:
     """The dbt executable: the one beside this Python, else the one on PATH.
 
     Raises:
-        DbtCommandError: there is none, and `command` is needed.
+        DbtCommandError: there is none, and `command` is needed; `instead` is what else could be done.
     """
     found = shutil.which("dbt", path=str(Path(sys.executable).parent)) or shutil.which("dbt")
     if found is None:
         raise DbtCommandError(
             f"`dbt {command}` is needed, and there is no dbt: neither beside {sys.executable} nor on PATH. "
-            "Install dbt-describe into dbt's environment, or make target/manifest.json with `dbt compile` yourself."
+            f"Install dbt-describe into dbt's environment, or {instead}."
         )
     return found

@@ -6,18 +6,26 @@ goes to a directory of ours, `target/dbt_describe/`; SQL compiled before is take
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from dbt_describe.errors import DbtCommandError, ManifestError, ProjectError, ProjectNotFoundError
+from dbt_describe.errors import DbtCommandError, ManifestError
 from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.project_file import (
+    PATH_KEYS,
+    VARS_FILE,
+    configured_paths,
+    read_project_file,
+    with_project_file,
+)
+from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
 """Told of each call to dbt, which takes seconds."""
@@ -28,16 +36,7 @@ PARTIAL_PARSE = "partial_parse.msgpack"
 """Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
 _PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
 _SOURCE_SUFFIXES = _PROPERTY_SUFFIXES | {".sql", ".py", ".csv"}
-_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
-_PATH_KEYS = {
-    "model-paths": ["models"],
-    "seed-paths": ["seeds"],
-    "snapshot-paths": ["snapshots"],
-    "macro-paths": ["macros"],
-    "analysis-paths": ["analyses"],
-    "test-paths": ["tests"],
-    "docs-paths": [],
-}
+_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", VARS_FILE)
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -73,23 +72,81 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
     Raises:
         ProjectError: there is no project, no dbt to make the manifest with, or dbt or a manifest is broken.
     """
-    target = _Target(_target_dir(invocation))
+    target = _Target(target_dir(invocation))
     reason, needs_compiling = _stale_reason(invocation, target)
-    warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling) if reason else []
-    project = _load(invocation.project_dir, target)
-    gone = "" if reason else _gone_file(project)
-    if gone:
+    if not reason:
+        project = _load(invocation.project_dir, target)
+        gone = next(_gone_files(project), "")
+        if not gone:
+            return with_project_file(project)
         reason = f"{gone}, which the manifest names, is gone"
         needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
+    find_dbt("compile" if needs_compiling else "parse")
+    try:
         warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
-        project = _load(invocation.project_dir, target)
-    docs_dir = _docs_dir(_project_file(invocation.project_dir))
-    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings), docs_dir=docs_dir)
+    except DbtCommandError as error:
+        return _open_older(invocation, target, error, say)
+    project = with_project_file(_load(invocation.project_dir, target))
+    return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
-def _target_dir(invocation: DbtInvocation) -> Path:
+def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandError, say: Say) -> Project:
+    """The project from its older manifest, if only schema files have changed since; without what these may say now.
+
+    Raises:
+        DbtCommandError: the `error` that dbt ended with; there is no such manifest, or it knows too little.
+    """
+    if not target.newest.exists() or not _is_made_so(invocation, target):
+        raise error
+    try:
+        project = with_project_file(_load(invocation.project_dir, target))
+    except ManifestError:
+        raise error from None
+    changed = {path.relative_to(invocation.project_dir).as_posix() for path in _changed_files(invocation, target)}
+    changed |= set(_gone_files(project))
+    if not changed or not all(_may_be_left_out(Path(path)) for path in changed):
+        raise error
+    going_on = f"Going on with the older manifest, without what {', '.join(sorted(changed))} may say now."
+    say(f"dbt can't read the project. {going_on}")
+    project = without_unread(project, changed)
+    return msgspec.structs.replace(project, warnings=(*project.warnings, f"{error}\n{going_on}"))
+
+
+def _changed_files(invocation: DbtInvocation, target: _Target) -> Iterator[Path]:
+    """Files that were written, moved or copied to where they are since the manifest was made."""
+    made = _mtime(target.newest)
+    for path in _project_files(invocation.project_dir):
+        # A file that was moved here keeps its time of modification; Windows tells when it was made.
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if not path.is_dir() and max(status.st_mtime, status.st_ctime) > made:
+                yield path
+
+
+def _may_be_left_out(path: Path) -> bool:
+    """Whether a changed file says nothing but what its own nodes are like."""
+    return path.suffix in SCHEMA_SUFFIXES and path.name not in _PROJECT_FILES
+
+
+def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
+    """The project as dbt reads its files now. The manifest is kept: it is fresh until a file changes.
+
+    Raises:
+        ProjectError: there is no dbt, it can't parse the project, or its manifest can't be read.
+    """
+    target = _Target(target_dir(invocation))
+    before = _mtime(target.parsed)
+    say("Running `dbt parse`: does dbt accept what was written?")
+    _parse(invocation, target)
+    if _mtime(target.parsed) <= before:
+        raise DbtCommandError(f"dbt wrote no {target.parsed}.")
+    target.options.write_text(_noted(invocation), encoding="utf-8")
+    return load_project(invocation.project_dir, target.parsed)
+
+
+def target_dir(invocation: DbtInvocation) -> Path:
     """Where dbt writes its artifacts: the given target path, the project's own setting, or `target`."""
-    configured = _project_file(invocation.project_dir).get("target-path") or "target"
+    configured = read_project_file(invocation.project_dir).get("target-path") or "target"
     return invocation.project_dir / (invocation.target_path or Path(str(configured)))
 
 
@@ -122,9 +179,7 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     if not manifest.exists():
         return "there is no manifest", True
     made = _mtime(manifest)
-    # Without a note of ours the manifest is the user's own, made with dbt's defaults.
-    noted = target.options.read_text(encoding="utf-8") if _mtime(target.options) >= made else "[]"
-    if noted != _noted(invocation):
+    if not _is_made_so(invocation, target):
         return "the manifest was made with another profile, target or vars", True
     newer = [path for path in _project_files(invocation.project_dir) if _mtime(path) > made]
     if not newer:
@@ -135,14 +190,20 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
 
 
-def _gone_file(project: Project) -> str:
-    """A file of the project that the manifest names and that doesn't exist (moved or deleted), or empty."""
+def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
+    """Whether the manifest was made with this profile, target and vars."""
+    # Without a note of ours the manifest is the user's own, made with dbt's defaults.
+    has_note = _mtime(target.options) >= _mtime(target.newest)
+    return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
+
+
+def _gone_files(project: Project) -> Iterator[str]:
+    """Files of the project that the manifest names and that don't exist: moved or deleted."""
     for node in project.nodes.values():
         if project.is_own(node):
             for path in (node.original_file_path, node.patch_path.partition("://")[2]):
                 if path and not (project.root / path).exists():
-                    return path
-    return ""
+                    yield path
 
 
 def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, needs_compiling: bool) -> list[str]:
@@ -151,7 +212,6 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     Raises:
         DbtCommandError: there is no dbt, or it can't even parse the project.
     """
-    find_dbt("compile" if needs_compiling else "parse")
     warnings: list[str] = []
     before = _mtime(target.newest)
     if needs_compiling:
@@ -192,28 +252,6 @@ def _noted(invocation: DbtInvocation) -> str:
     )
 
 
-def _project_file(project_dir: Path) -> dict[str, object]:
-    path = project_dir / "dbt_project.yml"
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        raise ProjectNotFoundError(
-            f"Can't read {path}: {error.strerror}. Run dbt-describe inside a dbt project, or pass --project-dir."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise ProjectError(f"{path} is not valid YAML: {said}. Correct it, and check it with `dbt parse`.") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _docs_dir(settings: dict[str, object]) -> str:
-    """The first of the directories that dbt looks for docs blocks in: unless they are set, models are the first."""
-    paths = settings.get("docs-paths")
-    paths = (settings.get("model-paths") or _PATH_KEYS["model-paths"]) if paths is None else paths
-    first = str(paths[0]) if isinstance(paths, list) and paths else ""
-    return "" if "{{" in first else first
-
-
 def _needs_compiling(path: Path) -> bool:
     """Whether a change of the file may change SQL; a directory only tells that a file came or went."""
     return path.name in _PROJECT_FILES or (path.suffix in _SOURCE_SUFFIXES and path.suffix not in _PROPERTY_SUFFIXES)
@@ -228,13 +266,11 @@ def _mtime(path: Path) -> float:
 
 def _project_files(project_dir: Path) -> Iterator[Path]:
     """The files that a manifest is made of, and their directories."""
-    settings = _project_file(project_dir)
+    settings = read_project_file(project_dir)
     yield from (path for name in _PROJECT_FILES if (path := project_dir / name).exists())
     directories: dict[str, None] = {}
-    for key, default in _PATH_KEYS.items():
-        configured = settings.get(key, default)
-        for name in configured if isinstance(configured, list) else []:
-            directories.setdefault(str(name))
+    for key in PATH_KEYS:
+        directories |= dict.fromkeys(configured_paths(settings, key))
     for name in directories:
         for directory, _, files in os.walk(project_dir / name):
             # A file that was moved here keeps its own time, but changes its directory's.

@@ -74,6 +74,9 @@ class Node(msgspec.Struct, frozen=True):
     raw_code: str = ""
     compiled_code: str = ""
     language: str = "sql"
+    database: str = ""
+    schema: str = ""
+    alias: str = ""
     materialized: str = ""
     fqn: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -116,9 +119,20 @@ class Project(msgspec.Struct, frozen=True):
     nodes: Mapping[str, Node]
     warnings: tuple[str, ...] = ()
     """What a person should know about the artifacts, one sentence each."""
+    schema_paths: tuple[str, ...] = ()
+    """Directories, relative to the root, below which dbt reads schema files; empty where that isn't known."""
+    model_path: str = "models"
+    """The first directory of the models."""
+    vars: Mapping[str, object] = {}
+    """The project's variables, as they are written."""
     doc_blocks: tuple[DocBlock, ...] = ()
     docs_dir: str = "models"
     """The first directory in which dbt looks for docs blocks, relative to `root`; empty where that isn't known."""
+    unread: Mapping[str, frozenset[str]] = {}
+    """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
+
+    What these nodes are like now isn't known: their texts and tests are left out, and they aren't written.
+    """
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""

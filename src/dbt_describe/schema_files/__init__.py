@@ -1,9 +1,11 @@
 """Schema YAML: which file, which characters of it, and the proof that no other changed.
 
     locate(node, project) → path
+    refuse_new_files(paths, root) → reasons                of files that can't be made
     check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
+    undo_change(change, made, root)                       puts it back as it was
 
 Nothing but missing, empty, null and placeholder descriptions is ever written over.
 """
@@ -13,18 +15,31 @@ from __future__ import annotations
 from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
-from dbt_describe.schema_files.files import MAX_SIZE_BYTES, FileChange, check_edits, prepare_change, write_change
-from dbt_describe.schema_files.locate import Siblings, index_siblings, locate
+from dbt_describe.schema_files.files import (
+    MAX_SIZE_BYTES,
+    FileChange,
+    check_edits,
+    prepare_change,
+    remove_leftovers,
+    write_change,
+)
+from dbt_describe.schema_files.locate import locate
+from dbt_describe.schema_files.neighbours import Siblings, index_siblings
+from dbt_describe.schema_files.new_files import refuse_new_files
 from dbt_describe.schema_files.references import ReferenceReader
+from dbt_describe.schema_files.templates import PLACEHOLDERS, check_template
+from dbt_describe.schema_files.undoing import undo_change
 
 __all__ = [
     "MAX_SIZE_BYTES",
+    "PLACEHOLDERS",
     "SECTIONS",
     "DescriptionEdit",
     "FileChange",
     "ReferenceReader",
     "Siblings",
     "check_edits",
+    "check_template",
     "edit_text",
     "index_siblings",
     "is_block_text",
@@ -32,5 +47,8 @@ __all__ = [
     "normal_text",
     "prepare_blocks",
     "prepare_change",
+    "refuse_new_files",
+    "remove_leftovers",
+    "undo_change",
     "write_change",
 ]

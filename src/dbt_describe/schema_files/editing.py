@@ -8,11 +8,12 @@ from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
 from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splices, wrap_splices
 from dbt_describe.schema_files.style import measure_style
-from dbt_describe.schema_files.targets import Intents, find_intents
+from dbt_describe.schema_files.targets import Growth, Intents, find_intents
 from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.verification import verify_edit
 
 _BOM = "\ufeff"
+_NEW_LIST, _OF_OWNER, _IN_LIST = range(3)
 
 
 def edit_text(
@@ -34,6 +35,12 @@ def edit_text(
     intents = find_intents(old, edits, placeholders)
     if _is_empty(intents):
         return text
+    if old.root is None and len(intents.growths) > 1:
+        # Of several sections, the others join the file that the first one has begun.
+        first = [edit for edit in edits if edit.section == edits[0].section]
+        rest = [edit for edit in edits if edit.section != edits[0].section]
+        begun = edit_text(text, first, placeholders=placeholders, source=source)
+        return edit_text(begun, rest, placeholders=placeholders, source=source)
     edited = apply_splices(text, find_splices(old, intents))
     verify_edit(old, edited, intents)
     return edited
@@ -60,10 +67,21 @@ def find_splices(document: Document, intents: Intents) -> list[Splice]:
     if _is_empty(intents):
         return []
     style = measure_style(document)
-    splices = [splice for fill in intents.fills for splice in fill_splices(document, style, fill)]
-    splices += [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
-    splices += [splice for growth in intents.growths for splice in growth_splices(document, style, growth)]
-    return splices
+    splices = [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
+    ranked = [
+        *((fill.owner.start, _OF_OWNER, fill_splices(document, style, fill)) for fill in intents.fills),
+        *((*_rank(growth), growth_splices(document, style, growth)) for growth in intents.growths),
+    ]
+    # Of those at one place the innermost comes first: else it would end up in what is around it.
+    ranked.sort(key=lambda found: found[:2], reverse=True)  # stable
+    return splices + [splice for *_, found in ranked for splice in found]
+
+
+def _rank(growth: Growth) -> tuple[int, int]:
+    """What begins later stands deeper; in an entry, its list that is there, its description, a list that is new."""
+    if growth.owner is None:
+        return -1, _NEW_LIST
+    return growth.owner.start, _NEW_LIST if growth.value is None else _IN_LIST
 
 
 def _is_empty(intents: Intents) -> bool:

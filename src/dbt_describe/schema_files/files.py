@@ -18,7 +18,10 @@ from dbt_describe.schema_files.edits import DescriptionEdit
 MAX_SIZE_BYTES = 10 * 1024 * 1024
 """Far above any schema file that a person keeps."""
 
-_ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+ANY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+"""Root may write everywhere; a mode without any of these bits says that nobody should."""
+_TEMPORARY_NAME = ".dbt-describe-{}.tmp"
+"""Short, whatever the file's own name: that may be as long as the system allows. dbt reads no `.tmp`."""
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -57,9 +60,10 @@ def prepare_text(path: Path, root: Path, edit: Callable[[str, str], str]) -> Fil
     Raises:
         SchemaFileError: the file is outside of `root`, can't be read or written, or isn't UTF-8; or `edit`'s own.
     """
-    shown = _shown(path, root)
+    shown = shown_path(path, root)
     target = resolve_inside(path, root)
-    before = _read(target, shown)
+    before = read_file(target, shown)
+    _check_directory(target, shown)
     try:
         text = (before or b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -85,29 +89,49 @@ def check_edits(
     prepare_text(path, root, check)
 
 
-def write_change(change: FileChange, root: Path) -> None:
+def write_change(change: FileChange, root: Path) -> tuple[Path, ...]:
     """Put the new content in the place of the old, at once; mode and (where allowed) ownership stay.
+
+    Returns the directories that were made for it, the innermost first.
 
     Raises:
         SchemaFileError: the file has changed since it was read, or the system refuses. The file is then as it was.
     """
     if not change.is_needed:
-        return
-    shown = _shown(change.path, root)
+        return ()
+    shown = shown_path(change.path, root)
     target = resolve_inside(change.path, root)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(_TEMPORARY_NAME.format(secrets.token_hex(6)))
+    made: tuple[Path, ...] = ()
+    is_written = False
     try:
+        made = _missing_directories(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_temporary(temporary, target, change.after)
-        if _read(target, shown) != change.before:
+        if read_file(target, shown) != change.before:
             raise SchemaFileError(f"{shown}: changed by something else since it was read; run again")
-        temporary.replace(target)
-        _sync_directory(target.parent)
+        if change.before is None:
+            _put_new(temporary, target, shown)
+        else:
+            temporary.replace(target)
+        is_written = True
     except OSError as error:
         reason = error.strerror or str(error)
         raise SchemaFileError(f"{shown}: can't be written: {reason}; the file is as it was") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if not is_written:
+            remove_directories(made)
+    sync_directory(target.parent)
+    return made
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete the temporary files of a run that was killed in the middle of a write."""
+    with contextlib.suppress(OSError):
+        for path in directory.glob(_TEMPORARY_NAME.format("*")):
+            path.unlink(missing_ok=True)
 
 
 def resolve_inside(path: Path, root: Path) -> Path:
@@ -122,7 +146,12 @@ def resolve_inside(path: Path, root: Path) -> Path:
     return real
 
 
-def _read(target: Path, shown: str) -> bytes | None:
+def read_file(target: Path, shown: str) -> bytes | None:
+    """What the file holds, None where there is none.
+
+    Raises:
+        SchemaFileError: it can't be read or written, or is no text file of at most 10 MB. `shown` is its name there.
+    """
     try:
         status = target.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -131,7 +160,7 @@ def _read(target: Path, shown: str) -> bytes | None:
             raise SchemaFileError(f"{shown}: isn't a regular file")
         if status.st_size > MAX_SIZE_BYTES:
             raise SchemaFileError(f"{shown}: larger than {MAX_SIZE_BYTES // 2**20} MB; split it")
-        if not status.st_mode & _ANY_WRITE or not os.access(target, os.W_OK):
+        if not status.st_mode & ANY_WRITE or not os.access(target, os.W_OK):
             raise SchemaFileError(f"{shown}: is read-only; make it writable or leave it out of the selection")
         content = target.read_bytes()
     except FileNotFoundError:
@@ -144,6 +173,34 @@ def _read(target: Path, shown: str) -> bytes | None:
     return content
 
 
+def _check_directory(target: Path, shown: str) -> None:
+    """Refuse what could not be written, before anything is paid for it."""
+    directory = next(path for path in target.parents if path.exists())
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise SchemaFileError(f"{shown}: can't be written: its directory {directory} is read-only")
+
+
+def _missing_directories(target: Path) -> tuple[Path, ...]:
+    return tuple(path for path in target.parents if not path.exists())
+
+
+def remove_directories(directories: Sequence[Path]) -> None:
+    """Take directories away, the innermost first, as far as nothing is in them."""
+    with contextlib.suppress(OSError):
+        for directory in directories:
+            directory.rmdir()
+
+
+def _put_new(temporary: Path, target: Path, shown: str) -> None:
+    """Give the temporary file its name, unless another has it now: a link, unlike a rename, replaces nothing."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise SchemaFileError(f"{shown}: made by something else since it was looked for; run again") from error
+    except OSError:  # a file system without hard links
+        temporary.replace(target)
+
+
 def _write_temporary(temporary: Path, target: Path, content: bytes) -> None:
     with temporary.open("xb") as file:
         file.write(content)
@@ -152,12 +209,14 @@ def _write_temporary(temporary: Path, target: Path, content: bytes) -> None:
     if target.exists():
         status = target.stat()
         if hasattr(os, "chown"):  # pragma: no branch - Windows has none
-            with contextlib.suppress(PermissionError):
-                os.chown(temporary, status.st_uid, status.st_gid)
+            # A user may give a file to a group of theirs, though not to another user.
+            for owner in (-1, status.st_uid):
+                with contextlib.suppress(OSError):
+                    os.chown(temporary, owner, status.st_gid)
         temporary.chmod(stat.S_IMODE(status.st_mode))
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the rename last through a power cut. Windows can't open directories: the rename is all there is."""
     with contextlib.suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
@@ -167,5 +226,6 @@ def _sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
-def _shown(path: Path, root: Path) -> str:
+def shown_path(path: Path, root: Path) -> str:
+    """The path as messages name it."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -2,92 +2,96 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.files import resolve_inside
+from dbt_describe.schema_files.neighbours import Siblings, index_siblings, shared_file, siblings_file
+from dbt_describe.schema_files.osmosis import fill_route, find_route
+from dbt_describe.schema_files.paths import YAML_SUFFIXES, described_in, directory_of, posix
+from dbt_describe.schema_files.templates import fill_schema_path
 
-Siblings = Mapping[tuple[str, str], tuple[Node, ...]]
-"""(resource type, directory) → the project's nodes there that a schema file names."""
-
+LONGEST_NAME_BYTES = 237
+"""Of the 255 that file systems allow, what the name of the temporary file beside it leaves."""
 _PLURALS = {"analysis": "analyses"}
-_YAML = {".yml", ".yaml"}
 
 
-def locate(node: Node, project: Project, *, siblings: Siblings | None = None) -> Path:
-    """The file that describes the node, or the one to add it to: its own, else its neighbours', else a new one.
+def locate(
+    node: Node, project: Project, *, schema_path: Mapping[str, str] | None = None, siblings: Siblings | None = None
+) -> Path:
+    """The file that describes the node, or the one to add it to. Absolute.
 
-    Absolute. Give `siblings` from `index_siblings` when asking for many nodes.
+    In this order: its own; the one that its directory's other nodes are described in; where `schema_path` leads, by
+    dbt's name of the section (`models`, `seeds`, …); where dbt-osmosis would put it; the file that the directories
+    around share; a new one. Give `siblings` from `index_siblings` when asking for many nodes.
 
     Raises:
-        SchemaFileError: the node or its file belongs to a package, or the path leaves the project.
+        SchemaFileError: the node or its file belongs to a package, a template can't be filled in for the node, or the
+            path leaves the project or the directories in which dbt reads schema files.
     """
     if not project.is_own(node):
         raise SchemaFileError(
             f"{node.unique_id}: belongs to the package {node.package_name}; packages are never written"
         )
     if node.patch_path:
-        return _inside(_own_path(node, project), node, project)
-    if node.resource_type == "source" or _posix(node.original_file_path).suffix in _YAML:
-        return _inside(_posix(node.original_file_path), node, project)
-    directory = _posix(node.original_file_path).parent
+        _refuse_package(node, project)
+        return _inside(described_in(node), node, project)
+    if node.resource_type == "source" or posix(node.original_file_path).suffix in YAML_SUFFIXES:
+        return _inside(posix(node.original_file_path), node, project)
     near = index_siblings(project) if siblings is None else siblings
-    return _inside(
-        _neighbours_file(node, near.get((node.resource_type, str(directory)), ())) or _default_file(node, directory),
-        node,
-        project,
-    )
+    path, origin = _place(node, project, schema_path or {}, near)
+    found = _inside(path, node, project)
+    _refuse_unread(path, origin, project)
+    return found
 
 
-def index_siblings(project: Project) -> Siblings:
-    """The described nodes of each directory, for `locate`."""
-    found: dict[tuple[str, str], list[Node]] = {}
-    for node in project.nodes.values():
-        if node.patch_path and project.is_own(node):
-            directory = str(_posix(node.original_file_path).parent)
-            found.setdefault((node.resource_type, directory), []).append(node)
-    return {place: tuple(nodes) for place, nodes in found.items()}
+def _place(
+    node: Node, project: Project, schema_path: Mapping[str, str], siblings: Siblings
+) -> tuple[PurePosixPath, str]:
+    """The file, and what messages call the rule that named it."""
+    path = siblings_file(node, siblings)
+    if path is not None:
+        return path, "the file of its siblings"
+    template = schema_path.get(SECTIONS[node.resource_type].key, "")
+    route = "" if template else find_route(node, project)
+    origin = f"schema_path `{template}`" if template else f"dbt-osmosis's path `{route}`"
+    try:
+        if template:
+            return fill_schema_path(template, node, project), origin
+        if route:
+            return fill_route(route, node, project), origin
+    except SchemaFileError as error:
+        # The same words for all nodes: the report tells them once, with the nodes' names.
+        raise SchemaFileError(f"{origin} {error}") from None
+    return shared_file(node, siblings) or _default_file(node, project), "its directory"
 
 
-def _neighbours_file(node: Node, siblings: Iterable[Node]) -> PurePosixPath | None:
-    """The siblings' most common file in this directory; where each has a file of its own, one named the same way."""
-    directory = _posix(node.original_file_path).parent
-    named: dict[PurePosixPath, set[str]] = {}
-    votes: Counter[PurePosixPath] = Counter()
-    for sibling in siblings:
-        path = _posix(sibling.patch_path.partition("://")[2])
-        if path.parent == directory and path.suffix in _YAML:
-            named.setdefault(path, set()).add(sibling.name)
-            votes[path] += 1
-    for path, names in named.items():
-        name = next(iter(names))
-        if len(names) == 1 and name in path.stem:
-            count = votes.pop(path)
-            votes[path.with_name(path.name.replace(name, node.name, 1))] += count
-    ranked = sorted(votes.items(), key=lambda vote: (-vote[1], str(vote[0])))
-    return ranked[0][0] if ranked else None
-
-
-def _default_file(node: Node, directory: PurePosixPath) -> PurePosixPath:
+def _default_file(node: Node, project: Project) -> PurePosixPath:
+    directory = directory_of(node)
     plural = _PLURALS.get(node.resource_type, f"{node.resource_type}s")
-    return directory / f"_{directory.name}__{plural}.yml"
+    return directory / f"_{directory.name or project.name}__{plural}.yml"
 
 
-def _own_path(node: Node, project: Project) -> PurePosixPath:
+def _refuse_package(node: Node, project: Project) -> None:
     package, separator, path = node.patch_path.partition("://")
     if separator and package != project.name:
         raise SchemaFileError(
-            f"{node.unique_id}: is described in {node.patch_path}, a file of a package; packages are never written"
+            f"{node.unique_id}: is described in {path} of the package {package} ({node.patch_path}); packages are "
+            "never written, those inside the project included"
         )
-    return _posix(path if separator else node.patch_path)
 
 
-def _posix(path: str) -> PurePosixPath:
-    """dbt on Windows writes backslashes."""
-    return PurePosixPath(path.replace("\\", "/"))
+def _refuse_unread(path: PurePosixPath, origin: str, project: Project) -> None:
+    """Refuse a file that dbt would never look at."""
+    if project.schema_paths and not any(path.is_relative_to(directory) for directory in project.schema_paths):
+        raise SchemaFileError(
+            f"{origin} leads to where dbt doesn't look for schema files; it does below "
+            f"{', '.join(project.schema_paths)} (dbt_project.yml)"
+        )
 
 
 def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
@@ -95,6 +99,8 @@ def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
         raise SchemaFileError(
             f"{node.unique_id}: its schema file {path} leads out of the project; nothing is written there"
         )
+    if any(len(os.fsencode(name)) > LONGEST_NAME_BYTES for name in path.parts):
+        raise SchemaFileError(f"{node.unique_id}: the name of its schema file {path} is too long")
     found = project.root.absolute() / path
     resolve_inside(found, project.root)
     return found

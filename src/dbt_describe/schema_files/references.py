@@ -14,6 +14,7 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.lookup import name_key
+from dbt_describe.schema_files.neighbours import Siblings
 
 _REFERENCE = re.compile(r"""\{\{-?\s*doc\(\s*(?:(['"])(?P<package>\w+)\1\s*,\s*)?(['"])(?P<name>\w+)\3\s*\)\s*-?\}\}""")
 
@@ -38,7 +39,7 @@ class ReferenceReader:
         if not self._project.is_own(node) or (node.resource_type != "source" and not node.patch_path):
             return {}
         try:
-            path = locate(node, self._project, siblings={})
+            path = locate(node, self._project, siblings=Siblings())
         except SchemaFileError:
             return {}
         if path not in self._files:

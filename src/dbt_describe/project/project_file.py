@@ -1,0 +1,110 @@
+"""dbt_project.yml and vars.yml, as far as the manifest doesn't repeat them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import yaml
+
+from dbt_describe.errors import ProjectError, ProjectNotFoundError
+from dbt_describe.project.nodes import Project
+
+VARS_FILE = "vars.yml"
+"""Source: https://docs.getdbt.com/docs/build/project-variables (dbt 1.12; 2026-11)."""
+PATH_KEYS: Mapping[str, tuple[str, ...]] = {
+    "model-paths": ("models",),
+    "seed-paths": ("seeds",),
+    "snapshot-paths": ("snapshots",),
+    "macro-paths": ("macros",),
+    "analysis-paths": ("analyses",),
+    "test-paths": ("tests",),
+    "function-paths": ("functions",),
+    "docs-paths": (),
+}
+"""Where dbt looks for files, with its defaults.
+
+Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
+"""
+_NO_SCHEMA_FILES = frozenset({"docs-paths"})
+
+
+def read_project_file(project_dir: Path) -> Mapping[str, object]:
+    """What dbt_project.yml says.
+
+    Raises:
+        ProjectError: it can't be read, or isn't YAML.
+    """
+    path = project_dir / "dbt_project.yml"
+    try:
+        return _read(path)
+    except OSError as error:
+        raise ProjectNotFoundError(
+            f"Can't read {path}: {error.strerror}. Run dbt-describe inside a dbt project, or pass --project-dir."
+        ) from error
+
+
+def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...]:
+    """The directories of one of `PATH_KEYS`, as they are written or as dbt assumes them."""
+    configured = settings.get(key)
+    if configured is None:
+        return PATH_KEYS[key]
+    return tuple(str(name) for name in configured) if isinstance(configured, list) else ()
+
+
+def with_project_file(project: Project) -> Project:
+    """The project with its variables, and with the directories in which dbt reads schema files and docs blocks.
+
+    dbt reads any section of a schema file in each of them: `models:` below `seeds/` is as good as below `models/`
+    (tried with dbt 1.11).
+
+    Raises:
+        ProjectError: dbt_project.yml or vars.yml can't be read, or isn't YAML.
+    """
+    settings = read_project_file(project.root)
+    paths = [name for key in PATH_KEYS if key not in _NO_SCHEMA_FILES for name in configured_paths(settings, key)]
+    # What Jinja makes of a path, only dbt knows: then no directory can be ruled out.
+    is_known = not any("{{" in name for name in paths)
+    return msgspec.structs.replace(
+        project,
+        schema_paths=tuple(dict.fromkeys(_normal(name) for name in paths)) if is_known else (),
+        model_path=_normal((*configured_paths(settings, "model-paths"), "models")[0]),
+        docs_dir=_docs_dir(settings),
+        vars=_variables(project.root, settings),
+    )
+
+
+def _docs_dir(settings: Mapping[str, object]) -> str:
+    """The first of the directories that dbt looks for docs blocks in: unless they are set, models are the first."""
+    is_set = settings.get("docs-paths") is not None
+    first = next(
+        iter(configured_paths(settings, "docs-paths" if is_set else "model-paths")), "" if is_set else "models"
+    )
+    return "" if "{{" in first else first
+
+
+def _variables(project_dir: Path, settings: Mapping[str, object]) -> Mapping[str, object]:
+    """The project's variables. dbt allows them in one of both files only."""
+    found = settings.get("vars")
+    path = project_dir / VARS_FILE
+    if not found and path.is_file():
+        try:
+            found = _read(path).get("vars")
+        except OSError as error:
+            raise ProjectError(f"Can't read {path}: {error.strerror or error}.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise ProjectError(f"{path} is not valid YAML: {said}. Correct it, and check it with `dbt parse`.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _normal(path: str) -> str:
+    """`./models/` → `models`."""
+    return str(PurePosixPath(path.replace("\\", "/")))
