@@ -9,7 +9,7 @@ import msgspec
 from dbt_describe.schema_files.edits import CHILD_KEYS, SECTION_KEYS
 from dbt_describe.schema_files.layout import EntryShapes, default_shape, entry_lines, flow_entry
 from dbt_describe.schema_files.lookup import find_value
-from dbt_describe.schema_files.splices import Splice, local_newline, skip_comments
+from dbt_describe.schema_files.splices import Splice, local_newline, local_style, skip_comments
 from dbt_describe.schema_files.style import FileStyle, ListShape, has_blank_lines, nearest_shape
 from dbt_describe.schema_files.targets import Growth
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, Sequence, YamlNode
@@ -22,10 +22,10 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
         return [_new_section(document, style, growth, 0)]
     if isinstance(value, Sequence) and value.items:
         if value.flow:
-            return _grow_flow_list(document, growth, value)
+            return _grow_flow_list(document, style, growth, value)
         return _grow_block_list(document, style, growth, value)
     if owner.flow:
-        written = "[" + ", ".join(flow_entry(entry, "") for _, entry in growth.entries) + "]"
+        written = "[" + ", ".join(flow_entry(entry, "", style.flow_quote) for _, entry in growth.entries) + "]"
         if value is None:
             last = owner.pairs[-1][1]
             return [Splice(last.end, last.end, f", {growth.key}: {written}")]
@@ -38,10 +38,10 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
     return [_new_list(document, style, growth, owner)]
 
 
-def _grow_flow_list(document: Document, growth: Growth, value: Sequence) -> list[Splice]:
+def _grow_flow_list(document: Document, style: FileStyle, growth: Growth, value: Sequence) -> list[Splice]:
     splices = []
     for after, entry in growth.entries:
-        written = flow_entry(entry, _name_quote(document, value.items[max(after, 0)]))
+        written = flow_entry(entry, _name_quote(document, value.items[max(after, 0)]), style.flow_quote)
         if after < 0:
             splices.append(Splice(value.items[0].start, value.items[0].start, written + ", "))
         else:
@@ -66,7 +66,7 @@ def _grow_block_list(document: Document, style: FileStyle, growth: Growth, value
             position = skip_comments(document, position, key.column if last and dash > key.column else dash)
         own = msgspec.structs.replace(shape, item_offset=offset)
         shapes = EntryShapes(own, _children_shape(style, value.start), _name_quote(document, neighbour))
-        local = msgspec.structs.replace(style, newline=local_newline(document, position, style))
+        local = local_style(document, position, style, dash)
         gap = local.newline if blank else ""
         lines = [entry_lines(entry, dash, local, shapes) for _, entry in group]
         text = "".join(gap + line for line in lines) if after >= 0 else "".join(line + gap for line in lines)
@@ -105,8 +105,10 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     """A whole section at the end of the file, a blank line above it."""
     text = document.text
     position = document.line_end(len(text[: document.end_marker].rstrip("\r\n \t")))
+    position = max(position, document.root.end if document.root else 0)  # spaces can be the end of a text
     newline = local_newline(document, position, style)
-    head = f"{newline}{newline}{' ' * column}" if text[:position] else ""
+    blank = "" if _ends_in_kept_lines(document, position) else newline
+    head = f"{blank}{newline}{' ' * column}" if text[:position] else ""
     if document.root is None:
         head += f"version: 2{newline}{newline}"
     tail = newline if not text else ""
@@ -114,12 +116,22 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     return Splice(position, position, f"{head}{growth.key}:{lines}{tail}")
 
 
+def _ends_in_kept_lines(document: Document, position: int) -> bool:
+    """Whether a block scalar that keeps the blank lines below it ends there: one more would become its text."""
+    node = document.root
+    while isinstance(node, Mapping | Sequence) and not node.flow:
+        node = node.pairs[-1][1] if isinstance(node, Mapping) else node.items[-1]
+    if not isinstance(node, Scalar) or node.style not in {"|", ">"} or node.end != position:
+        return False
+    return "+" in document.text[node.start : document.line_end(node.start)].partition("#")[0]
+
+
 def _list_lines(
     document: Document, style: FileStyle, growth: Growth, column: int, position: int, owner: Mapping | None = None
 ) -> str:
     """The entries of a list whose key stands at `column`, each line with the line break before it."""
     shape = _shape_for(style, growth.key, position, owner)
-    local = msgspec.structs.replace(style, newline=local_newline(document, position, style))
+    local = local_style(document, position, style, column + shape.offset)
     shapes = EntryShapes(shape, _children_shape(style, position))
     gap = local.newline if shape.blank_between else ""
     return gap.join(entry_lines(entry, column + shape.offset, local, shapes) for _, entry in growth.entries)

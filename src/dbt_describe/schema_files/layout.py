@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from dbt_describe.schema_files.edits import SECTION_KEYS, NewEntry
+from dbt_describe.schema_files.edits import CHILD_KEYS, SECTION_KEYS, NewEntry
 from dbt_describe.schema_files.scalars import Written, write_block, write_line, write_name
 from dbt_describe.schema_files.style import FileStyle, ListShape
+from dbt_describe.schema_files.texts import TextStyle
 
-BLOCK_INDENT = 2
-"""Columns from the key `description` to the lines of a block scalar."""
+MIN_ROOM = 40
+"""Columns that a folded text gets even where its indentation leaves less of the file's width."""
 
 DEFAULT_OFFSET = 2
 """Columns from a list's key to its dashes where the file shows no list."""
@@ -28,20 +29,30 @@ def default_shape(key: str) -> ListShape:
     return ListShape(0, key, DEFAULT_OFFSET, 2, blank_between=key in SECTION_KEYS, blank_before_key=False)
 
 
-def write_description(text: str, column: int, style: FileStyle, *, foldable: bool = True) -> Written:
+def write_description(text: str, column: int, style: TextStyle) -> Written:
     """The value for a `description` key that stands at `column`."""
     line = write_line(text, style.quote)
-    too_long = style.width is not None and column + len("description: ") + len(line) > style.width
-    if foldable and (too_long or "\n" in text):
-        block = write_block(text, max((style.width or 0) - column - BLOCK_INDENT, 40))
-        if block is not None:
-            return block
-    return Written(line)
+    room = None if style.width is None else max(style.width - column - style.indent, MIN_ROOM)
+    head = _block_head(text, column + len("description: ") + len(line), room, style) if style.is_foldable else ""
+    return (write_block(text, head, room, style.indent) if head else None) or Written(line)
+
+
+def _block_head(text: str, line_width: int, room: int | None, style: TextStyle) -> str:
+    """What stands behind the key where the text goes below it; empty where it stays on the key's line.
+
+    `line_width` is that of the whole line if it stayed.
+    """
+    if "\n" in text.removesuffix("\n"):  # folded, each of its line breaks would need a blank line
+        return "|" + style.literal_chomp
+    if style.short_block and (room is None or len(text) <= room):
+        return style.short_block + (style.literal_chomp if style.short_block == "|" else style.folded_chomp)
+    is_long = style.width is not None and line_width > style.width
+    return ">" + style.folded_chomp if is_long or style.short_block else ""
 
 
 def body_lines(written: Written, column: int, newline: str) -> str:
     """The lines below a block scalar's key, each with the line break before it."""
-    indent = " " * (column + BLOCK_INDENT)
+    indent = " " * (column + written.indent)
     return "".join(newline + (indent + line if line else "") for line in written.body)
 
 
@@ -52,7 +63,7 @@ def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShape
     marker = "-".ljust(shapes.own.item_offset)
     lines = f"{newline}{' ' * dash}{marker}name: {write_name(entry.name, shapes.quote)}"
     if entry.description:
-        written = write_description(entry.description, column, style)
+        written = write_description(entry.description, column, style.texts(in_children=shapes.own.key in CHILD_KEYS))
         lines += f"{newline}{' ' * column}description: {written.head}{body_lines(written, column, newline)}"
     if entry.children:
         blank = newline if shapes.children.blank_before_key else ""
@@ -63,11 +74,12 @@ def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShape
     return lines
 
 
-def flow_entry(entry: NewEntry, quote: str) -> str:
-    """The entry in braces, on one line; `quote` is that of its neighbours' names."""
-    parts = [f"name: {write_name(entry.name, quote)}"]
+def flow_entry(entry: NewEntry, name_quote: str, text_quote: str) -> str:
+    """The entry in braces, on one line; `name_quote` is that of its neighbours' names."""
+    parts = [f"name: {write_name(entry.name, name_quote)}"]
     if entry.description:
-        parts.append("description: " + write_line(entry.description, '"'))
+        parts.append("description: " + write_line(entry.description, text_quote))
     if entry.children:
-        parts.append(f"{entry.children_key}: [{', '.join(flow_entry(child, quote) for child in entry.children)}]")
+        children = (flow_entry(child, name_quote, text_quote) for child in entry.children)
+        parts.append(f"{entry.children_key}: [{', '.join(children)}]")
     return "{" + ", ".join(parts) + "}"

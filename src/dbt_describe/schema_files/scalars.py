@@ -8,14 +8,16 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files.edits import JINJA_OPENERS
+from dbt_describe.schema_files.edits import DOC_BLOCK_NAME, JINJA_OPENERS
 
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """What must be escaped: control characters, tab, line breaks of YAML 1.1, byte order mark, surrogates."""
 
-_DOC_REFERENCE = re.compile(r"\{\{ doc\('[A-Za-z_][A-Za-z0-9_]*'\) \}\}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$]*")
+_REFERENCE = re.compile(r"\{\{ doc\('" + DOC_BLOCK_NAME.pattern + r"'\) \}\}")
+"""The one piece of Jinja that may be written, and only as the whole of a description."""
+
 _WORDS_WITH_A_MEANING = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nil", "nan", "inf", "infinity"]
 )
@@ -27,6 +29,8 @@ class Written(msgspec.Struct, frozen=True):
 
     head: str
     body: tuple[str, ...] = ()
+    indent: int = 0
+    """Columns from the key to the lines of the body."""
 
 
 def write_name(name: str, quote: str) -> str:
@@ -35,6 +39,7 @@ def write_name(name: str, quote: str) -> str:
     Raises:
         SchemaFileError: the name can't be written.
     """
+    _refuse_jinja(name)
     plain = bool(_NAME.fullmatch(name)) and reads_as_text(name)
     return name if plain and not quote else write_line(name, quote or '"')
 
@@ -57,27 +62,47 @@ def write_line(text: str, quote: str) -> str:
     return _write_double(text)
 
 
-def write_block(text: str, width: int) -> Written | None:
-    """The text as `>-` wrapped at `width` (one paragraph), as `|-` (several lines), or None where neither is safe.
+def write_block(text: str, head: str, width: int | None, indent: int) -> Written | None:
+    """The text as a block scalar under `head` (`|`, `|-`, `>` or `>-`), or None where that isn't safe.
+
+    A text of several lines goes under `|` only. `>` is wrapped at `width` columns, counted from the body's own
+    indentation; None: not at all. Under `|` and `>` the value read is the text with one line break behind it, as
+    every value in that style has; a text that has it already is read as it is.
 
     Raises:
         SchemaFileError: as `write_line`.
     """
     refuse_unwritable(text)
+    if not head.endswith("-"):
+        text = text.removesuffix("\n")
     lines = text.split("\n")
     if any(_UNPRINTABLE.search(line) or line != line.rstrip() for line in lines) or not lines[-1]:
         return None
     if not lines[0] or lines[0][0].isspace():  # the indentation would have to be given by number
         return None
-    return Written(">-", tuple(_wrap(text, width))) if len(lines) == 1 else Written("|-", tuple(lines))
+    if _REFERENCE.fullmatch(text) or (head[0] == ">" and len(lines) > 1):
+        return None
+    if head[0] == ">" and width is not None:
+        lines = _wrap(text, width)
+    return Written(head, tuple(lines), indent)
+
+
+def same_text(present: str, wanted: str) -> bool:
+    """Whether the texts are the same but for one last line break, which `|` and `>` add to what they hold."""
+    return present.removesuffix("\n") == wanted.removesuffix("\n")
 
 
 def refuse_unwritable(text: str) -> None:
-    """Last defence before the file. Raises: SchemaFileError."""
-    if any(opener in text for opener in JINJA_OPENERS) and not _DOC_REFERENCE.fullmatch(text):
-        raise SchemaFileError(f"text with Jinja can't be written, dbt would run it: {text[:60]!r}; take it out")
+    """Last defence before the file; a reference to a doc block passes. Raises: SchemaFileError."""
+    if not _REFERENCE.fullmatch(text):
+        _refuse_jinja(text)
     if _SURROGATE.search(text):
         raise SchemaFileError(f"text with half a surrogate pair can't be written as UTF-8: {text[:60]!r}")
+
+
+def _refuse_jinja(text: str) -> None:
+    if any(opener in text for opener in JINJA_OPENERS):
+        raise SchemaFileError(f"text with Jinja can't be written, dbt would run it: {text[:60]!r}; take it out")
 
 
 def reads_as_text(text: str) -> bool:

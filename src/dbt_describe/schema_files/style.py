@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeVar
+from functools import cached_property
 
 import msgspec
 
 from dbt_describe.schema_files.edits import CHILD_KEYS, SECTION_KEYS
+from dbt_describe.schema_files.texts import Habits, TextStyle, majority, text_style
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, Sequence, YamlNode, key_text
 
-DEFAULT_WIDTH = 100
-"""Where nothing in the file says otherwise. Files that wrap are followed between 60 and 120."""
-
 BLANK_LINE = re.compile(r"(?:\r\n|\r(?!\n)|\n)[ \t]*(?:\r\n|\r|\n)")
-_T = TypeVar("_T")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
 class ListShape(msgspec.Struct, frozen=True):
@@ -33,43 +29,69 @@ class ListShape(msgspec.Struct, frozen=True):
     blank_before_key: bool
 
 
-class FileStyle(msgspec.Struct):
+class _FoundList(msgspec.Struct, frozen=True):
+    document: Document
+    owner: Mapping
+    key: YamlNode
+    value: Sequence
+
+
+class FileStyle(msgspec.Struct, dict=True):
     """The measured habits of a file."""
 
     newline: str = "\n"
-    quote: str = '"'
-    """Of one-line descriptions; empty for plain."""
-    width: int | None = DEFAULT_WIDTH
-    """Longer descriptions are folded; None: the file keeps them on one line."""
+    columns: TextStyle = TextStyle()
+    """How descriptions in lists of children are written."""
+    nodes: TextStyle = TextStyle()
+    """How all others are written."""
+    flow_quote: str = '"'
+    """Of descriptions in braces: always in quotes."""
     child_predecessor: str = "name"
     """The key that stands before `description` in columns."""
     node_predecessor: str = "name"
-    lists: tuple[ListShape, ...] = ()
+    found_lists: tuple[_FoundList, ...] = ()
+
+    @cached_property
+    def lists(self) -> tuple[ListShape, ...]:
+        """The block lists of the file. Measured when asked for: most edits add no entry."""
+        return tuple(_shape(found) for found in self.found_lists)
+
+    def texts(self, *, in_children: bool) -> TextStyle:
+        """How a description is written, of a list of children or else of a node."""
+        return self.columns if in_children else self.nodes
 
 
 class _Tally(msgspec.Struct):
-    quotes: Counter[str] = msgspec.field(default_factory=Counter)
+    columns: Habits = msgspec.field(default_factory=Habits)
+    nodes: Habits = msgspec.field(default_factory=Habits)
+    flow_quotes: Counter[str] = msgspec.field(default_factory=Counter)
     child_predecessors: Counter[str] = msgspec.field(default_factory=Counter)
     node_predecessors: Counter[str] = msgspec.field(default_factory=Counter)
-    one_line_widths: list[int] = msgspec.field(default_factory=list)
-    wrapped_widths: list[int] = msgspec.field(default_factory=list)
-    lists: list[ListShape] = msgspec.field(default_factory=list)
+    lists: list[_FoundList] = msgspec.field(default_factory=list)
 
 
 def measure_style(document: Document) -> FileStyle:
     """The habits of the file, by majority; defaults where it says nothing."""
     tally = _Tally()
     if isinstance(document.root, Mapping):
-        _measure(document, document.root, "", tally)
-    newlines = Counter(_NEWLINE.findall(document.text))
+        _measure_mapping(document, document.root, "", tally)
+    columns = text_style(tally.columns, tally.nodes)
+    nodes = text_style(tally.nodes, tally.columns)
     return FileStyle(
-        newline=_majority(newlines, "\n"),
-        quote=_majority(tally.quotes, '"'),
-        width=_width(tally),
-        child_predecessor=_majority(tally.child_predecessors, "name"),
-        node_predecessor=_majority(tally.node_predecessors, "name"),
-        lists=tuple(tally.lists),
+        newline=_newline(document.text),
+        columns=columns,
+        nodes=nodes,
+        flow_quote=majority(tally.flow_quotes, columns.quote or nodes.quote or '"'),
+        child_predecessor=majority(tally.child_predecessors, "name"),
+        node_predecessor=majority(tally.node_predecessors, "name"),
+        found_lists=tuple(tally.lists),
     )
+
+
+def _newline(text: str) -> str:
+    pairs = text.count("\r\n")
+    counts = Counter({"\n": text.count("\n") - pairs, "\r\n": pairs, "\r": text.count("\r") - pairs})
+    return majority(counts, "\n")
 
 
 def nearest_shape(style: FileStyle, start: int, keys: frozenset[str]) -> ListShape | None:
@@ -91,52 +113,47 @@ def _gaps(document: Document, sequence: Sequence) -> Iterator[bool]:
         yield BLANK_LINE.search(text, before.end, after.start) is not None
 
 
-def _majority(counts: Counter[_T], default: _T) -> _T:
-    return counts.most_common(1)[0][0] if counts else default
-
-
-def _width(tally: _Tally) -> int | None:
-    if tally.wrapped_widths:
-        width = min(max(60, *tally.wrapped_widths), 120)
-        longer = sum(1 for one_line in tally.one_line_widths if one_line > width)
-        return width if len(tally.wrapped_widths) >= longer else None
-    longest = max(tally.one_line_widths, default=0)
-    return None if longest > 120 else max(DEFAULT_WIDTH, longest)
-
-
-def _measure(document: Document, node: Mapping | Sequence, list_key: str, tally: _Tally) -> None:
-    if isinstance(node, Sequence):
-        for item in node.items:
-            if isinstance(item, Mapping | Sequence):
-                _measure(document, item, list_key, tally)
-    else:
-        before = ""
-        for key, value in node.pairs:
-            name = key_text(key)
-            if isinstance(value, Sequence) and value.items and not value.flow:
-                tally.lists.append(_shape(document, node, key, value))
-            if isinstance(value, Mapping | Sequence):
-                _measure(document, value, name or "", tally)
-            elif name == "description" and isinstance(value, Scalar) and not node.flow:
-                counts = tally.child_predecessors if list_key in CHILD_KEYS else tally.node_predecessors
-                if list_key and before:
+def _measure_mapping(document: Document, node: Mapping, list_key: str, tally: _Tally) -> None:
+    before = ""
+    for key, value in node.pairs:
+        name = key.text if type(key) is Scalar else ""
+        if type(value) is Scalar:
+            if name == "description":
+                _measure_description(document, node, key, value, list_key, tally)
+                if list_key and before and not node.flow:
+                    counts = tally.child_predecessors if list_key in CHILD_KEYS else tally.node_predecessors
                     counts[before] += 1
-                _measure_description(document, value, tally)
-            before = name or ""
+        elif type(value) is Mapping:
+            _measure_mapping(document, value, name, tally)
+        elif type(value) is Sequence:
+            if value.items and not value.flow:
+                tally.lists.append(_FoundList(document, node, key, value))
+            _measure_items(document, value, name, tally)
+        before = name
 
 
-def _measure_description(document: Document, value: Scalar, tally: _Tally) -> None:
+def _measure_items(document: Document, node: Sequence, list_key: str, tally: _Tally) -> None:
+    for item in node.items:
+        if type(item) is Mapping:
+            _measure_mapping(document, item, list_key, tally)
+        elif type(item) is Sequence:
+            _measure_items(document, item, list_key, tally)
+
+
+def _measure_description(
+    document: Document, owner: Mapping, key: YamlNode, value: Scalar, list_key: str, tally: _Tally
+) -> None:
     if value.is_null or not value.text.strip() or "{{" in value.text:  # Jinja forces its quotes
         return
-    lines = _NEWLINE.split(document.text[value.start : value.end])
-    if len(lines) > 1:
-        tally.wrapped_widths.append(max(len(line) for line in lines[1:]))
-    else:
-        tally.quotes[value.style or ""] += 1
-        tally.one_line_widths.append(value.column + len(lines[0]))
+    if not owner.flow:
+        habits = tally.columns if list_key in CHILD_KEYS else tally.nodes
+        habits.add(document.text, key.column, value)
+    elif value.style:  # without quotes commas and brackets would end the text
+        tally.flow_quotes[value.style] += 1
 
 
-def _shape(document: Document, owner: Mapping, key: YamlNode, value: Sequence) -> ListShape:
+def _shape(found: _FoundList) -> ListShape:
+    document, owner, key, value = found.document, found.owner, found.key, found.value
     item = value.items[0]
     # With an anchor in front the list starts on its key's line: then the item, usually two columns in, is measured.
     tied = value.anchor is not None or value.tag is not None

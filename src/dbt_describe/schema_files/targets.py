@@ -9,6 +9,7 @@ import msgspec
 from dbt_describe.schema_files.edits import GROWING_KEYS, DescriptionEdit, NewEntry, check_edit
 from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key, refuse_alias
 from dbt_describe.schema_files.places import BareTest, Places, child_names
+from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
 
 
@@ -75,7 +76,8 @@ def find_intents(document: Document, edits: Many[DescriptionEdit], placeholders:
             additions.setdefault(node.first.section.key, []).append(_new_node(search, node))
         else:
             search.add_intents(node, entry)
-    for key, entries in additions.items():
+    # A new section goes to the end of the file, behind what is added there to a list that the file has.
+    for key, entries in sorted(additions.items(), key=lambda added: find_section(document, added[0]) is None):
         root = document.root if isinstance(document.root, Mapping) else None
         value = find_section(document, key)
         last = len(value.items) - 1 if isinstance(value, Sequence) else -1
@@ -200,7 +202,8 @@ class _Search:
         text = _text_of(value)
         if value is None or (isinstance(value, Scalar) and value.is_null):
             return True
-        return text is not None and (text.strip().casefold() in self.gaps or text == edit.replaces)
+        replaces = edit.replaces is not None and _says(value, edit.replaces)
+        return text is not None and (text.strip().casefold() in self.gaps or replaces)
 
 
 def _text_of(value: YamlNode | None) -> str | None:
@@ -210,5 +213,6 @@ def _text_of(value: YamlNode | None) -> str | None:
 
 def _says(value: YamlNode | None, text: str) -> bool:
     """Whether the text stands there already; the line break at the end of a `|` or `>` is the block's."""
-    found = _text_of(value)
-    return found == text or found == text + "\n"
+    node = value.target if isinstance(value, Alias) else value
+    is_text = isinstance(node, Scalar) and (node.style is not None or reads_as_text(node.text))
+    return is_text and same_text(_text_of(node) or "", text)

@@ -22,6 +22,7 @@ LINE_END = re.compile("[\r\n\x85\u2028\u2029]|$")
 """YAML 1.1, as libyaml and dbt read it, ends a line at NEL, LS and PS too."""
 
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
+_BODY_INDENT = re.compile("[\r\n]( *)[^ \r\n]")
 
 
 class _Mark(Protocol):
@@ -228,7 +229,12 @@ def _block_scalar_end(text: str, start: int, end: int) -> int:
     header = _BLOCK_HEADER.search(written)
     if header and "+" in header.group():
         return end - (2 if written.endswith("\r\n") else int(written.endswith(("\n", "\r"))))
-    return start + len(written.rstrip())
+    content = len(written.rstrip())
+    found = _BODY_INDENT.search(written) if " " in written[content:] else None
+    if found:  # lines of spaces that are deeper than the text are text
+        deeper = re.compile(f"[\r\n] {{{len(found.group(1)) + 1},}}(?=[\r\n]|$)")
+        content = max((line.end() for line in deeper.finditer(written, content)), default=content)
+    return start + content
 
 
 def _open_collection(event: yaml.CollectionStartEvent, anchors: dict[str, YamlNode]) -> Mapping | Sequence:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import yaml
 
 from dbt_describe.schema_files.edits import NewEntry
-from dbt_describe.schema_files.scalars import reads_as_text
+from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.targets import Growth, Intents, Wrap
 from dbt_describe.schema_files.tree import (
     Alias,
@@ -198,7 +198,7 @@ def _read_text(text: str, event: yaml.Event) -> None:
     """Exactly this string, to every reader; the line break at the end of a `|` or `>` is the block's."""
     _must(
         isinstance(event, yaml.ScalarEvent)
-        and (event.value == text or (event.style in {"|", ">"} and event.value == text + "\n"))
+        and (event.value == text or (event.style in {"|", ">"} and same_text(event.value, text)))
         and _is_bare(event)
         and (bool(event.style) or reads_as_text(text))
     )
