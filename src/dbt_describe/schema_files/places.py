@@ -25,6 +25,7 @@ from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Seq
 DATA_TEST_KEYS = ("data_tests", "tests")
 """`tests` until dbt 1.8, read ever since."""
 _ALL = frozenset({"all", "*"})
+_RULE_KEYS = frozenset({"include", "exclude"})
 
 
 class BareTest(msgspec.Struct, frozen=True, eq=False):
@@ -214,8 +215,9 @@ def _without_rules(entries: YamlNode | None) -> Iterator[YamlNode]:
 
 def _is_rule(item: YamlNode) -> bool:
     """`include:`/`exclude:` in a version's columns names no column."""
-    keys = {key_text(key) for key, _ in item.pairs} if isinstance(item, Mapping) else set()
-    return bool(keys) and keys <= {"include", "exclude"}
+    if not isinstance(item, Mapping) or not item.pairs or key_text(item.pairs[0][0]) not in _RULE_KEYS:
+        return False
+    return all(key_text(key) in _RULE_KEYS for key, _ in item.pairs)
 
 
 def _names(value: YamlNode | None) -> set[str]:
