@@ -91,7 +91,7 @@ def shop(tmp_path: Path) -> Project:
 def run(project: Project, answers: dict[str, Answer], concurrency: int = 1) -> tuple[Drafting, ScriptedWriter, Filing]:
     lineage = trace_project(project)
     plan = make_plan(project, lineage, project.nodes)
-    paths, failures = find_schema_files(project, {name: node.gap for name, node in plan.nodes.items()})
+    paths, failures, _ = find_schema_files(project, {name: node.gaps for name, node in plan.nodes.items()})
     assert failures == []
     filing = Filing(project, paths, dry_run=False)
     writer = ScriptedWriter(answers)

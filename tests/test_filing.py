@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def file_all(project: Project, *drafts: Draft, dry_run: bool = False) -> Filing:
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     assert failures == []
     filing = Filing(project, paths, dry_run=dry_run)
     filing.add(drafts)
@@ -60,7 +60,7 @@ def test_a_dry_run_writes_nothing_and_tells_the_new_content(project: Project) ->
 
 
 def test_a_file_is_written_when_its_last_node_has_ended(project: Project) -> None:
-    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, *_ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     filing = Filing(project, paths, dry_run=False)
     filing.add([Draft("model.shop.b", "", "Second.", "rules")])
     filing.end_node("model.shop.b")
@@ -71,7 +71,7 @@ def test_a_file_is_written_when_its_last_node_has_ended(project: Project) -> Non
 
 def test_a_file_that_cant_be_edited_is_known_before_anything_is_asked(project: Project) -> None:
     (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     assert paths == {}
     assert [failure.subject for failure in failures] == ["models/schema.yml"]
 
@@ -79,19 +79,19 @@ def test_a_file_that_cant_be_edited_is_known_before_anything_is_asked(project: P
 def test_a_node_that_stands_in_its_file_twice_is_known_before_anything_is_asked(project: Project) -> None:
     twice = SCHEMA + "  - name: b\n"
     (project.root / "models/schema.yml").write_text(twice, encoding="utf-8")
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     assert list(paths) == ["model.shop.a"]
     assert "more than one" in failures[0].message
 
 
 def test_a_file_that_the_manifest_names_is_never_made_anew(project: Project) -> None:
-    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, *_ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     (project.root / "models/schema.yml").rename(project.root / "models/moved.yml")
     filing = Filing(project, paths, dry_run=False)
     filing.add([Draft("model.shop.b", "", "Second.", "rules")])
     filing.finish()
     assert "is gone" in filing.failures[0].message
-    assert find_schema_files(project, dict.fromkeys(project.nodes, ""))[0] == {}
+    assert find_schema_files(project, dict.fromkeys(project.nodes, ("",)))[0] == {}
     assert not (project.root / "models/schema.yml").exists()
 
 
@@ -115,13 +115,13 @@ def test_a_new_file_whose_name_the_system_refuses_is_known_before_anything_is_as
     long = "m" * 252
     (tmp_path / "models" / long).mkdir(parents=True)
     project = make_project(tmp_path, model("a", original_file_path=f"models/{long}/a.sql"))
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     assert paths == {}
     assert "is too long" in failures[0].message
 
 
 def test_a_file_that_breaks_before_it_is_written_is_told_of_once(project: Project) -> None:
-    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, *_ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
     filing = Filing(project, paths, dry_run=False)
     filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("model.shop.b", "", "Second.", "rules")])
@@ -144,9 +144,9 @@ def test_a_new_file_that_can_t_be_made_is_known_before_anything_is_asked(tmp_pat
     (tmp_path / "models/docs").write_text("", encoding="utf-8")
     project = make_project(tmp_path, model("a"), model("A"), model("b"))
     schema_path = {"models": "models/docs/{model}.yml"}
-    assert find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)[0] == {}
+    assert find_schema_files(project, dict.fromkeys(project.nodes, ("",)), schema_path)[0] == {}
     schema_path = {"models": "models/{model}.yml"}
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)), schema_path)
     assert list(paths) == ["model.shop.a", "model.shop.b"]
     assert [failure.subject for failure in failures] == ["models/A.yml"]
     assert "models/a.yml differs from it only in the case" in failures[0].message
@@ -167,7 +167,7 @@ def test_models_and_seeds_may_share_a_new_file(tmp_path: Path) -> None:
     seed = model("s", resource_type="seed", unique_id="seed.shop.s", original_file_path="seeds/s.csv")
     project = make_project(tmp_path, model("a"), seed)
     schema_path = {"models": "models/all.yml", "seeds": "models/all.yml"}
-    paths, failures = find_schema_files(project, dict.fromkeys(project.nodes, ""), schema_path)
+    paths, failures, _ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)), schema_path)
     assert failures == []
     filing = Filing(project, paths, dry_run=False)
     filing.add([Draft("model.shop.a", "", "First.", "rules"), Draft("seed.shop.s", "", "Second.", "rules")])
@@ -185,7 +185,7 @@ REFERENCES = {("model.shop.a", "y"): "same", ("model.shop.b", "z"): "same"}
 
 
 def file_shared(project: Project, sharing: Sharing, *, dry_run: bool = False) -> Filing:
-    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, *_ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     filing = Filing(project, paths, dry_run=dry_run, share=lambda drafts: sharing if list(drafts) else Sharing())
     filing.add(DRAFTS)
     for unique_id in project.nodes:
@@ -231,7 +231,7 @@ def test_where_the_docs_file_cant_be_written_the_texts_are_written_out(path: str
 
 def test_a_schema_file_that_fails_leaves_no_reference_and_at_worst_an_unused_block(project: Project) -> None:
     docs = project.root / "models/_columns.md"
-    paths, _ = find_schema_files(project, dict.fromkeys(project.nodes, ""))
+    paths, *_ = find_schema_files(project, dict.fromkeys(project.nodes, ("",)))
     filing = Filing(project, paths, dry_run=False, share=lambda _: Sharing(REFERENCES, {"same": "Same."}, docs))
     filing.add(DRAFTS)
     (project.root / "models/schema.yml").write_text("models: [", encoding="utf-8")
@@ -258,4 +258,23 @@ def test_what_holds_for_one_version_of_a_model_alone_is_said_of_that_version(tmp
     assert entry["versions"] == [
         {"v": 1, "columns": [{"name": "z", "description": "Sum."}]},
         {"v": 2, "columns": [{"name": "y", "description": "Is y."}]},
+    ]
+
+
+def test_what_cant_be_written_is_known_before_anything_is_asked_and_costs_the_rest_nothing(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    text = "models:\n  - name: a\n    description: &x TODO\n  - name: b\n    columns: &c [{name: x}]\n"
+    (tmp_path / "models/schema.yml").write_text(text + "  - name: c\n    columns: *c\n", encoding="utf-8")
+    texts = {"a": "TODO", "b": "", "c": ""}
+    nodes = [
+        model(name, columns={"x": "", "y": ""}, patch_path=PATCH, description=text) for name, text in texts.items()
+    ]
+    project = make_project(tmp_path, *nodes)
+    paths, failures, refused = find_schema_files(project, dict.fromkeys(project.nodes, ("", "x", "y")))
+    assert set(paths) == set(project.nodes)
+    assert refused == {("model.shop.a", ""), *((f"model.shop.{name}", column) for name in "bc" for column in "xy")}
+    assert [failure.message.partition(": ")[2] for failure in failures] == [
+        "model a: its empty description has an anchor, alias or tag; write it by hand",
+        "model b: the list is shared by an anchor and its alias; write it by hand",
+        "model c: the list is shared by an anchor and its alias; write it by hand",
     ]

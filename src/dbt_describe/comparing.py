@@ -11,11 +11,10 @@ import msgspec
 from dbt_describe.accounts import usage_report
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.inspection import configured_models
-from dbt_describe.placing import find_schema_files
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.report import Comparison
-from dbt_describe.run import Prepared, estimate_nodes, open_writer, prepare
+from dbt_describe.run import Prepared, estimate_nodes, find_places, open_writer, prepare
 from dbt_describe.schedule import waits_for
 from dbt_describe.settings import Settings
 
@@ -30,10 +29,7 @@ def compare(settings: Settings, progress: Progress | None = None) -> tuple[Compa
     models = configured_models(settings.llm.config)
     if not models:
         return ()
-    prepared = prepare(settings, progress)
-    paths, _ = find_schema_files(
-        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
-    )
+    prepared, paths, _ = find_places(prepare(settings, progress), settings)
     latencies = _latencies(settings)
     return tuple(_compared(model, settings, prepared, paths, latencies.get(model)) for model in models)
 

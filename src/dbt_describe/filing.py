@@ -14,7 +14,7 @@ from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import (
     DescriptionEdit,
     FileChange,
-    check_edits,
+    faults_of,
     prepare_blocks,
     prepare_change,
     remove_leftovers,
@@ -25,9 +25,6 @@ from dbt_describe.schema_files import (
 from dbt_describe.sharing import Sharing, place_of
 
 NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
-
-
-_TryEdits = Callable[[Path, list[DescriptionEdit], Path], object]
 
 
 class Filing:
@@ -52,7 +49,6 @@ class Filing:
         self._share = share
         self._sharing = Sharing()
         self._make_edit = edit_maker(project)
-        self._position = {unique_id: position for position, unique_id in enumerate(project.nodes)}
         self._open: dict[Path, set[str]] = defaultdict(set)
         for unique_id, path in paths.items():
             self._open[path].add(unique_id)
@@ -130,7 +126,8 @@ class Filing:
 
     def _write(self, path: Path) -> None:
         drafts = self._drafts.pop(path, [])
-        drafts.sort(key=lambda draft: self._position[draft.unique_id])
+        # New entries come by name: the manifest's order changes with every partial parse.
+        drafts.sort(key=lambda draft: (self._project.nodes[draft.unique_id].name, draft.unique_id))
         if is_gone(path, (self._project.nodes[draft.unique_id] for draft in drafts)):
             self.failures.append(Failure(shown_path(path, self._project.root), GONE))
             return
@@ -161,28 +158,31 @@ class Filing:
 
     def _prepare(self, path: Path, drafts: list[Draft]) -> tuple[FileChange, list[Draft]]:
         """The change with all drafts; where one of them can't be placed, with the others."""
+        root = self._project.root
         try:
-            return prepare_change(path, self._edits_of(drafts), self._project.root), drafts
+            return prepare_change(path, self._edits_of(drafts), root), drafts
         except SchemaFileError:
-            placeable = [draft for draft in drafts if self._goes(check_edits, path, [draft])]
+            faults = faults_of(path, self._edits_of(drafts), root)
+        for fault in filter(None, faults):
+            self._fail(path, fault)
+        placeable = [draft for draft, fault in zip(drafts, faults, strict=True) if fault is None]
         try:
-            return prepare_change(path, self._edits_of(placeable), self._project.root), placeable
+            return prepare_change(path, self._edits_of(placeable), root), placeable
         except SchemaFileError:
-            kept: list[Draft] = []
-            for draft in placeable:
-                kept += [draft] if self._goes(prepare_change, path, [*kept, draft]) else []
-            return prepare_change(path, self._edits_of(kept), self._project.root), kept
+            return self._prepare_together(path, placeable)
 
-    def _goes(
-        self, try_edits: Callable[[Path, list[DescriptionEdit], Path], object], path: Path, drafts: list[Draft]
-    ) -> bool:
-        """Whether the drafts can be written into the file; why the last of them can't is a failure."""
-        try:
-            try_edits(path, self._edits_of(drafts), self._project.root)
-        except SchemaFileError as error:
-            self._fail(path, error)
-            return False
-        return True
+    def _prepare_together(self, path: Path, drafts: list[Draft]) -> tuple[FileChange, list[Draft]]:
+        """The change with as many drafts as go together, each of which goes alone."""
+        kept: list[Draft] = []
+        change = prepare_change(path, [], self._project.root)
+        for draft in drafts:
+            try:
+                change = prepare_change(path, self._edits_of([*kept, draft]), self._project.root)
+            except SchemaFileError as error:
+                self._fail(path, error)
+            else:
+                kept.append(draft)
+        return change, kept
 
     def _edits_of(self, drafts: Iterable[Draft]) -> list[DescriptionEdit]:
         blocks = self._sharing.references

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.report import Failure
-from dbt_describe.schema_files import DescriptionEdit, check_edits, index_siblings, locate, refuse_new_files, shown_path
+from dbt_describe.schema_files import DescriptionEdit, faults_of, index_siblings, locate, refuse_new_files, shown_path
+
+
+class Placement(NamedTuple):
+    """Where descriptions go."""
+
+    paths: dict[str, Path]
+    """By unique_id."""
+    failures: list[Failure]
+    refused: frozenset[tuple[str, str]]
+    """(unique_id, column) of what can't be written to these files: the failures say why."""
+
 
 EditMaker = Callable[..., DescriptionEdit]
 
@@ -17,12 +29,12 @@ GONE = "is gone, though the manifest says that it describes models; run `dbt par
 
 
 def find_schema_files(
-    project: Project, gaps: Mapping[str, str], schema_path: Mapping[str, str] | None = None
-) -> tuple[dict[str, Path], list[Failure]]:
-    """The schema file of each node, and failures for the nodes that have none that could be edited.
+    project: Project, gaps: Mapping[str, Sequence[str]], schema_path: Mapping[str, str] | None = None
+) -> Placement:
+    """The schema file of each node, failures where none could be edited, and the gaps that can't be filled there.
 
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
-    node's unique_id one missing description: a column, or empty for the node itself; `schema_path` by section says
+    node's unique_id the missing descriptions: columns, an empty one for the node itself; `schema_path` by section says
     where new files go.
     """
     unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
@@ -32,6 +44,7 @@ def find_schema_files(
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
+    refused: set[tuple[str, str]] = set()
     for unique_id in (name for name in gaps if name not in unknown):
         try:
             path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
@@ -44,16 +57,23 @@ def find_schema_files(
     unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
-        edits = {name: make_edit(name, gaps[name], "Any text.") for name in unique_ids}
-        refused = _refused(path, edits, project.root)
-        if path in unmakeable:
-            refused = {"": unmakeable[path]}
-        if is_gone(path, nodes):
-            refused = {"": GONE}
-        failures += [Failure(shown_path(path, project.root), message) for message in refused.values()]
-        if "" not in refused:
-            paths |= {unique_id: path for unique_id in unique_ids if unique_id not in refused}
-    return paths, failures
+        whole = GONE if is_gone(path, nodes) else unmakeable.get(path, "")
+        faults: dict[tuple[str, str], str] = {}
+        if not whole:
+            edits = {
+                (name, column): make_edit(name, column, "Any text.") for name in unique_ids for column in gaps[name]
+            }
+            whole, faults = _faults(path, edits, project.root)
+        messages = [whole] if whole else dict.fromkeys(faults.values())
+        failures += [Failure(shown_path(path, project.root), message) for message in messages]
+        refused |= faults.keys()
+        if not whole:
+            paths |= {name: path for name in unique_ids if not gaps[name] or _is_left(name, gaps[name], faults)}
+    return Placement(paths, failures, frozenset(refused))
+
+
+def _is_left(unique_id: str, columns: Sequence[str], faults: Mapping[tuple[str, str], str]) -> bool:
+    return any((unique_id, column) not in faults for column in columns)
 
 
 def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
@@ -63,28 +83,21 @@ def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
     sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
     edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
     changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
-    fault = _fault(project.root / path, edits, project.root) or f"{path}: is {changed} dbt can't make anew"
+    whole, faults = _faults(project.root / path, {("", edit.resource_type): edit for edit in edits}, project.root)
+    fault = whole or next(iter(faults.values()), "") or f"{path}: is {changed} dbt can't make anew"
     names = ", ".join(sorted({node.name for node in nodes}))
     return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
 
 
-def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:
-    """Why edits can't be made, by their keys; by an empty key where the whole file can't be edited."""
-    if not _fault(path, edits.values(), root):
-        return {}
-    whole = _fault(path, (), root)
-    if whole:
-        return {"": whole}
-    return {key: fault for key, edit in edits.items() if (fault := _fault(path, [edit], root))}
-
-
-def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
-    """Why the file can't be edited so, or empty."""
+def _faults(
+    path: Path, edits: Mapping[tuple[str, str], DescriptionEdit], root: Path
+) -> tuple[str, dict[tuple[str, str], str]]:
+    """Why the file can't be edited at all, or empty; and why single edits can't be made in it."""
     try:
-        check_edits(path, list(edits), root)
+        faults = faults_of(path, list(edits.values()), root)
     except SchemaFileError as error:
-        return str(error)
-    return ""
+        return str(error), {}
+    return "", {gap: str(fault) for gap, fault in zip(edits, faults, strict=True) if fault}
 
 
 def is_gone(path: Path, nodes: Iterable[Node]) -> bool:

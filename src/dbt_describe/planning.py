@@ -103,12 +103,10 @@ class NodePlan(msgspec.Struct, frozen=True):
     skipped: tuple[Abstention, ...] = ()
 
     @property
-    def gap(self) -> str:
-        """One missing description: a column, or empty for the node itself."""
-        if self.task.describe_node:
-            return ""
-        columns = [*self.task.columns, *(draft.column for draft in self.inherited), *self.following]
-        return (columns or [abstention.column for abstention in self.skipped])[0]
+    def gaps(self) -> tuple[str, ...]:
+        """The columns whose descriptions are to be written, an empty one for the node itself."""
+        columns = (*self.task.columns, *(draft.column for draft in self.inherited), *self.following)
+        return ("", *columns) if self.task.describe_node else columns
 
     @property
     def asks(self) -> bool:
@@ -126,6 +124,24 @@ class Plan(msgspec.Struct, frozen=True):
     """Descriptions of the selected nodes and their columns that stand already."""
     missing: int = 0
     """Those that don't."""
+
+
+def leave_out(plan: Plan, refused: Collection[tuple[str, str]]) -> Plan:
+    """The plan without some gaps, (unique_id, column), that nothing can be written to."""
+    nodes = {
+        unique_id: NodePlan(
+            Task(
+                unique_id,
+                tuple(name for name in node.task.columns if (unique_id, name) not in refused),
+                node.task.describe_node and (unique_id, "") not in refused,
+            ),
+            tuple(draft for draft in node.inherited if (unique_id, draft.column) not in refused),
+            {name: origin for name, origin in node.following.items() if (unique_id, name) not in refused},
+            node.skipped,
+        )
+        for unique_id, node in plan.nodes.items()
+    }
+    return msgspec.structs.replace(plan, nodes=nodes) if refused else plan
 
 
 def is_missing(description: str) -> bool:

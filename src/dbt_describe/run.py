@@ -15,14 +15,14 @@ from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionErro
 from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.placing import find_schema_files
-from dbt_describe.planning import Plan, make_plan
+from dbt_describe.planning import Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.selection import select_nodes
-from dbt_describe.report import NodeEstimate, PlanReport, Report
+from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import share_blocks
 from dbt_describe.verifying import Verdict, verify
@@ -86,6 +86,13 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     return Prepared(project, lineage, make_plan(project, lineage, selected))
 
 
+def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
+    """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
+    gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
+    paths, failures, refused = find_schema_files(prepared.project, gaps, settings.schema_path)
+    return msgspec.structs.replace(prepared, plan=leave_out(prepared.plan, refused)), paths, failures
+
+
 def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     """What `document` would inherit, ask and spend. Asks nothing.
 
@@ -94,11 +101,8 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     """
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
-    prepared = prepare(settings, progress)
+    prepared, paths, failures = find_places(prepare(settings, progress), settings)
     gaps = prepared.plan
-    paths, failures = find_schema_files(
-        prepared.project, {name: node.gap for name, node in gaps.nodes.items()}, settings.schema_path
-    )
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
         writer=writer.name,
@@ -165,9 +169,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
-    paths, failures = find_schema_files(
-        prepared.project, {name: node.gap for name, node in prepared.plan.nodes.items()}, settings.schema_path
-    )
+    prepared, paths, failures = find_places(prepared, settings)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)

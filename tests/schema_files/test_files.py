@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -14,7 +15,7 @@ from dbt_describe.errors import SchemaFileError
 from dbt_describe.schema_files import (
     DescriptionEdit,
     FileChange,
-    check_edits,
+    faults_of,
     prepare_change,
     undo_change,
     write_change,
@@ -69,7 +70,7 @@ def test_a_check_reads_the_file_once_and_leaves_it(
 
     for module in ("tree", "verification"):
         monkeypatch.setattr(f"dbt_describe.schema_files.{module}.read_events", note)
-    check_edits(schema_file, [EDIT], tmp_path)
+    assert faults_of(schema_file, [EDIT, EDIT], tmp_path) == [None, None]
     assert parsed == [BEFORE.decode("utf-8-sig")]
     assert (schema_file.read_bytes(), files_in(schema_file.parent)) == (BEFORE, ["schema.yml"])
     prepare_change(schema_file, [EDIT], tmp_path)
@@ -77,14 +78,15 @@ def test_a_check_reads_the_file_once_and_leaves_it(
 
 
 def test_a_check_counts_placeholders_as_gaps(tmp_path: Path, schema_file: Path) -> None:
-    schema_file.write_text("models: [{name: orders, description: TBD}]\n")
-    check_edits(schema_file, [EDIT], tmp_path, placeholders=frozenset({"tbd"}))
-    with pytest.raises(SchemaFileError, match="has a description already"):
-        check_edits(schema_file, [EDIT], tmp_path)
+    schema_file.write_text("models: [{name: orders, description: TBD}, {name: items}]\n")
+    assert faults_of(schema_file, [EDIT], tmp_path, placeholders=frozenset({"tbd"})) == [None]
+    fault, none = faults_of(schema_file, [EDIT, msgspec.structs.replace(EDIT, name="items")], tmp_path)
+    assert "has a description already" in str(fault)
+    assert none is None
 
 
 def test_a_check_of_a_file_that_is_missing_makes_none(tmp_path: Path) -> None:
-    check_edits(tmp_path / "new.yml", [EDIT], tmp_path)
+    assert faults_of(tmp_path / "new.yml", [EDIT], tmp_path) == [None]
     assert files_in(tmp_path) == []
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files import DescriptionEdit, check_edits, edit_text, prepare_change
-from dbt_describe.schema_files.editing import check_text
+from dbt_describe.schema_files import DescriptionEdit, edit_text, faults_of, prepare_change
+from dbt_describe.schema_files.editing import find_faults
 
 ID = DescriptionEdit("model", "orders", "Identifies the order.", column="id")
 NODE = DescriptionEdit("model", "orders", "One row per order.")
@@ -215,8 +216,11 @@ def test_is_refused(text: str, edit: DescriptionEdit, message: str) -> None:
 
 @pytest.mark.parametrize(("text", "edit", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_check_before_any_work_refuses_it_too(text: str, edit: DescriptionEdit, message: str) -> None:
-    with pytest.raises(SchemaFileError, match=message):
-        check_text(text, [edit], placeholders=frozenset(), source="f.yml")
+    try:
+        found = find_faults(text, [edit], placeholders=frozenset(), source="f.yml")[0]
+    except SchemaFileError as error:
+        found = error
+    assert re.search(message, str(found))
 
 
 def test_two_texts_for_one_place_are_refused() -> None:
@@ -289,6 +293,6 @@ def test_files_that_are_no_schema_files_are_refused(tmp_path: Path) -> None:
         "large.yml": r"^large.yml: larger than 10 MB",
         "locked.yml": r"^locked.yml: is read-only",
     }.items():
-        for function in (prepare_change, check_edits):
+        for function in (prepare_change, faults_of):
             with pytest.raises(SchemaFileError, match=message):
                 function(tmp_path / name, [NODE], tmp_path)

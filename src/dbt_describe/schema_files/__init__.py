@@ -2,7 +2,7 @@
 
     locate(node, project) → path
     refuse_new_files(paths, root) → reasons                of files that can't be made
-    check_edits(path, edits, root)                        refuses what prepare_change would, in half the time
+    faults_of(path, edits, root) → faults                 why single edits can't be made, the file being read once
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
     undo_change(change, made, root)                       puts it back as it was
@@ -18,7 +18,7 @@ from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
 from dbt_describe.schema_files.files import (
     MAX_SIZE_BYTES,
     FileChange,
-    check_edits,
+    faults_of,
     prepare_change,
     remove_leftovers,
     shown_path,
@@ -39,9 +39,9 @@ __all__ = [
     "FileChange",
     "ReferenceReader",
     "Siblings",
-    "check_edits",
     "check_template",
     "edit_text",
+    "faults_of",
     "index_siblings",
     "is_block_text",
     "locate",

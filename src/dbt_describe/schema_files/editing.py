@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
+from dbt_describe.schema_files.places import Places
 from dbt_describe.schema_files.replacements import Splice, apply_splices
 from dbt_describe.schema_files.splices import fill_splices, wrap_splices
-from dbt_describe.schema_files.style import measure_style
+from dbt_describe.schema_files.style import FileStyle, measure_style
 from dbt_describe.schema_files.targets import Growth, Intents, find_intents
 from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.untouched import find_untouched
@@ -49,19 +51,31 @@ def edit_text(
     return apply_splices(text, splices)
 
 
-def check_text(
+def find_faults(
     text: str, edits: Sequence[DescriptionEdit], *, placeholders: frozenset[str], source: str = "schema file"
-) -> None:
-    """Find the places of the edits and what to write there, as `edit_text` does, but make and prove no new text.
+) -> list[SchemaFileError | None]:
+    """Of each edit in turn, why it can't be made, or None; the text is read once.
+
+    Found are the places and what is to be written there, as `edit_text` does, but no new text is made and proved.
 
     Raises:
-        SchemaFileError: what `edit_text` would raise, but for its proof.
+        SchemaFileError: the text can't be read at all.
     """
     old = read_document(text.removeprefix(_BOM), source)
-    find_splices(old, find_intents(old, edits, placeholders))
+    places = Places(old)
+    style = measure_style(old)
+    faults: list[SchemaFileError | None] = []
+    for edit in edits:
+        try:
+            find_splices(old, find_intents(old, [edit], placeholders, places), style)
+        except SchemaFileError as error:
+            faults.append(error)
+        else:
+            faults.append(None)
+    return faults
 
 
-def find_splices(document: Document, intents: Intents) -> list[Splice]:
+def find_splices(document: Document, intents: Intents, style: FileStyle | None = None) -> list[Splice]:
     """The replacements that make the intents true, in the file's own style.
 
     Raises:
@@ -69,7 +83,7 @@ def find_splices(document: Document, intents: Intents) -> list[Splice]:
     """
     if _is_empty(intents):
         return []
-    style = measure_style(document)
+    style = style or measure_style(document)
     splices = [splice for wrap in intents.wraps for splice in wrap_splices(document, style, wrap)]
     ranked = [
         *((fill.owner.start, _OF_OWNER, fill_splices(document, style, fill)) for fill in intents.fills),

@@ -107,6 +107,15 @@ class DescriptionEdit(msgspec.Struct, frozen=True):
         return f"{{{{ doc('{self.doc_block}') }}}}" if self.doc_block else self.description
 
 
+class WholeNode(msgspec.Struct, frozen=True):
+    """How messages call the node of an edit where its column doesn't matter."""
+
+    edit: DescriptionEdit
+
+    def __str__(self) -> str:
+        return str(msgspec.structs.replace(self.edit, column="", children="", data_test=""))
+
+
 class NewEntry(msgspec.Struct, frozen=True):
     """An entry that the file lacks: a column, or a node with its columns."""
 

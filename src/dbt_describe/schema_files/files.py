@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files.editing import check_text, edit_text
+from dbt_describe.schema_files.editing import edit_text, find_faults
 from dbt_describe.schema_files.edits import DescriptionEdit
 
 MAX_SIZE_BYTES = 10 * 1024 * 1024
@@ -73,20 +73,22 @@ def prepare_text(path: Path, root: Path, edit: Callable[[str, str], str]) -> Fil
     return FileChange(path, before, before if before is not None and before == after else after)
 
 
-def check_edits(
+def faults_of(
     path: Path, edits: Sequence[DescriptionEdit], root: Path, *, placeholders: frozenset[str] = frozenset()
-) -> None:
-    """Whether edits can be made in a file, in less than half the time of making them: its new text isn't proved.
+) -> list[SchemaFileError | None]:
+    """Of each edit in turn, why it can't be made in the file by itself, or None. The file is read once, nothing proved.
 
     Raises:
-        SchemaFileError: what `prepare_change` would raise.
+        SchemaFileError: the file itself can't be read or written.
     """
+    faults: list[SchemaFileError | None] = []
 
-    def check(text: str, shown: str) -> str:
-        check_text(text, edits, placeholders=placeholders, source=shown)
+    def find(text: str, shown: str) -> str:
+        faults.extend(find_faults(text, edits, placeholders=placeholders, source=shown))
         return text
 
-    prepare_text(path, root, check)
+    prepare_text(path, root, find)
+    return faults
 
 
 def write_change(change: FileChange, root: Path) -> tuple[Path, ...]:

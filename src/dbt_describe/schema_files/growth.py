@@ -12,7 +12,7 @@ from dbt_describe.schema_files.layout import EntryShapes, default_shape, entry_l
 from dbt_describe.schema_files.lookup import find_value
 from dbt_describe.schema_files.replacements import Splice
 from dbt_describe.schema_files.splices import local_newline, local_style, refuse_explicit_keys, skip_comments
-from dbt_describe.schema_files.style import FileStyle, ListShape, has_blank_lines, nearest_shape
+from dbt_describe.schema_files.style import FileStyle, ListShape, first_shape_within, has_blank_lines, nearest_shape
 from dbt_describe.schema_files.targets import Growth
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, Sequence, YamlNode
 
@@ -134,8 +134,7 @@ def _shape_for(style: FileStyle, key: str, start: int, owner: Mapping | None = N
     alike = CHILD_KEYS if key in CHILD_KEYS else SECTION_KEYS
     shape = nearest_shape(style, start, alike)
     if shape is not None and shape.key not in alike and owner is not None:
-        inside = [one for one in style.lists if owner.start <= one.start <= owner.end]
-        shape = inside[0] if inside else shape
+        shape = first_shape_within(style, owner.start, owner.end) or shape
     if shape is None:
         return default_shape(key)
     return shape if shape.key in alike else msgspec.structs.replace(default_shape(key), offset=shape.offset)

@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files.edits import DescriptionEdit
+from dbt_describe.schema_files.edits import DescriptionEdit, WholeNode
 from dbt_describe.schema_files.lookup import (
     EntryIndex,
     child_list,
@@ -141,7 +141,7 @@ class Places:
         """The entry of the edit's column in the list under `key`."""
         if is_declared_at_model(self.document, owner, edit):
             return self._only(list(entries_at_columns(self.document, owner, edit)), edit)
-        entries = child_list(self.document, owner, key, edit)
+        entries = child_list(self.document, owner, key, WholeNode(edit))
         return find_entry(self.document, self.index(entries), edit.column, edit)
 
     def includes(self, version: Mapping, column: str) -> bool:

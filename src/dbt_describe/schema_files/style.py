@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from operator import attrgetter
 
 import msgspec
 
@@ -50,6 +52,9 @@ class FileStyle(msgspec.Struct, dict=True):
     """The key that stands before `description` in columns."""
     node_predecessor: str = "name"
     found_lists: tuple[_FoundList, ...] = ()
+    """In the file's order."""
+    lists_by_keys: dict[frozenset[str], tuple[ListShape, ...]] = {}
+    """`lists` under one of these keys, else all, as asked for."""
 
     @cached_property
     def lists(self) -> tuple[ListShape, ...]:
@@ -96,9 +101,19 @@ def _newline(text: str) -> str:
 
 def nearest_shape(style: FileStyle, start: int, keys: frozenset[str]) -> ListShape | None:
     """The list under one of these keys that stands nearest, else the nearest of any key."""
-    same_key = [shape for shape in style.lists if shape.key in keys]
-    candidates = same_key or style.lists
-    return min(candidates, key=lambda shape: abs(shape.start - start), default=None)
+    if keys not in style.lists_by_keys:
+        style.lists_by_keys[keys] = tuple(shape for shape in style.lists if shape.key in keys) or style.lists
+    shapes = style.lists_by_keys[keys]  # in the file's order
+    index = bisect_left(shapes, start, key=attrgetter("start"))
+    around = shapes[max(index - 1, 0) : index + 1]
+    return min(around, key=lambda shape: abs(shape.start - start), default=None)
+
+
+def first_shape_within(style: FileStyle, start: int, end: int) -> ListShape | None:
+    """The first list that stands in the range."""
+    index = bisect_left(style.lists, start, key=attrgetter("start"))
+    found = style.lists[index : index + 1]
+    return found[0] if found and found[0].start <= end else None
 
 
 def has_blank_lines(document: Document, sequence: Sequence) -> bool | None:

@@ -62,14 +62,18 @@ class Intents(msgspec.Struct):
     wraps: list[Wrap] = []
 
 
-def find_intents(document: Document, edits: Many[DescriptionEdit], placeholders: frozenset[str]) -> Intents:
+def find_intents(
+    document: Document, edits: Many[DescriptionEdit], placeholders: frozenset[str], places: Places | None = None
+) -> Intents:
     """What the edits mean in this file; edits that are done already mean nothing.
+
+    Give `places` of the document when asking more than once.
 
     Raises:
         SchemaFileError: an edit can't be made, or not without touching what a person wrote; with file and line.
     """
     gaps = frozenset(placeholder.strip().casefold() for placeholder in placeholders) | {""}
-    search = _Search(document, gaps)
+    search = _Search(document, gaps, places or Places(document))
     additions: dict[str, list[NewEntry]] = {}
     for node in _group(document, edits):
         entry = search.places.node(node.first)
@@ -133,10 +137,10 @@ def _place_columns(missing: list[DescriptionEdit], present: list[str]) -> list[t
 class _Search:
     """The intents found so far in one document."""
 
-    def __init__(self, document: Document, gaps: frozenset[str]) -> None:
+    def __init__(self, document: Document, gaps: frozenset[str], places: Places) -> None:
         self.document = document
         self.gaps = gaps
-        self.places = Places(document)
+        self.places = places
         self.intents = Intents()
         self.filled: dict[int, DescriptionEdit] = {}
 
