@@ -97,11 +97,11 @@ def _headline(report: Report) -> list[str]:
         ]
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
-        f"{verb} {len(report.drafts)} of {_count(report.missing, 'missing description')} "
+        f"{verb} {len(report.drafts):,} of {_count(report.missing, 'missing description')} "
         f"in {_count(sum(not file.doc_blocks for file in report.files), 'file')}.",
-        f"  inherited  {report.inherited:>5}  the same values as a described column upstream",
-        f"  written    {report.written:>5}  by {_writers(report)}",
-        f"  unknown    {len(report.abstentions):>5}  left empty",
+        f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
+        f"  written    {report.written:>5,}  by {_writers(report)}",
+        f"  unknown    {len(report.abstentions):>5,}  left empty",
     ]
     if report.references:
         reused = len(set(report.references.values())) - report.doc_blocks
