@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import SchemaFileError
@@ -253,3 +255,41 @@ def test_a_node_s_name_never_leads_elsewhere(name: str) -> None:
 def test_a_name_that_no_file_system_takes_is_refused() -> None:
     with pytest.raises(SchemaFileError, match="is too long"):
         found(node("o" * 240), schema_path=EACH)
+
+
+class _OnlyByName(dict[str, Node]):
+    """Nodes that can be looked up, but not gone through."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("goes through all nodes")
+
+    values = items = keys = __iter__  # type: ignore[assignment]  # none of them is of any use
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("models/staging/_models.yml", "models/staging/_models.yml"),
+        ("models/staging/{}.yml", "models/staging/orders.yml"),
+        ("models/staging/{}/schema.yml", "models/staging/m0/schema.yml"),
+    ],
+)
+def test_what_siblings_say_is_known_once_for_all_nodes_however_many_there_are(file: str, expected: str) -> None:
+    """Counted for each node, n nodes beside n described ones would take n² steps."""
+    sizes_bytes = set()
+    for count in (10, 1000):
+        others = {name: node(name, file.format(name)) for name in (f"m{number}" for number in range(count))}
+        project = Project(Path("/project"), "shop", "duckdb", "1.11.0", others)
+        siblings = index_siblings(project)
+        sizes_bytes.add(len(pickle.dumps(siblings)))
+        project = msgspec.structs.replace(project, nodes=_OnlyByName(others))
+        assert locate(node("orders"), project, siblings=siblings) == Path("/project") / expected
+    assert len(sizes_bytes) == 1
+
+
+def test_of_a_file_and_a_pattern_the_one_of_more_siblings_is_followed() -> None:
+    both = [node(name, "models/staging/_models.yml") for name in ("ab", "cd")]
+    own = [node(name, f"models/staging/{name}.yml") for name in ("items", "refunds", "returns")]
+    assert found(node("orders"), *both, *own) == "models/staging/orders.yml"
+    assert found(node("orders"), *both, *own[1:]) == "models/staging/_models.yml"
+    assert found(node("orders"), *own[:1], node("cd", "models/schema.yml")) == "models/staging/orders.yml"
