@@ -225,9 +225,10 @@ def test_new_blocks_go_where_blocks_describe_columns_already(tmp_path: Path) -> 
         ("docs", "*.md\n", None),
         ("docs", "docs/\n", None),
         ("docs", "\n# *.txt\nother/*.md\n", "docs/_columns.md"),
+        ("docs", "docs/**\n!_columns.md\n", "docs/_columns.md"),
     ],
 )
 def test_a_new_docs_file_is_one_that_dbt_reads(docs_dir: str, ignored: str, path: str | None, tmp_path: Path) -> None:
-    (tmp_path / ".dbtignore").write_text(ignored, encoding="utf-8")
-    project = msgspec.structs.replace(shop(tmp_path), docs_dir=docs_dir)
+    patterns = tuple(ignored.split("\n"))
+    project = msgspec.structs.replace(shop(tmp_path), docs_dir=docs_dir, ignore_patterns=patterns)
     assert share_blocks([], project, CHAIN).path == (tmp_path / path if path else None)

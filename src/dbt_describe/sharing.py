@@ -9,7 +9,6 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Draft, same_values
 from dbt_describe.project.graph import parents_of, topological_order
+from dbt_describe.project.ignored import is_ignored
 from dbt_describe.project.nodes import DocBlock, Project
 from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text
 
@@ -179,19 +179,8 @@ def _docs_file(project: Project) -> Path | None:
     if counts:
         return project.root.absolute() / min(counts, key=lambda path: (-counts[path], path))
     new = PurePosixPath(project.docs_dir, NEW_FILE)
-    return project.root.absolute() / new if project.docs_dir and not _is_ignored(new, project.root) else None
-
-
-def _is_ignored(path: PurePosixPath, root: Path) -> bool:
-    """Whether dbt may pass over the file. *Source:* https://docs.getdbt.com/reference/dbtignore (2026-11)."""
-    try:
-        patterns = (root / ".dbtignore").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return False
-    names = [str(part) for part in (path, *path.parents)] + list(path.parts)
-    return any(
-        fnmatchcase(name, pattern.strip().strip("/")) for name in names for pattern in patterns if pattern.strip(" /")
-    )
+    is_read = project.docs_dir and not is_ignored(new, project.ignore_patterns)
+    return project.root.absolute() / new if is_read else None
 
 
 def _names(group: _Group, project: Project) -> tuple[str, str]:

@@ -229,6 +229,22 @@ def test_a_file_where_dbt_never_looks_is_refused() -> None:
         found(node("orders", config=config), schema_paths=("models",))
 
 
+def test_a_file_that_dbtignore_hides_from_dbt_is_refused_unless_dbt_has_read_it() -> None:
+    patterns = {"ignore_patterns": ("_*.yml", "!_kept.yml")}
+    with pytest.raises(SchemaFileError) as raised:
+        found(node("orders"), **patterns)  # type: ignore[arg-type]  # none of them is a root
+    assert str(raised.value) == (
+        "its directory leads to models/staging/_staging__models.yml, which dbt passes over (.dbtignore); let dbt read "
+        "it, or set schema_path"
+    )
+    with pytest.raises(SchemaFileError, match=r"the file of its siblings leads to .*_orders\.yml.*\.dbtignore"):
+        found(node("orders"), node("items", "models/staging/_items.yml"), **patterns)  # type: ignore[arg-type]
+    with pytest.raises(SchemaFileError, match=r"schema_path `_x\.yml` leads to _x\.yml.*\.dbtignore"):
+        found(node("orders"), schema_path={"models": "_x.yml"}, **patterns)  # type: ignore[arg-type]
+    assert found(node("orders", "models/_x.yml"), **patterns) == "models/_x.yml"  # type: ignore[arg-type]
+    assert found(node("orders"), schema_path={"models": "_kept"}, **patterns) == "_kept.yml"  # type: ignore[arg-type]
+
+
 def test_a_model_may_be_described_wherever_dbt_reads_schema_files() -> None:
     config = {"dbt-osmosis": "/countries.yml"}
     seed = node("countries", resource_type="seed", original_file_path="seeds/countries.csv", config=config)

@@ -1,4 +1,4 @@
-"""dbt_project.yml and vars.yml, as far as the manifest doesn't repeat them."""
+"""dbt_project.yml, vars.yml and .dbtignore, as far as the manifest doesn't repeat them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import ProjectError, ProjectNotFoundError
+from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
 
 VARS_FILE = "vars.yml"
@@ -54,13 +55,13 @@ def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...
 
 
 def with_project_file(project: Project) -> Project:
-    """The project with its variables, and with the directories in which dbt reads schema files and docs blocks.
+    """The project with its variables, the directories in which dbt reads schema files and docs blocks, and .dbtignore.
 
     dbt reads any section of a schema file in each of them: `models:` below `seeds/` is as good as below `models/`
     (tried with dbt 1.11).
 
     Raises:
-        ProjectError: dbt_project.yml or vars.yml can't be read, or isn't YAML.
+        ProjectError: dbt_project.yml, vars.yml or .dbtignore can't be read or understood.
     """
     settings = read_project_file(project.root)
     paths = [name for key in PATH_KEYS if key not in _NO_SCHEMA_FILES for name in configured_paths(settings, key)]
@@ -71,6 +72,7 @@ def with_project_file(project: Project) -> Project:
         schema_paths=tuple(dict.fromkeys(_normal(name) for name in paths)) if is_known else (),
         model_path=_normal((*configured_paths(settings, "model-paths"), "models")[0]),
         docs_dir=_docs_dir(settings),
+        ignore_patterns=read_ignore_patterns(project.root),
         vars=_variables(project.root, settings),
     )
 

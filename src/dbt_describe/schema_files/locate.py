@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from dbt_describe.errors import SchemaFileError
+from dbt_describe.project.ignored import IGNORE_FILE, is_ignored
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.files import resolve_inside
@@ -31,7 +32,7 @@ def locate(
 
     Raises:
         SchemaFileError: the node or its file belongs to a package, a template can't be filled in for the node, or the
-            path leaves the project or the directories in which dbt reads schema files.
+            path leaves the project or leads to where dbt reads no schema files.
     """
     if not project.is_own(node):
         raise SchemaFileError(
@@ -91,6 +92,10 @@ def _refuse_unread(path: PurePosixPath, origin: str, project: Project) -> None:
         raise SchemaFileError(
             f"{origin} leads to where dbt doesn't look for schema files; it does below "
             f"{', '.join(project.schema_paths)} (dbt_project.yml)"
+        )
+    if is_ignored(path, project.ignore_patterns):
+        raise SchemaFileError(
+            f"{origin} leads to {path}, which dbt passes over ({IGNORE_FILE}); let dbt read it, or set schema_path"
         )
 
 
