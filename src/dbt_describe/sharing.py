@@ -6,6 +6,7 @@ Equal texts alone prove nothing: two keys are both a "Primary key.", and changin
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from dbt_describe.planning import Draft, same_values
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.ignored import is_ignored
 from dbt_describe.project.nodes import DocBlock, Project
-from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text
+from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text, owner_of
 
 NEW_FILE = "_columns.md"
 _BLOCK = re.compile(r"\{%-?\s*docs\s+([A-Za-z_][A-Za-z0-9_]*)")
@@ -169,18 +170,20 @@ def _names_in(path: Path | None) -> Collection[str]:
 
 
 def _docs_file(project: Project) -> Path | None:
-    """The project's file with most blocks that describe columns, else a new one beside the models."""
+    """The project's file with most blocks that describe columns, no link into a package; else a new one."""
     described = {normal_text(column.description) for node in project.nodes.values() for column in node.columns}
     counts = Counter(
         block.path
         for block in project.doc_blocks
         if block.package_name == project.name and block.path and normal_text(block.text) in described
     )
-    if counts:
-        return project.root.absolute() / min(counts, key=lambda path: (-counts[path], path))
+    root = project.root.absolute()
+    for path in sorted(counts, key=lambda path: (-counts[path], path)):
+        if not owner_of(Path(os.path.realpath(root / path)), project):
+            return root / path
     new = PurePosixPath(project.docs_dir, NEW_FILE)
     is_read = project.docs_dir and not is_ignored(new, project.ignore_patterns)
-    return project.root.absolute() / new if is_read else None
+    return root / new if is_read else None
 
 
 def _names(group: _Group, project: Project) -> tuple[str, str]:

@@ -106,6 +106,59 @@ def test_a_symlink_out_of_the_project_is_refused(tmp_path: Path) -> None:
         found(node("orders", "models/x.yml"), root=root)
 
 
+@pytest.mark.parametrize("name", ["dbt_project.yml", "packages.yml", "Profiles.yml", "vars.yml", "dbt-describe.yml"])
+def test_a_file_of_another_purpose_is_no_schema_file(name: str) -> None:
+    at_root = {"original_file_path": "orders.sql"}
+    message = rf"^{name}: is a file of settings, not a schema file; nothing is written there$"
+    for wanted, template in [
+        (node("orders", name), ""),
+        (node("orders", resource_type="source", original_file_path=name), ""),
+        (node("orders", **at_root), "{dir}/" + name),
+        (node("orders", config={"dbt-osmosis": name}, **at_root), ""),
+    ]:
+        with pytest.raises(SchemaFileError, match=message):
+            found(wanted, schema_path={"models": template}, schema_paths=(".",))
+
+
+def test_below_the_root_only_a_project_s_own_file_has_its_name_for_itself() -> None:
+    assert found(node("orders"), schema_path={"models": "{dir}/packages"}) == "models/staging/packages.yml"
+    with pytest.raises(SchemaFileError, match=r"models/staging/dbt_project\.yml: is a file of settings"):
+        found(node("orders"), schema_path={"models": "{dir}/dbt_project"})
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("dbt_project.yml", r"^models/x\.yml: leads to dbt_project\.yml, which is a file of settings"),
+        (".git/config.yml", r"^models/x\.yml: leads to \.git/config\.yml, which is git's own; nothing is written"),
+        ("dbt_packages/other/docs/x.yml", r"^models/x\.yml: leads into dbt_packages, where dbt puts packages"),
+        ("target/x.yml", r"^models/x\.yml: leads into target, where dbt puts"),
+    ],
+)
+def test_a_symlink_inside_the_project_to_what_is_not_its_own_is_refused(
+    target: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/x.yml").symlink_to(Path("..", target))
+    with pytest.raises(SchemaFileError, match=message):
+        found(node("orders", "models/x.yml"), root=tmp_path)
+    (tmp_path / "models/y").symlink_to(Path("..", target).parent)
+    if target != "dbt_project.yml":
+        with pytest.raises(SchemaFileError):
+            found(node("orders"), schema_path={"models": "models/y/new.yml"}, root=tmp_path)
+
+
+def test_directories_of_packages_and_artifacts_are_those_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "modules").symlink_to("vendor")
+    (tmp_path / "models/x.yml").symlink_to("../vendor/other/x.yml")
+    with pytest.raises(SchemaFileError, match="leads into modules"):
+        found(node("orders", "models/x.yml"), root=tmp_path, closed_dirs=("modules",))
+    assert found(node("orders", "dbt_packages/x.yml"), root=tmp_path, closed_dirs=("modules", ".", "..")) == (
+        "dbt_packages/x.yml"
+    )
+
+
 def test_packages_are_never_written() -> None:
     with pytest.raises(SchemaFileError, match=r"orders: belongs to the package other"):
         found(node("orders", package_name="other"))

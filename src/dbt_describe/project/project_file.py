@@ -28,6 +28,8 @@ PATH_KEYS: Mapping[str, tuple[str, ...]] = {
 
 Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
 """
+CLOSED_DIRS: Mapping[str, str] = {"packages-install-path": "dbt_packages", "target-path": "target"}
+"""Where dbt puts what isn't the project's own, with its defaults. *Source:* as above."""
 _NO_SCHEMA_FILES = frozenset({"docs-paths"})
 
 
@@ -72,9 +74,15 @@ def with_project_file(project: Project) -> Project:
         schema_paths=tuple(dict.fromkeys(_normal(name) for name in paths)) if is_known else (),
         model_path=_normal((*configured_paths(settings, "model-paths"), "models")[0]),
         docs_dir=_docs_dir(settings),
+        closed_dirs=tuple(_closed_dir(settings.get(key), default) for key, default in CLOSED_DIRS.items()),
         ignore_patterns=read_ignore_patterns(project.root),
         vars=_variables(project.root, settings),
     )
+
+
+def _closed_dir(configured: object, default: str) -> str:
+    """The directory that is set, unless only dbt knows what Jinja makes of it."""
+    return configured if isinstance(configured, str) and configured and "{{" not in configured else default
 
 
 def _docs_dir(settings: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.ignored import IGNORE_FILE, is_ignored
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.schema_files.closed import owner_of
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.files import resolve_inside
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings, shared_file, siblings_file
@@ -107,5 +108,9 @@ def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
     if any(len(os.fsencode(name)) > LONGEST_NAME_BYTES for name in path.parts):
         raise SchemaFileError(f"{node.unique_id}: the name of its schema file {path} is too long")
     found = project.root.absolute() / path
-    resolve_inside(found, project.root)
+    owner = owner_of(resolve_inside(found, project.root), project)
+    if owner:
+        raise SchemaFileError(
+            f"{path}: leads into {owner}, where dbt puts packages or artifacts; nothing is written there"
+        )
     return found
