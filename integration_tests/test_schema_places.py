@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
+from dbt_describe.project.ignored import is_ignored, read_ignore_patterns
 from integration_tests.conftest import DBT, Run, run_in
 
 PAGE = Path(__file__).parent.parent / "docs/how-to/choose-schema-files.md"
@@ -97,3 +98,30 @@ def test_a_place_that_can_t_be_is_told_before_anything_is_written_there(
     assert "int_order_totals" not in done.stdout.partition("Failed:")[0]
     assert dbt_describe("document").returncode == 3
     assert not (demo / "docs").exists()
+
+
+def test_a_file_that_dbtignore_hides_is_told_before_anything_is_written(demo: Path, dbt_describe: Run) -> None:
+    (demo / ".dbtignore").write_text("_inter*.yml", encoding="utf-8")
+    for _ in range(2):
+        done = dbt_describe("document")
+        assert done.returncode == 3
+        assert "models/intermediate/_intermediate__models.yml, which dbt passes over (.dbtignore)" in done.stdout
+        assert not (demo / "models/intermediate/_intermediate__models.yml").exists()
+    assert read_by_dbt(demo)["orders_snapshot"] == "snapshots/_snapshots__snapshots.yml"
+
+
+def test_dbtignore_is_read_as_dbt_reads_it(demo: Path) -> None:
+    lines = "_[ak]*.yml\n!_kept.yml\n/models/docs/\nmodels/**/x.yml\n"
+    (demo / ".dbtignore").write_text(lines, encoding="utf-8")
+    files = ("models/_a.yml", "models/_kept.yml", "models/docs/b.yml", "models/y/x.yml", "macros/x.yml", "models/z.yml")
+    for name in files:
+        (demo / name).parent.mkdir(exist_ok=True)
+        exposure = {"name": re.sub(r"\W", "_", name), "type": "notebook", "owner": {"name": "x"}}
+        content = {"exposures": [exposure]}
+        (demo / name).write_text(yaml.safe_dump(content), encoding="utf-8")
+    run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
+    manifest = json.loads((demo / "target/manifest.json").read_text(encoding="utf-8"))
+    read = {exposure["original_file_path"] for exposure in manifest["exposures"].values()}
+    patterns = read_ignore_patterns(demo)
+    assert read == {name for name in files if not is_ignored(PurePosixPath(name), patterns)}
+    assert read == {"models/_kept.yml", "macros/x.yml", "models/z.yml"}

@@ -83,6 +83,7 @@ OWNERS: dict[str, set[str]] = {
     "azure": {"llm"},
     "httpx2": {"llm"},
     "openai": {"llm"},
+    "pathspec": {"project"},
     "platformdirs": {"settings"},
     "sqlite3": {"store", "llm"},
     "rich": {"cli"},

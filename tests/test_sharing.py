@@ -217,6 +217,17 @@ def test_new_blocks_go_where_blocks_describe_columns_already(tmp_path: Path) -> 
     assert share_blocks([], shop(tmp_path, docs=docs), CHAIN).path == tmp_path / "models/keys.md"
 
 
+def test_new_blocks_never_go_into_a_packages_file(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_packages/other").mkdir(parents=True)
+    (tmp_path / "models/keys.md").symlink_to("../dbt_packages/other/keys.md")
+    docs = [doc_block("number", TEXT, "models/keys.md"), doc_block("again", TEXT, "models/keys.md")]
+    project = shop(tmp_path, docs=docs)
+    assert share_blocks([], project, CHAIN).path == tmp_path / "models/_columns.md"
+    docs.append(doc_block("mine", TEXT, "models/mine.md"))
+    assert share_blocks([], shop(tmp_path, docs=docs), CHAIN).path == tmp_path / "models/mine.md"
+
+
 @pytest.mark.parametrize(
     ("docs_dir", "ignored", "path"),
     [
@@ -225,9 +236,10 @@ def test_new_blocks_go_where_blocks_describe_columns_already(tmp_path: Path) -> 
         ("docs", "*.md\n", None),
         ("docs", "docs/\n", None),
         ("docs", "\n# *.txt\nother/*.md\n", "docs/_columns.md"),
+        ("docs", "docs/**\n!_columns.md\n", "docs/_columns.md"),
     ],
 )
 def test_a_new_docs_file_is_one_that_dbt_reads(docs_dir: str, ignored: str, path: str | None, tmp_path: Path) -> None:
-    (tmp_path / ".dbtignore").write_text(ignored, encoding="utf-8")
-    project = msgspec.structs.replace(shop(tmp_path), docs_dir=docs_dir)
+    patterns = tuple(ignored.split("\n"))
+    project = msgspec.structs.replace(shop(tmp_path), docs_dir=docs_dir, ignore_patterns=patterns)
     assert share_blocks([], project, CHAIN).path == (tmp_path / path if path else None)

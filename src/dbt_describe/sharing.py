@@ -6,10 +6,10 @@ Equal texts alone prove nothing: two keys are both a "Primary key.", and changin
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -17,8 +17,9 @@ import msgspec
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Draft, same_values
 from dbt_describe.project.graph import parents_of, topological_order
+from dbt_describe.project.ignored import is_ignored
 from dbt_describe.project.nodes import DocBlock, Project
-from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text
+from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text, owner_of
 
 NEW_FILE = "_columns.md"
 _BLOCK = re.compile(r"\{%-?\s*docs\s+([A-Za-z_][A-Za-z0-9_]*)")
@@ -169,29 +170,20 @@ def _names_in(path: Path | None) -> Collection[str]:
 
 
 def _docs_file(project: Project) -> Path | None:
-    """The project's file with most blocks that describe columns, else a new one beside the models."""
+    """The project's file with most blocks that describe columns, no link into a package; else a new one."""
     described = {normal_text(column.description) for node in project.nodes.values() for column in node.columns}
     counts = Counter(
         block.path
         for block in project.doc_blocks
         if block.package_name == project.name and block.path and normal_text(block.text) in described
     )
-    if counts:
-        return project.root.absolute() / min(counts, key=lambda path: (-counts[path], path))
+    root = project.root.absolute()
+    for path in sorted(counts, key=lambda path: (-counts[path], path)):
+        if not owner_of(Path(os.path.realpath(root / path)), project):
+            return root / path
     new = PurePosixPath(project.docs_dir, NEW_FILE)
-    return project.root.absolute() / new if project.docs_dir and not _is_ignored(new, project.root) else None
-
-
-def _is_ignored(path: PurePosixPath, root: Path) -> bool:
-    """Whether dbt may pass over the file. *Source:* https://docs.getdbt.com/reference/dbtignore (2026-11)."""
-    try:
-        patterns = (root / ".dbtignore").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return False
-    names = [str(part) for part in (path, *path.parents)] + list(path.parts)
-    return any(
-        fnmatchcase(name, pattern.strip().strip("/")) for name in names for pattern in patterns if pattern.strip(" /")
-    )
+    is_read = project.docs_dir and not is_ignored(new, project.ignore_patterns)
+    return root / new if is_read else None
 
 
 def _names(group: _Group, project: Project) -> tuple[str, str]:

@@ -47,3 +47,22 @@ def test_variables_are_read_from_either_file(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(variables: str, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"vars\.yml is not valid YAML"):
         read(tmp_path, "name: shop\n", variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: shop\n", ("dbt_packages", "target")),
+        ("packages-install-path: vendor/dbt\ntarget-path: build\n", ("vendor/dbt", "build")),
+        ("packages-install-path: \"{{ env_var('X') }}\"\ntarget-path: 7\n", ("dbt_packages", "target")),
+    ],
+)
+def test_packages_and_artifacts_are_where_the_project_says(
+    text: str, expected: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert read(tmp_path, text).closed_dirs == expected
+
+
+def test_dbtignore_is_read_with_it(tmp_path: Path) -> None:
+    (tmp_path / ".dbtignore").write_text("_*.yml\n", encoding="utf-8")
+    assert read(tmp_path, "name: shop\n").ignore_patterns == ("_*.yml", "")

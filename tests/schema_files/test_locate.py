@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import SchemaFileError
@@ -102,6 +104,59 @@ def test_a_symlink_out_of_the_project_is_refused(tmp_path: Path) -> None:
     (root / "models").symlink_to(tmp_path)
     with pytest.raises(SchemaFileError, match=r"models/x\.yml.*leads out of the project"):
         found(node("orders", "models/x.yml"), root=root)
+
+
+@pytest.mark.parametrize("name", ["dbt_project.yml", "packages.yml", "Profiles.yml", "vars.yml", "dbt-describe.yml"])
+def test_a_file_of_another_purpose_is_no_schema_file(name: str) -> None:
+    at_root = {"original_file_path": "orders.sql"}
+    message = rf"^{name}: is a file of settings, not a schema file; nothing is written there$"
+    for wanted, template in [
+        (node("orders", name), ""),
+        (node("orders", resource_type="source", original_file_path=name), ""),
+        (node("orders", **at_root), "{dir}/" + name),
+        (node("orders", config={"dbt-osmosis": name}, **at_root), ""),
+    ]:
+        with pytest.raises(SchemaFileError, match=message):
+            found(wanted, schema_path={"models": template}, schema_paths=(".",))
+
+
+def test_below_the_root_only_a_project_s_own_file_has_its_name_for_itself() -> None:
+    assert found(node("orders"), schema_path={"models": "{dir}/packages"}) == "models/staging/packages.yml"
+    with pytest.raises(SchemaFileError, match=r"models/staging/dbt_project\.yml: is a file of settings"):
+        found(node("orders"), schema_path={"models": "{dir}/dbt_project"})
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("dbt_project.yml", r"^models/x\.yml: leads to dbt_project\.yml, which is a file of settings"),
+        (".git/config.yml", r"^models/x\.yml: leads to \.git/config\.yml, which is git's own; nothing is written"),
+        ("dbt_packages/other/docs/x.yml", r"^models/x\.yml: leads into dbt_packages, where dbt puts packages"),
+        ("target/x.yml", r"^models/x\.yml: leads into target, where dbt puts"),
+    ],
+)
+def test_a_symlink_inside_the_project_to_what_is_not_its_own_is_refused(
+    target: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/x.yml").symlink_to(Path("..", target))
+    with pytest.raises(SchemaFileError, match=message):
+        found(node("orders", "models/x.yml"), root=tmp_path)
+    (tmp_path / "models/y").symlink_to(Path("..", target).parent)
+    if target != "dbt_project.yml":
+        with pytest.raises(SchemaFileError):
+            found(node("orders"), schema_path={"models": "models/y/new.yml"}, root=tmp_path)
+
+
+def test_directories_of_packages_and_artifacts_are_those_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "modules").symlink_to("vendor")
+    (tmp_path / "models/x.yml").symlink_to("../vendor/other/x.yml")
+    with pytest.raises(SchemaFileError, match="leads into modules"):
+        found(node("orders", "models/x.yml"), root=tmp_path, closed_dirs=("modules",))
+    assert found(node("orders", "dbt_packages/x.yml"), root=tmp_path, closed_dirs=("modules", ".", "..")) == (
+        "dbt_packages/x.yml"
+    )
 
 
 def test_packages_are_never_written() -> None:
@@ -227,6 +282,22 @@ def test_a_file_where_dbt_never_looks_is_refused() -> None:
         found(node("orders", config=config), schema_paths=("models",))
 
 
+def test_a_file_that_dbtignore_hides_from_dbt_is_refused_unless_dbt_has_read_it() -> None:
+    patterns = {"ignore_patterns": ("_*.yml", "!_kept.yml")}
+    with pytest.raises(SchemaFileError) as raised:
+        found(node("orders"), **patterns)  # type: ignore[arg-type]  # none of them is a root
+    assert str(raised.value) == (
+        "its directory leads to models/staging/_staging__models.yml, which dbt passes over (.dbtignore); let dbt read "
+        "it, or set schema_path"
+    )
+    with pytest.raises(SchemaFileError, match=r"the file of its siblings leads to .*_orders\.yml.*\.dbtignore"):
+        found(node("orders"), node("items", "models/staging/_items.yml"), **patterns)  # type: ignore[arg-type]
+    with pytest.raises(SchemaFileError, match=r"schema_path `_x\.yml` leads to _x\.yml.*\.dbtignore"):
+        found(node("orders"), schema_path={"models": "_x.yml"}, **patterns)  # type: ignore[arg-type]
+    assert found(node("orders", "models/_x.yml"), **patterns) == "models/_x.yml"  # type: ignore[arg-type]
+    assert found(node("orders"), schema_path={"models": "_kept"}, **patterns) == "_kept.yml"  # type: ignore[arg-type]
+
+
 def test_a_model_may_be_described_wherever_dbt_reads_schema_files() -> None:
     config = {"dbt-osmosis": "/countries.yml"}
     seed = node("countries", resource_type="seed", original_file_path="seeds/countries.csv", config=config)
@@ -253,3 +324,41 @@ def test_a_node_s_name_never_leads_elsewhere(name: str) -> None:
 def test_a_name_that_no_file_system_takes_is_refused() -> None:
     with pytest.raises(SchemaFileError, match="is too long"):
         found(node("o" * 240), schema_path=EACH)
+
+
+class _OnlyByName(dict[str, Node]):
+    """Nodes that can be looked up, but not gone through."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("goes through all nodes")
+
+    values = items = keys = __iter__  # type: ignore[assignment]  # none of them is of any use
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("models/staging/_models.yml", "models/staging/_models.yml"),
+        ("models/staging/{}.yml", "models/staging/orders.yml"),
+        ("models/staging/{}/schema.yml", "models/staging/m0/schema.yml"),
+    ],
+)
+def test_what_siblings_say_is_known_once_for_all_nodes_however_many_there_are(file: str, expected: str) -> None:
+    """Counted for each node, n nodes beside n described ones would take n² steps."""
+    sizes_bytes = set()
+    for count in (10, 1000):
+        others = {name: node(name, file.format(name)) for name in (f"m{number}" for number in range(count))}
+        project = Project(Path("/project"), "shop", "duckdb", "1.11.0", others)
+        siblings = index_siblings(project)
+        sizes_bytes.add(len(pickle.dumps(siblings)))
+        project = msgspec.structs.replace(project, nodes=_OnlyByName(others))
+        assert locate(node("orders"), project, siblings=siblings) == Path("/project") / expected
+    assert len(sizes_bytes) == 1
+
+
+def test_of_a_file_and_a_pattern_the_one_of_more_siblings_is_followed() -> None:
+    both = [node(name, "models/staging/_models.yml") for name in ("ab", "cd")]
+    own = [node(name, f"models/staging/{name}.yml") for name in ("items", "refunds", "returns")]
+    assert found(node("orders"), *both, *own) == "models/staging/orders.yml"
+    assert found(node("orders"), *both, *own[1:]) == "models/staging/_models.yml"
+    assert found(node("orders"), *own[:1], node("cd", "models/schema.yml")) == "models/staging/orders.yml"

@@ -128,6 +128,10 @@ class Project(msgspec.Struct, frozen=True):
     doc_blocks: tuple[DocBlock, ...] = ()
     docs_dir: str = "models"
     """The first directory in which dbt looks for docs blocks, relative to `root`; empty where that isn't known."""
+    closed_dirs: tuple[str, ...] = ("dbt_packages", "target")
+    """Where dbt puts packages and artifacts, relative to `root`: nothing in them is the project's own."""
+    ignore_patterns: tuple[str, ...] = ()
+    """The lines of `.dbtignore`."""
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 

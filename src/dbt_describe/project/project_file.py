@@ -1,4 +1,4 @@
-"""dbt_project.yml and vars.yml, as far as the manifest doesn't repeat them."""
+"""dbt_project.yml, vars.yml and .dbtignore, as far as the manifest doesn't repeat them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import ProjectError, ProjectNotFoundError
+from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
 
 VARS_FILE = "vars.yml"
@@ -27,6 +28,8 @@ PATH_KEYS: Mapping[str, tuple[str, ...]] = {
 
 Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
 """
+CLOSED_DIRS: Mapping[str, str] = {"packages-install-path": "dbt_packages", "target-path": "target"}
+"""Where dbt puts what isn't the project's own, with its defaults. *Source:* as above."""
 _NO_SCHEMA_FILES = frozenset({"docs-paths"})
 
 
@@ -54,13 +57,13 @@ def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...
 
 
 def with_project_file(project: Project) -> Project:
-    """The project with its variables, and with the directories in which dbt reads schema files and docs blocks.
+    """The project with its variables, the directories in which dbt reads schema files and docs blocks, and .dbtignore.
 
     dbt reads any section of a schema file in each of them: `models:` below `seeds/` is as good as below `models/`
     (tried with dbt 1.11).
 
     Raises:
-        ProjectError: dbt_project.yml or vars.yml can't be read, or isn't YAML.
+        ProjectError: dbt_project.yml, vars.yml or .dbtignore can't be read or understood.
     """
     settings = read_project_file(project.root)
     paths = [name for key in PATH_KEYS if key not in _NO_SCHEMA_FILES for name in configured_paths(settings, key)]
@@ -71,8 +74,15 @@ def with_project_file(project: Project) -> Project:
         schema_paths=tuple(dict.fromkeys(_normal(name) for name in paths)) if is_known else (),
         model_path=_normal((*configured_paths(settings, "model-paths"), "models")[0]),
         docs_dir=_docs_dir(settings),
+        closed_dirs=tuple(_closed_dir(settings.get(key), default) for key, default in CLOSED_DIRS.items()),
+        ignore_patterns=read_ignore_patterns(project.root),
         vars=_variables(project.root, settings),
     )
+
+
+def _closed_dir(configured: object, default: str) -> str:
+    """The directory that is set, unless only dbt knows what Jinja makes of it."""
+    return configured if isinstance(configured, str) and configured and "{{" not in configured else default
 
 
 def _docs_dir(settings: Mapping[str, object]) -> str:

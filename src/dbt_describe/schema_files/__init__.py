@@ -12,6 +12,7 @@ Nothing but missing, empty, null and placeholder descriptions is ever written ov
 
 from __future__ import annotations
 
+from dbt_describe.schema_files.closed import owner_of
 from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
 from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
@@ -46,6 +47,7 @@ __all__ = [
     "is_block_text",
     "locate",
     "normal_text",
+    "owner_of",
     "prepare_blocks",
     "prepare_change",
     "refuse_new_files",

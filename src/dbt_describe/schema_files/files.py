@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.errors import SchemaFileError
+from dbt_describe.schema_files.closed import purpose_of
 from dbt_describe.schema_files.editing import edit_text, find_faults
 from dbt_describe.schema_files.edits import DescriptionEdit
 
@@ -137,14 +138,24 @@ def remove_leftovers(directory: Path) -> None:
 
 
 def resolve_inside(path: Path, root: Path) -> Path:
-    """The real path, symlinks followed. Raises: SchemaFileError where it isn't inside the project."""
+    """The real path, symlinks followed.
+
+    Raises:
+        SchemaFileError: it isn't inside the project, or it is a file of another purpose there, as dbt_project.yml is.
+    """
     try:
         real = (root / path).resolve()
-        inside = real.is_relative_to(root.resolve())
+        real_root = root.resolve()
+        inside = real.is_relative_to(real_root)
     except (OSError, RuntimeError, ValueError) as error:
         raise SchemaFileError(f"{path}: can't be resolved: {error}") from error
     if not inside:
         raise SchemaFileError(f"{path}: leads out of the project at {root}; nothing is written there")
+    purpose = purpose_of(real, real_root)
+    if purpose:
+        shown, found = shown_path(path, root.absolute()), real.relative_to(real_root).as_posix()
+        leads = "" if shown == found else f"leads to {found}, which "
+        raise SchemaFileError(f"{shown}: {leads}is {purpose}; nothing is written there")
     return real
 
 

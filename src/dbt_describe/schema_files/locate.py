@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from dbt_describe.errors import SchemaFileError
+from dbt_describe.project.ignored import IGNORE_FILE, is_ignored
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.schema_files.closed import owner_of
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.files import resolve_inside
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings, shared_file, siblings_file
@@ -31,7 +33,7 @@ def locate(
 
     Raises:
         SchemaFileError: the node or its file belongs to a package, a template can't be filled in for the node, or the
-            path leaves the project or the directories in which dbt reads schema files.
+            path leaves the project or leads to where dbt reads no schema files.
     """
     if not project.is_own(node):
         raise SchemaFileError(
@@ -92,6 +94,10 @@ def _refuse_unread(path: PurePosixPath, origin: str, project: Project) -> None:
             f"{origin} leads to where dbt doesn't look for schema files; it does below "
             f"{', '.join(project.schema_paths)} (dbt_project.yml)"
         )
+    if is_ignored(path, project.ignore_patterns):
+        raise SchemaFileError(
+            f"{origin} leads to {path}, which dbt passes over ({IGNORE_FILE}); let dbt read it, or set schema_path"
+        )
 
 
 def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
@@ -102,5 +108,9 @@ def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
     if any(len(os.fsencode(name)) > LONGEST_NAME_BYTES for name in path.parts):
         raise SchemaFileError(f"{node.unique_id}: the name of its schema file {path} is too long")
     found = project.root.absolute() / path
-    resolve_inside(found, project.root)
+    owner = owner_of(resolve_inside(found, project.root), project)
+    if owner:
+        raise SchemaFileError(
+            f"{path}: leads into {owner}, where dbt puts packages or artifacts; nothing is written there"
+        )
     return found

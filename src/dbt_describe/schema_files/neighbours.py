@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import msgspec
@@ -16,18 +16,26 @@ Place = tuple[str, PurePosixPath]
 """A resource type, and a directory from the project's root."""
 
 
+class Pattern(msgspec.Struct, frozen=True):
+    """A schema file that is named after the one node it describes: what stands around the name."""
+
+    directory: PurePosixPath
+    before: str
+    after: str
+
+
 class Siblings(msgspec.Struct, frozen=True):
     """What describes the nodes of each directory."""
 
-    nodes: Mapping[Place, tuple[Node, ...]] = {}
-    """The project's nodes of a directory that a schema file names."""
+    files: Mapping[Place, PurePosixPath | Pattern] = {}
+    """The file that most of a directory's nodes are described in, or how most of their files are named."""
     shared_files: Mapping[Place, PurePosixPath] = {}
     """The file in a directory that describes most of the nodes in and below it, of several directories."""
 
 
 def index_siblings(project: Project) -> Siblings:
-    """The described nodes of each directory, and the files that several directories share."""
-    nodes: dict[Place, list[Node]] = defaultdict(list)
+    """What most nodes of each directory are described in, and the files that several directories share."""
+    names: dict[Place, dict[PurePosixPath, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     described: dict[tuple[str, PurePosixPath], Counter[PurePosixPath]] = defaultdict(Counter)
     below: Counter[Place] = Counter()
     for node in project.nodes.values():
@@ -35,11 +43,11 @@ def index_siblings(project: Project) -> Siblings:
         if not node.patch_path or not project.is_own(node) or file.suffix not in YAML_SUFFIXES:
             continue
         directory = directory_of(node)
-        nodes[node.resource_type, directory].append(node)
+        names[node.resource_type, directory][file][node.name] += 1
         described[node.resource_type, file][directory] += 1
         below.update((node.resource_type, around) for around in (directory, *directory.parents))
     return Siblings(
-        nodes={place: tuple(found) for place, found in nodes.items()},
+        files={place: _most_common(place[1], found) for place, found in names.items()},
         shared_files=_shared_files(described, below),
     )
 
@@ -53,10 +61,12 @@ def siblings_file(node: Node, siblings: Siblings) -> PurePosixPath | None:
     Raises:
         SchemaFileError: the node's name can't be part of a file's name.
     """
-    directory = directory_of(node)
-    votes = _votes(node, siblings.nodes.get((node.resource_type, directory), ()))
-    ranked = sorted(votes.items(), key=lambda vote: (vote[0].parent != directory, -vote[1], str(vote[0])))
-    return ranked[0][0] if ranked else None
+    found = siblings.files.get((node.resource_type, directory_of(node)))
+    if not isinstance(found, Pattern):
+        return found
+    if not is_file_name(node.name):
+        raise SchemaFileError(f"{node.unique_id}: no file can be called {node.name!r} as its siblings' are")
+    return found.directory / f"{found.before}{node.name}{found.after}"
 
 
 def shared_file(node: Node, siblings: Siblings) -> PurePosixPath | None:
@@ -66,22 +76,21 @@ def shared_file(node: Node, siblings: Siblings) -> PurePosixPath | None:
     return next((siblings.shared_files[place] for place in places if place in siblings.shared_files), None)
 
 
-def _votes(node: Node, siblings: Iterable[Node]) -> Counter[PurePosixPath]:
-    """How many siblings speak for each file."""
-    named: dict[PurePosixPath, set[str]] = defaultdict(set)
-    votes: Counter[PurePosixPath] = Counter()
-    for sibling in siblings:
-        path = described_in(sibling)
-        named[path].add(sibling.name)
-        votes[path] += 1
+def _most_common(directory: PurePosixPath, named: Mapping[PurePosixPath, Counter[str]]) -> PurePosixPath | Pattern:
+    """What most of a directory's nodes are described in; `named` has the nodes' names by file. A file wins a tie."""
+    votes: Counter[PurePosixPath | Pattern] = Counter()
     for path, names in named.items():
         name = next(iter(names))
-        if len(names) == 1 and name in path.stem:
-            if not is_file_name(node.name):
-                raise SchemaFileError(f"{node.unique_id}: no file can be called {node.name!r} as its siblings' are")
-            count = votes.pop(path)
-            votes[path.parent / path.name.replace(name, node.name, 1)] += count
-    return votes
+        is_own = len(names) == 1 and name in path.stem
+        before, _, after = path.name.partition(name)
+        votes[Pattern(path.parent, before, after) if is_own else path] += names.total()
+
+    def rank(found: PurePosixPath | Pattern) -> tuple[bool, int, bool, str]:
+        is_pattern = isinstance(found, Pattern)
+        around = found.directory if isinstance(found, Pattern) else found.parent
+        return around != directory, -votes[found], is_pattern, str(found)
+
+    return min(votes, key=rank)
 
 
 def _shared_files(
