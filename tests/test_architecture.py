@@ -30,13 +30,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
     "sharing": FOUNDATION | {"project", "lineage", "planning", "schema_files"},
-    "filing": FOUNDATION | {"project", "planning", "report", "schema_files", "sharing"},
+    "placing": FOUNDATION | {"project", "report", "schema_files"},
+    "filing": FOUNDATION | {"placing", "project", "planning", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
         "drafting",
         "filing",
+        "placing",
         "lineage",
         "planning",
         "progress",
@@ -52,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
-    | {"accounts", "filing", "llm", "progress", "project", "report", "run", "schedule", "settings"},
+    | {"accounts", "llm", "placing", "progress", "project", "report", "run", "schedule", "settings"},
     "logs": FOUNDATION | {"llm", "settings"},
     "cli": FOUNDATION
     | {

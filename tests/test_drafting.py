@@ -12,8 +12,9 @@ import pytest
 
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import StoppedError
-from dbt_describe.filing import Filing, find_schema_files
+from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project
+from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Descriptions, Draft, Task, make_plan
 from dbt_describe.progress import Silent
 from dbt_describe.project import Project

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dbt_describe.filing import Filing, find_schema_files
+from dbt_describe.filing import Filing
+from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Draft
 from dbt_describe.project import Project
 from dbt_describe.sharing import Sharing
 from tests.manifests import make_project, model
 
+PATCH = "shop://models/schema.yml"
 SCHEMA = """\
 models:
   - name: a
@@ -26,7 +28,7 @@ models:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/schema.yml").write_text(SCHEMA, encoding="utf-8")
-    patch_path = "shop://models/schema.yml"
+    patch_path = PATCH
     a = model("a", columns={"x": "", "y": ""}, patch_path=patch_path)
     return make_project(tmp_path, a, model("b", patch_path=patch_path))
 
@@ -237,3 +239,18 @@ def test_a_schema_file_that_fails_leaves_no_reference_and_at_worst_an_unused_blo
     assert docs.exists()
     assert (filing.written, filing.references) == ([], {})
     assert filing.failures
+
+
+def test_a_column_that_another_version_lacks_is_added_to_its_own_version(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    schema = tmp_path / "models/schema.yml"
+    schema.write_text("models:\n  - name: a\n    versions:\n      - v: 1\n      - v: 2\n", encoding="utf-8")
+    versions = [
+        model("a", columns=columns, unique_id=f"model.shop.a.v{number}", version=number, patch_path=PATCH)
+        for number, columns in ((1, {"x": ""}), (2, {"x": "", "y": ""}))
+    ]
+    project = make_project(tmp_path, *versions)
+    file_all(project, *(Draft("model.shop.a.v2", name, f"Is {name}.", "rules") for name in ("x", "y")))
+    entry = yaml.safe_load(schema.read_text(encoding="utf-8"))["models"][0]
+    assert entry["columns"] == [{"name": "x", "description": "Is x."}]
+    assert entry["versions"][1]["columns"] == [{"name": "y", "description": "Is y."}]

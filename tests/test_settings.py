@@ -123,9 +123,11 @@ def test_cache_false_in_the_file_asks_anew(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("flag", "shared"), [(None, True), (True, True), (False, False)])
-def test_a_flag_about_docs_blocks_goes_over_the_file(flag: bool | None, shared: bool, make: Make) -> None:
+def test_a_flag_goes_over_the_file(flag: bool | None, shared: bool, make: Make) -> None:
     assert make("doc_blocks: true", doc_blocks=flag).doc_blocks is shared
     assert make("", doc_blocks=flag).doc_blocks is bool(flag)
+    assert make("verify: true", verify=flag).verify is shared
+    assert make("", verify=flag).verify is bool(flag)
 
 
 @pytest.mark.parametrize("how", [{"config": True}, {"environ": True}])

@@ -59,7 +59,7 @@ def document(
     progress: Progress | None = None,
     *,
     dry_run: bool = False,
-    verify: bool = False,
+    verify: bool | None = None,
     concurrency: int = 0,
     use_cache: bool = True,
     doc_blocks: bool | None = None,

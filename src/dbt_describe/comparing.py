@@ -10,8 +10,8 @@ import msgspec
 
 from dbt_describe.accounts import usage_report
 from dbt_describe.errors import LlmError
-from dbt_describe.filing import find_schema_files
 from dbt_describe.llm.inspection import configured_models
+from dbt_describe.placing import find_schema_files
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.report import Comparison

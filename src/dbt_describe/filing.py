@@ -1,4 +1,4 @@
-"""Drafts into schema files: which file each node's go to, and one write per file once its last node has ended."""
+"""Drafts into schema files: one write per file, once its last node has ended."""
 
 from __future__ import annotations
 
@@ -7,118 +7,27 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dbt_describe.errors import SchemaFileError
+from dbt_describe.placing import GONE, edit_maker, is_gone
 from dbt_describe.planning import Draft
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import Project
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import (
     DescriptionEdit,
     FileChange,
     check_edits,
-    index_siblings,
-    locate,
     prepare_blocks,
     prepare_change,
-    refuse_new_files,
     remove_leftovers,
+    shown_path,
     undo_change,
     write_change,
 )
 from dbt_describe.sharing import Sharing, place_of
 
-GONE = "is gone, though the manifest says that it describes models; run `dbt parse` and try again"
-
-
-def find_schema_files(
-    project: Project, gaps: Mapping[str, str], schema_path: Mapping[str, str] | None = None
-) -> tuple[dict[str, Path], list[Failure]]:
-    """The schema file of each node, and failures for the nodes that have none that could be edited.
-
-    Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
-    node's unique_id one missing description: a column, or empty for the node itself; `schema_path` by section says
-    where new files go.
-    """
-    unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
-    unknown = frozenset[str]().union(*unread.values())
-    siblings = index_siblings(project)
-    in_file: dict[Path, list[str]] = defaultdict(list)
-    paths: dict[str, Path] = {}
-    failures: list[Failure] = []
-    for unique_id in (name for name in gaps if name not in unknown):
-        try:
-            path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
-        except SchemaFileError as error:
-            failures.append(Failure(unique_id, str(error)))
-            continue
-        shown = _shown(path, project.root)
-        (unread[shown] if shown in unread else in_file[path]).append(unique_id)
-    failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
-    unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
-    for path, unique_ids in in_file.items():
-        nodes = [project.nodes[unique_id] for unique_id in unique_ids]
-        edits = {node.unique_id: _edit(node, gaps[node.unique_id], "Any text.") for node in nodes}
-        refused = _refused(path, edits, project.root)
-        if path in unmakeable:
-            refused = {"": unmakeable[path]}
-        if _is_gone(path, nodes):
-            refused = {"": GONE}
-        failures += [Failure(_shown(path, project.root), message) for message in refused.values()]
-        if "" not in refused:
-            paths |= {unique_id: path for unique_id in unique_ids if unique_id not in refused}
-    return paths, failures
-
-
-def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
-    """The failure of a schema file that dbt can't read as it is now: what is wrong with it, and whom it concerns."""
-    nodes = [project.nodes[unique_id] for unique_id in unique_ids]
-    # An entry that isn't there is looked for in all of them.
-    sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
-    edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
-    changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
-    fault = _fault(project.root / path, edits, project.root) or f"{path}: is {changed} dbt can't make anew"
-    names = ", ".join(sorted({node.name for node in nodes}))
-    return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
-
-
-def _refused(path: Path, edits: Mapping[str, DescriptionEdit], root: Path) -> dict[str, str]:
-    """Why edits can't be made, by their keys; by an empty key where the whole file can't be edited."""
-    if not _fault(path, edits.values(), root):
-        return {}
-    whole = _fault(path, (), root)
-    if whole:
-        return {"": whole}
-    return {key: fault for key, edit in edits.items() if (fault := _fault(path, [edit], root))}
-
-
-def _fault(path: Path, edits: Iterable[DescriptionEdit], root: Path) -> str:
-    """Why the file can't be edited so, or empty."""
-    try:
-        check_edits(path, list(edits), root)
-    except SchemaFileError as error:
-        return str(error)
-    return ""
-
-
-def _is_gone(path: Path, nodes: Iterable[Node]) -> bool:
-    """Whether the file that describes one of the nodes has been moved or deleted.
-
-    A new file in its place, beside the one it was moved to, would make dbt refuse the whole project.
-    """
-    return not _is_there(path) and any(node.patch_path for node in nodes)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there may be such a file: what the system has against its name is told when it is read."""
-    try:
-        return path.exists()
-    except OSError:
-        return True
-
-
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
 NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
+
+
+_TryEdits = Callable[[Path, list[DescriptionEdit], Path], object]
 
 
 class Filing:
@@ -142,6 +51,8 @@ class Filing:
         self._dry_run = dry_run
         self._share = share
         self._sharing = Sharing()
+        self._make_edit = edit_maker(project)
+        self._position = {unique_id: position for position, unique_id in enumerate(project.nodes)}
         self._open: dict[Path, set[str]] = defaultdict(set)
         for unique_id, path in paths.items():
             self._open[path].add(unique_id)
@@ -182,7 +93,7 @@ class Filing:
 
     def path_of(self, unique_id: str) -> str:
         """The node's file, relative to the project."""
-        return _shown(self._paths[unique_id], self._project.root)
+        return shown_path(self._paths[unique_id], self._project.root)
 
     def take_back(self) -> None:
         """Put every file back as it was before this run; what can't be is a failure."""
@@ -211,7 +122,7 @@ class Filing:
             if not self._dry_run:
                 self._replace(change)
         except SchemaFileError as error:
-            shown = _shown(sharing.path, root) if sharing.path else "dbt_project.yml"
+            shown = shown_path(sharing.path, root) if sharing.path else "dbt_project.yml"
             self.failures.append(Failure(shown, f"{error}; {len(sharing.new)} shared texts are written out instead"))
             self._sharing = sharing.without_new()
         else:
@@ -219,10 +130,9 @@ class Filing:
 
     def _write(self, path: Path) -> None:
         drafts = self._drafts.pop(path, [])
-        order = {unique_id: position for position, unique_id in enumerate(self._project.nodes)}
-        drafts.sort(key=lambda draft: order[draft.unique_id])
-        if _is_gone(path, (self._project.nodes[draft.unique_id] for draft in drafts)):
-            self.failures.append(Failure(_shown(path, self._project.root), GONE))
+        drafts.sort(key=lambda draft: self._position[draft.unique_id])
+        if is_gone(path, (self._project.nodes[draft.unique_id] for draft in drafts)):
+            self.failures.append(Failure(shown_path(path, self._project.root), GONE))
             return
         try:
             change, kept = self._prepare(path, drafts)
@@ -245,53 +155,46 @@ class Filing:
 
     def _fail(self, path: Path, error: SchemaFileError) -> None:
         """Keep a failure; what is wrong with the whole file is wrong for each of its drafts, and told once."""
-        failure = Failure(_shown(path, self._project.root), str(error))
+        failure = Failure(shown_path(path, self._project.root), str(error))
         if failure not in self.failures:
             self.failures.append(failure)
 
     def _prepare(self, path: Path, drafts: list[Draft]) -> tuple[FileChange, list[Draft]]:
         """The change with all drafts; where one of them can't be placed, with the others."""
-        root = self._project.root
         try:
-            return prepare_change(path, [self._edit_of(draft) for draft in drafts], root), drafts
+            return prepare_change(path, self._edits_of(drafts), self._project.root), drafts
+        except SchemaFileError:
+            placeable = [draft for draft in drafts if self._goes(check_edits, path, [draft])]
+        try:
+            return prepare_change(path, self._edits_of(placeable), self._project.root), placeable
         except SchemaFileError:
             kept: list[Draft] = []
-            for draft in drafts:
-                try:
-                    prepare_change(path, [self._edit_of(one) for one in (*kept, draft)], root)
-                except SchemaFileError as error:
-                    self._fail(path, error)
-                else:
-                    kept.append(draft)
-            return prepare_change(path, [self._edit_of(draft) for draft in kept], root), kept
+            for draft in placeable:
+                kept += [draft] if self._goes(prepare_change, path, [*kept, draft]) else []
+            return prepare_change(path, self._edits_of(kept), self._project.root), kept
 
-    def _edit_of(self, draft: Draft) -> DescriptionEdit:
-        block = self._sharing.references.get(place_of(draft), "")
-        return _edit(self._project.nodes[draft.unique_id], draft.column, draft.text, block)
+    def _goes(
+        self, try_edits: Callable[[Path, list[DescriptionEdit], Path], object], path: Path, drafts: list[Draft]
+    ) -> bool:
+        """Whether the drafts can be written into the file; why the last of them can't is a failure."""
+        try:
+            try_edits(path, self._edits_of(drafts), self._project.root)
+        except SchemaFileError as error:
+            self._fail(path, error)
+            return False
+        return True
 
-
-def _edit(node: Node, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
-    return DescriptionEdit(
-        resource_type=node.resource_type,
-        name=node.name,
-        description=text,
-        column=column,
-        source_name=node.source_name,
-        column_order=tuple(column.name for column in node.columns),
-        replaces=_present_text(node, column) or None,
-        version=node.version,
-        doc_block=doc_block,
-    )
-
-
-def _present_text(node: Node, column: str) -> str:
-    found = node.column(column) if column else None
-    return (found.description if found else "") if column else node.description
+    def _edits_of(self, drafts: Iterable[Draft]) -> list[DescriptionEdit]:
+        blocks = self._sharing.references
+        return [
+            self._make_edit(draft.unique_id, draft.column, draft.text, blocks.get(place_of(draft), ""))
+            for draft in drafts
+        ]
 
 
 def _result(change: FileChange, descriptions: int, root: Path, doc_blocks: int = 0) -> FileResult:
     return FileResult(
-        path=_shown(change.path, root),
+        path=shown_path(change.path, root),
         before=(change.before or b"").decode("utf-8"),
         after=change.after.decode("utf-8"),
         descriptions=descriptions,

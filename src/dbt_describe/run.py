@@ -12,8 +12,9 @@ import msgspec
 
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
-from dbt_describe.filing import Filing, find_schema_files
+from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
+from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Plan, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids

@@ -81,7 +81,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     no_prompt_cache: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
-    verify: bool = False,
+    verify: bool | None = None,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -120,7 +120,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
-        verify=verify,
+        verify=file.verify if verify is None else verify,
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
     )
 

@@ -36,7 +36,9 @@ def cli() -> None:
 @cli.command()
 @with_options(SHARED_OPTIONS)
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the diff.")
-@click.option("--verify", is_flag=True, help="Let dbt parse what was written; take all of it back if dbt refuses.")
+@click.option(
+    "--verify/--no-verify", default=None, help="Let dbt parse what was written; take all of it back if dbt refuses."
+)
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option(
@@ -46,7 +48,7 @@ def cli() -> None:
 )
 def document(
     dry_run: bool,
-    verify: bool,
+    verify: bool | None,
     concurrency: int | None,
     no_cache: bool,
     doc_blocks: bool | None,

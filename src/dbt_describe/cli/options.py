@@ -106,7 +106,7 @@ def settings_of(
     shared: dict[str, Any],
     *,
     dry_run: bool = False,
-    verify: bool = False,
+    verify: bool | None = None,
     concurrency: int = 0,
     use_cache: bool = True,
     doc_blocks: bool | None = None,

@@ -36,6 +36,8 @@ class Own(msgspec.Struct, frozen=True):
     """
     doc_blocks: bool = False
     """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
+    verify: bool = False
+    """Whether dbt must accept what was written, which is taken back else; as `--verify`."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Configuration(msgspec.Struct, frozen=True):
     schema_path: Mapping[str, str] = {}
     """Templates by section."""
     doc_blocks: bool = False
+    verify: bool = False
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -88,7 +91,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
     llm = LlmConfig(**given, endpoints=usable)
-    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, unresolved)
+    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, chosen.verify, unresolved)
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:

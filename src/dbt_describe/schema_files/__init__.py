@@ -21,6 +21,7 @@ from dbt_describe.schema_files.files import (
     check_edits,
     prepare_change,
     remove_leftovers,
+    shown_path,
     write_change,
 )
 from dbt_describe.schema_files.locate import locate
@@ -49,6 +50,7 @@ __all__ = [
     "prepare_change",
     "refuse_new_files",
     "remove_leftovers",
+    "shown_path",
     "undo_change",
     "write_change",
 ]

@@ -10,6 +10,7 @@ from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splice
 from dbt_describe.schema_files.style import measure_style
 from dbt_describe.schema_files.targets import Growth, Intents, find_intents
 from dbt_describe.schema_files.tree import Document, read_document
+from dbt_describe.schema_files.untouched import find_untouched
 from dbt_describe.schema_files.verification import verify_edit
 
 _BOM = "\ufeff"
@@ -41,9 +42,10 @@ def edit_text(
         rest = [edit for edit in edits if edit.section != edits[0].section]
         begun = edit_text(text, first, placeholders=placeholders, source=source)
         return edit_text(begun, rest, placeholders=placeholders, source=source)
-    edited = apply_splices(text, find_splices(old, intents))
-    verify_edit(old, edited, intents)
-    return edited
+    splices = find_splices(old, intents)
+    untouched = find_untouched(old, splices)
+    verify_edit(old, apply_splices(text, [*splices, *untouched.cuts]), intents, untouched.ids)
+    return apply_splices(text, splices)
 
 
 def check_text(

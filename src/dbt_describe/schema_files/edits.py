@@ -79,8 +79,7 @@ class DescriptionEdit(msgspec.Struct, frozen=True):
     doc_block: str = ""
     """Written as `{{ doc('…') }}`, in the place of the description that the block renders to."""
 
-    @property
-    def label(self) -> str:
+    def __str__(self) -> str:
         """How messages call the place, e.g. `model orders, column id`."""
         names = ".".join(name for name in (self.source_name, self.name) if name)
         child = f", {self.children_key.removesuffix('s')} {self.column}" if self.column else ""
@@ -125,15 +124,13 @@ def check_edit(edit: DescriptionEdit) -> None:
     """
     section = edit.section
     if not edit.description.strip():
-        raise SchemaFileError(f"{edit.label}: the description is blank; a gap stays a gap until there is a text")
+        raise SchemaFileError(f"{edit}: the description is blank; a gap stays a gap until there is a text")
     for text in (edit.description, edit.name, edit.column):
         if any(opener in text for opener in JINJA_OPENERS):
-            raise SchemaFileError(
-                f"{edit.label}: the text holds Jinja, which dbt would run; take out {{{{, {{% and {{#"
-            )
+            raise SchemaFileError(f"{edit}: the text holds Jinja, which dbt would run; take out {{{{, {{% and {{#")
     if edit.doc_block and not DOC_BLOCK_NAME.fullmatch(edit.doc_block):
-        raise SchemaFileError(f"{edit.label}: {edit.doc_block!r} can't name a doc block; use letters, digits and _")
+        raise SchemaFileError(f"{edit}: {edit.doc_block!r} can't name a doc block; use letters, digits and _")
     if edit.column and (not edit.name or edit.children_key not in section.children):
-        raise SchemaFileError(f"{edit.label}: a {edit.resource_type} has no {edit.children or 'columns'} to describe")
+        raise SchemaFileError(f"{edit}: a {edit.resource_type} has no {edit.children or 'columns'} to describe")
     if not edit.name and not edit.source_name:
-        raise SchemaFileError(f"{edit.label}: the edit names nothing")
+        raise SchemaFileError(f"{edit}: the edit names nothing")

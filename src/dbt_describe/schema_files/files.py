@@ -227,5 +227,5 @@ def sync_directory(directory: Path) -> None:
 
 
 def shown_path(path: Path, root: Path) -> str:
-    """The path as messages name it."""
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    """The path as messages and reports name it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

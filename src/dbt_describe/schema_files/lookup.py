@@ -67,7 +67,7 @@ def find_section(document: Document, key: str) -> YamlNode | None:
     return _owned_list(document, find_value(document, root, key), f"the section {key}")
 
 
-def child_list(document: Document, owner: Mapping, key: str, label: str) -> YamlNode | None:
+def child_list(document: Document, owner: Mapping, key: str, label: object) -> YamlNode | None:
     """The list under a key of an entry, None where there is none.
 
     Raises: SchemaFileError: it is shared with another entry, comes from a merge key, or isn't a list.
@@ -81,7 +81,7 @@ def child_list(document: Document, owner: Mapping, key: str, label: str) -> Yaml
     return _owned_list(document, value, label)
 
 
-def _owned_list(document: Document, value: YamlNode | None, label: str) -> YamlNode | None:
+def _owned_list(document: Document, value: YamlNode | None, label: object) -> YamlNode | None:
     if value is None or (isinstance(value, Scalar) and value.is_null and not value.anchor):
         return value
     if isinstance(value, Alias) or value.aliased:
@@ -114,7 +114,7 @@ def index_entries(document: Document, entries: YamlNode | Iterable[YamlNode] | N
     return index
 
 
-def find_entry(document: Document, index: EntryIndex, name: str, label: str) -> Mapping | None:
+def find_entry(document: Document, index: EntryIndex, name: str, label: object) -> Mapping | None:
     """The entry of that name, spelled exactly so or else compared without case and quotes; None where there is none.
 
     Raises: SchemaFileError: several entries have the name, or the entry is shared by an anchor.
@@ -127,7 +127,7 @@ def find_entry(document: Document, index: EntryIndex, name: str, label: str) -> 
     return refuse_alias(document, matches[0], label) if matches else None
 
 
-def refuse_alias(document: Document, item: YamlNode, label: str) -> Mapping:
+def refuse_alias(document: Document, item: YamlNode, label: object) -> Mapping:
     """The entry, unless an edit of it would change other entries too. Raises: SchemaFileError."""
     if isinstance(item, Mapping) and not item.aliased:
         return item

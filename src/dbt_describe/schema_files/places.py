@@ -25,6 +25,7 @@ from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Seq
 DATA_TEST_KEYS = ("data_tests", "tests")
 """`tests` until dbt 1.8, read ever since."""
 _ALL = frozenset({"all", "*"})
+_RULE_KEYS = frozenset({"include", "exclude"})
 
 
 class BareTest(msgspec.Struct, frozen=True, eq=False):
@@ -63,7 +64,7 @@ class Places:
             entries = self._source_entries(edit)
         else:
             section = find_section(self.document, edit.section.key)
-            entry = find_entry(self.document, self.index(section), edit.name, edit.label)
+            entry = find_entry(self.document, self.index(section), edit.name, edit)
             entries = [entry] if entry else list(entries_at_models(self.document, edit))
         entry = self._only(entries, edit)
         if entry is None and not edit.section.creatable:
@@ -73,14 +74,12 @@ class Places:
     def _only(self, entries: list[Mapping], edit: DescriptionEdit) -> Mapping | None:
         if len(entries) > 1:
             lines = ", ".join(str(entry.line) for entry in entries)
-            raise self.document.fault(
-                entries[1].line, f"{edit.label} is described more than once (lines {lines}); keep one"
-            )
+            raise self.document.fault(entries[1].line, f"{edit} is described more than once (lines {lines}); keep one")
         return entries[0] if entries else None
 
     def missing(self, edit: DescriptionEdit, line: int = 1) -> SchemaFileError:
         """The error for what must be there: only the YAML defines it."""
-        return self.document.fault(line, f"{edit.label} has no entry here; the manifest may be stale, run `dbt parse`")
+        return self.document.fault(line, f"{edit} has no entry here; the manifest may be stale, run `dbt parse`")
 
     def _source_entries(self, edit: DescriptionEdit) -> list[Mapping]:
         """The tables of that name in all entries of the source, or the entries themselves."""
@@ -89,12 +88,12 @@ class Places:
         for name, source in named_entries(document, find_section(document, "sources")):
             if name.lower() != edit.source_name.lower():
                 continue
-            owner = refuse_alias(document, source, edit.label)
+            owner = refuse_alias(document, source, edit)
             if not edit.name:
                 found.append(owner)
                 continue
-            tables = self.index(child_list(document, owner, "tables", edit.label))
-            table = find_entry(document, tables, edit.name, edit.label)
+            tables = self.index(child_list(document, owner, "tables", edit))
+            table = find_entry(document, tables, edit.name, edit)
             found.extend([table] if table else [])
         return found
 
@@ -102,7 +101,7 @@ class Places:
         """The entry of the edit's version under its model's `versions`, to be read; None where there is none."""
         if not edit.version:
             return None
-        versions = child_list(self.document, entry, "versions", edit.label)
+        versions = child_list(self.document, entry, "versions", edit)
         for item in _items(versions):
             version = item.target if isinstance(item, Alias) else item
             number = find_value(self.document, version, "v") if isinstance(version, Mapping) else None
@@ -119,19 +118,19 @@ class Places:
             part = find_value(self.document, entry, edit.children)
             if not isinstance(part, Mapping):
                 raise self.missing(edit, entry.line)
-            return refuse_alias(self.document, part, edit.label)
+            return refuse_alias(self.document, part, edit)
         if is_declared_at_model(self.document, entry, edit):
-            raise self.document.fault(entry.line, f"{edit.label} takes its model's description; describe the model")
+            raise self.document.fault(entry.line, f"{edit} takes its model's description; describe the model")
         version = self.version(entry, edit)
         has_own = version is not None and find_value(self.document, version, "description") is not None
-        return refuse_alias(self.document, version, edit.label) if has_own and version is not None else entry
+        return refuse_alias(self.document, version, edit) if has_own and version is not None else entry
 
     def child(self, owner: Mapping, key: str, edit: DescriptionEdit) -> Mapping | None:
         """The entry of the edit's column in the list under `key`."""
         if is_declared_at_model(self.document, owner, edit):
             return self._only(list(entries_at_columns(self.document, owner, edit)), edit)
-        entries = child_list(self.document, owner, key, edit.label)
-        return find_entry(self.document, self.index(entries), edit.column, edit.label)
+        entries = child_list(self.document, owner, key, edit)
+        return find_entry(self.document, self.index(entries), edit.column, edit)
 
     def includes(self, version: Mapping, column: str) -> bool:
         """Whether a version takes the base entry of a column over; all of them where it has no rule.
@@ -159,26 +158,26 @@ class Places:
         """
         found: list[Mapping | BareTest] = []
         for key in DATA_TEST_KEYS:
-            entries = child_list(self.document, owner, key, edit.label)
+            entries = child_list(self.document, owner, key, edit)
             places = (self._test_place(item, entries, edit) for item in _items(entries))
             found += [place for place in places if place is not None]
         if len(found) > 1:
             lines = ", ".join(str(place.line) for place in found)
-            raise self.document.fault(found[1].line, f"{edit.label} is there more than once (lines {lines})")
+            raise self.document.fault(found[1].line, f"{edit} is there more than once (lines {lines})")
         if not found:
             raise self.missing(edit, owner.line)
         place = found[0]
         if isinstance(place, BareTest):
             written = [place.name, *([place.null] if place.null else [])]
             if any(node.anchor or node.tag or node.aliased for node in written):
-                raise self.document.fault(place.line, f"{edit.label}: it has an anchor, alias or tag; write it by hand")
+                raise self.document.fault(place.line, f"{edit}: it has an anchor, alias or tag; write it by hand")
             return place
-        return refuse_alias(self.document, place, edit.label)
+        return refuse_alias(self.document, place, edit)
 
     def _test_place(self, item: YamlNode, entries: YamlNode | None, edit: DescriptionEdit) -> Mapping | BareTest | None:
         if isinstance(item, Alias):
             if self._test_place(item.target, entries, edit) is not None:
-                refuse_alias(self.document, item, edit.label)
+                refuse_alias(self.document, item, edit)
             return None
         if isinstance(item, Scalar):
             flow = isinstance(entries, Sequence) and entries.flow
@@ -216,8 +215,9 @@ def _without_rules(entries: YamlNode | None) -> Iterator[YamlNode]:
 
 def _is_rule(item: YamlNode) -> bool:
     """`include:`/`exclude:` in a version's columns names no column."""
-    keys = {key_text(key) for key, _ in item.pairs} if isinstance(item, Mapping) else set()
-    return bool(keys) and keys <= {"include", "exclude"}
+    if not isinstance(item, Mapping) or not item.pairs or key_text(item.pairs[0][0]) not in _RULE_KEYS:
+        return False
+    return all(key_text(key) in _RULE_KEYS for key, _ in item.pairs)
 
 
 def _names(value: YamlNode | None) -> set[str]:

@@ -23,7 +23,7 @@ def entries_at_models(document: Document, edit: DescriptionEdit) -> Iterator[Map
         if not isinstance(item, Mapping):
             continue
         if edit.resource_type == "metric":
-            yield from _named(document, child_list(document, item, "metrics", edit.label), edit.name, edit.label)
+            yield from _named(document, child_list(document, item, "metrics", edit), edit.name, edit)
         elif _is_semantic_model(document, item, name, edit.name):
             yield item
 
@@ -40,18 +40,18 @@ def entries_at_columns(document: Document, model: Mapping, edit: DescriptionEdit
         SchemaFileError: it has no description but its column's.
     """
     key = _AT_COLUMNS.get(edit.children_key, "")
-    for column_name, column in named_entries(document, child_list(document, model, "columns", edit.label)):
+    for column_name, column in named_entries(document, child_list(document, model, "columns", edit)):
         part = find_value(document, column, key) if isinstance(column, Mapping) else None
         own = find_value(document, part, "name") if isinstance(part, Mapping) else None
         name = own.text if isinstance(own, Scalar) else column_name
         if part is not None and name.lower() == edit.column.lower():
             if isinstance(part, Scalar):
-                raise document.fault(part.line, f"{edit.label} takes its column's description; describe that")
-            yield refuse_alias(document, part, edit.label)
+                raise document.fault(part.line, f"{edit} takes its column's description; describe that")
+            yield refuse_alias(document, part, edit)
     derived = find_value(document, model, "derived_semantics")
     if isinstance(derived, Mapping) and not derived.aliased:
-        entries = child_list(document, derived, edit.children_key, edit.label)
-        yield from _named(document, entries, edit.column, edit.label)
+        entries = child_list(document, derived, edit.children_key, edit)
+        yield from _named(document, entries, edit.column, edit)
 
 
 def _is_semantic_model(document: Document, model: Mapping, model_name: str, wanted: str) -> bool:
@@ -62,7 +62,7 @@ def _is_semantic_model(document: Document, model: Mapping, model_name: str, want
     return declared is not None and own.lower() == wanted.lower()
 
 
-def _named(document: Document, entries: YamlNode | None, wanted: str, label: str) -> Iterator[Mapping]:
+def _named(document: Document, entries: YamlNode | None, wanted: str, label: object) -> Iterator[Mapping]:
     for name, item in named_entries(document, entries):
         if name.lower() == wanted.lower():
             yield refuse_alias(document, item, label)

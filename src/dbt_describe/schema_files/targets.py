@@ -93,7 +93,7 @@ def _group(document: Document, edits: Many[DescriptionEdit]) -> list[_Node]:
         children = edit.children_key if edit.column else edit.children
         place = (children, edit.column, edit.data_test, edit.version)
         if node.edits.setdefault(place, edit).text != edit.text:
-            raise document.fault(1, f"{edit.label}: two different descriptions were given for it")
+            raise document.fault(1, f"{edit}: two different descriptions were given for it")
     return list(nodes.values())
 
 
@@ -151,7 +151,7 @@ class _Search:
             else:
                 self._fill(owner, edit)
         for (_, key), (owner, edits) in missing.items():
-            value = child_list(self.document, owner, key, node.first.label)
+            value = child_list(self.document, owner, key, node.first)
             placed = _place_columns(list(edits.values()), child_names(value, self.document))
             self.intents.growths.append(Growth(owner, key, value, tuple(placed)))
 
@@ -164,7 +164,7 @@ class _Search:
         owner = self.places.child(entry, edit.children_key, edit)
         is_inherited = version is None or self.places.includes(version, edit.column)
         if version is not None and (own or not is_inherited or (owner is None and edit.is_only_in_version)):
-            owner, entry = own, refuse_alias(self.document, version, edit.label)
+            owner, entry = own, refuse_alias(self.document, version, edit)
         if owner is not None:
             return owner, ""
         if edit.data_test or edit.children_key not in GROWING_KEYS:
@@ -183,7 +183,7 @@ class _Search:
         earlier = self.filled.setdefault(id(owner), edit)
         if earlier is not edit:
             if earlier.version == edit.version and earlier.text != edit.text:
-                raise document.fault(owner.line, f"{edit.label}: two different descriptions were given for it")
+                raise document.fault(owner.line, f"{edit}: two different descriptions were given for it")
             return  # another version of the model has written to the base entry that both share
         own = find_value(document, owner, "description")
         value = own if own is not None else merged_value(document, owner, "description")
@@ -191,10 +191,10 @@ class _Search:
             return
         if not self._may_write(value, edit):
             line = value.line if value is not None else owner.line
-            raise document.fault(line, f"{edit.label} has a description already; it was left as it is")
+            raise document.fault(line, f"{edit} has a description already; it was left as it is")
         if own is not None and (not isinstance(own, Scalar) or own.aliased or own.anchor or own.tag):
             raise document.fault(
-                own.line, f"{edit.label}: its empty description has an anchor, alias or tag; write it by hand"
+                own.line, f"{edit}: its empty description has an anchor, alias or tag; write it by hand"
             )
         self.intents.fills.append(Fill(owner, own, edit.text, in_children=bool(edit.column)))
 

@@ -2,12 +2,13 @@
 
 Compared are not loaded values but all events that libyaml finds in the new text, as they come, with the old tree: so
 duplicate keys, aliases, anchors, tags, quotes, brackets and document markers count too. Where the edit was meant to
-change something, the events must say that and nothing besides.
+change something, the events must say that and nothing besides. Of the new text, items that can't have changed may be
+left out (`untouched.py` says why that proves as much).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -34,13 +35,13 @@ _Change = Callable[[yaml.Event], None]
 """Reads what was meant, from its first event to its last. Raises: _DifferenceError."""
 
 
-def verify_edit(old: Document, new_text: str, intents: Intents) -> None:
-    """Compare the old tree with the new text.
+def verify_edit(old: Document, new_text: str, intents: Intents, untouched: Collection[int] = ()) -> None:
+    """Compare the old tree with the new text, in which the items of the ids in `untouched` are left out.
 
     Raises:
         SchemaFileError: they differ in anything but the intents, or the new text isn't YAML.
     """
-    comparison = _Comparison(old, intents)
+    comparison = _Comparison(old, intents, untouched)
     try:
         comparison.read(new_text)
     except (_DifferenceError, yaml.YAMLError, UnicodeEncodeError) as error:
@@ -57,10 +58,11 @@ class _DifferenceError(Exception):
 class _Comparison:
     """Reads the new text along the old tree."""
 
-    def __init__(self, old: Document, intents: Intents) -> None:
+    def __init__(self, old: Document, intents: Intents, untouched: Collection[int]) -> None:
         self.line = 1
         """Of the old node that was compared last."""
         self._old = old
+        self._untouched = untouched
         self._replaced: dict[int, _Change] = {}
         """By the id of an old node: what stands in its place."""
         self._added: dict[int, dict[str, _Change]] = {}
@@ -177,7 +179,8 @@ class _Comparison:
         """The old items in their order, behind each the entries added there, and the end of the list."""
         self._read_entries(added.get(-1, ()))
         for index, item in enumerate(items):
-            self._compare(item, self._next())
+            if id(item) not in self._untouched:
+                self._compare(item, self._next())
             self._read_entries(added.get(index, ()))
         self._take(yaml.SequenceEndEvent)
 
