@@ -129,7 +129,7 @@ EDITS = {
     "model.lab.orders.v1/id": DescriptionEdit("model", "orders", "", "id", version="1"),
     "model.lab.orders.v1/old": DescriptionEdit("model", "orders", "", "old", version="1"),
     "model.lab.orders.v2/new": DescriptionEdit(
-        "model", "orders", "", version="2", column="new", is_only_in_version=True
+        "model", "orders", "", version="2", column="new"
     ),
     "model.lab.sales/total": DescriptionEdit("model", "sales", "", "total"),
     "seed.lab.codes/code": DescriptionEdit("seed", "codes", "", "code"),

@@ -241,16 +241,21 @@ def test_a_schema_file_that_fails_leaves_no_reference_and_at_worst_an_unused_blo
     assert filing.failures
 
 
-def test_a_column_that_another_version_lacks_is_added_to_its_own_version(tmp_path: Path) -> None:
+def test_what_holds_for_one_version_of_a_model_alone_is_said_of_that_version(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     schema = tmp_path / "models/schema.yml"
     schema.write_text("models:\n  - name: a\n    versions:\n      - v: 1\n      - v: 2\n", encoding="utf-8")
     versions = [
         model("a", columns=columns, unique_id=f"model.shop.a.v{number}", version=number, patch_path=PATCH)
-        for number, columns in ((1, {"x": ""}), (2, {"x": "", "y": ""}))
+        for number, columns in ((1, {"x": "", "z": ""}), (2, {"x": "", "y": "", "z": ""}))
     ]
-    project = make_project(tmp_path, *versions)
-    file_all(project, *(Draft("model.shop.a.v2", name, f"Is {name}.", "rules") for name in ("x", "y")))
+    texts = [(1, "x", "Is x."), (2, "x", "Is x."), (2, "y", "Is y."), (1, "z", "Sum."), (2, "z", "Maximum.")]
+    drafts = [Draft(f"model.shop.a.v{number}", name, text, "rules") for number, name, text in texts]
+    written = file_all(make_project(tmp_path, *versions), *drafts).written
+    assert set(written) == set(drafts)
     entry = yaml.safe_load(schema.read_text(encoding="utf-8"))["models"][0]
-    assert entry["columns"] == [{"name": "x", "description": "Is x."}]
-    assert entry["versions"][1]["columns"] == [{"name": "y", "description": "Is y."}]
+    assert entry["columns"] == [{"name": "x", "description": "Is x."}, {"name": "z", "description": "Maximum."}]
+    assert entry["versions"] == [
+        {"v": 1, "columns": [{"name": "z", "description": "Sum."}]},
+        {"v": 2, "columns": [{"name": "y", "description": "Is y."}]},
+    ]

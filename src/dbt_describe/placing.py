@@ -113,7 +113,8 @@ def edit_maker(project: Project) -> EditMaker:
     def make_edit(unique_id: str, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
         node = project.nodes[unique_id]
         found = node.column(column) if column else None
-        others = (other for other in versions[node.package_name, node.name] if other.columns) if node.version else ()
+        versioned = versions[node.package_name, node.name] if node.version else []
+        others = [other for other in versioned if other.version != node.version]
         return DescriptionEdit(
             resource_type=node.resource_type,
             name=node.name,
@@ -123,7 +124,9 @@ def edit_maker(project: Project) -> EditMaker:
             column_order=tuple(column.name for column in node.columns),
             replaces=(found.description if found else "" if column else node.description) or None,
             version=node.version,
-            is_only_in_version=bool(column) and any(other.column(column) is None for other in others),
+            also_in=tuple(
+                other.version for other in others if not (column and other.columns and other.column(column) is None)
+            ),
             doc_block=doc_block,
         )
 

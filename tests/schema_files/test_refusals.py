@@ -193,6 +193,17 @@ REFUSED = {
         DescriptionEdit("model", "orders", "x", column="id", doc_block="a') }} {{ env_var('x"),
         "can't name a doc block",
     ),
+    "nothing but a null": ("# c\nnull\n", NODE, r"^f.yml:2: a text stands where a schema file has its sections"),
+    "an explicit key": (
+        "models:\n- ? name\n  : orders\n",
+        NODE,
+        r"^f.yml:2: keys are written with `\?` here; write the description by hand",
+    ),
+    "a version without an entry": (
+        "models:\n- name: orders\n  versions:\n  - v: 1\n",
+        DescriptionEdit("model", "orders", "x", version="3"),
+        r"^f.yml:2: model orders: there is no entry for version 3; .*`dbt parse`",
+    ),
 }
 
 

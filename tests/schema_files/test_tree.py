@@ -93,7 +93,7 @@ def test_a_node_ends_before_blank_lines_and_comments(text: str, written: str) ->
     assert text[value.start : value.end] == written
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "~\n", "---\n...\n"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "---\n...\n"])
 def test_a_file_that_holds_nothing_has_no_root(text: str) -> None:
     assert read_document(text, "f.yml").root is None
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.schema_files import DescriptionEdit
 from dbt_describe.schema_files.editing import find_splices
-from dbt_describe.schema_files.splices import Splice, apply_splices
+from dbt_describe.schema_files.replacements import Splice, apply_splices
 from dbt_describe.schema_files.targets import Intents, find_intents
 from dbt_describe.schema_files.tree import Document, read_document
 from dbt_describe.schema_files.untouched import find_untouched

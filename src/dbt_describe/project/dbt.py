@@ -59,12 +59,16 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     """Run a dbt command for the project and return what it printed.
 
     Raises:
-        DbtCommandError: there is no dbt, or the command failed; the message ends with dbt's own words.
+        DbtCommandError: there is no dbt that can be started, or the command failed; the message ends with dbt's words.
     """
     words = [find_dbt(command[0]), "--no-use-colors", *command, *invocation.options()]
-    done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
-        words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
+            words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        reason = error.strerror or error
+        raise DbtCommandError(f"{words[0]} can't be started: {reason}. Mend that installation of dbt.") from error
     if done.returncode != 0:
         raise DbtCommandError(
             f"`dbt {' '.join(command)}` failed in {invocation.project_dir} (exit {done.returncode}). dbt said:\n"

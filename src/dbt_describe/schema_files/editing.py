@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.growth import growth_splices
-from dbt_describe.schema_files.splices import Splice, apply_splices, fill_splices, wrap_splices
+from dbt_describe.schema_files.replacements import Splice, apply_splices
+from dbt_describe.schema_files.splices import fill_splices, wrap_splices
 from dbt_describe.schema_files.style import measure_style
 from dbt_describe.schema_files.targets import Growth, Intents, find_intents
 from dbt_describe.schema_files.tree import Document, read_document

@@ -65,11 +65,11 @@ class DescriptionEdit(msgspec.Struct, frozen=True):
     replaces: str | None = None
     """The present text that may be overwritten; without it a text that says something is never touched."""
     version: str = ""
-    """Of a versioned model. A column is described where dbt reads it for this version: at the version's own entry of
-    it, else at the base entry unless the version excludes it.
+    """Of a versioned model. A text goes where dbt reads it for this version: to the version's own entry, or to the base
+    where all versions that read it there get the same text.
     """
-    is_only_in_version: bool = False
-    """The model's other versions don't return the column: an entry that is missing is added to the version's own."""
+    also_in: tuple[str, ...] = ()
+    """Of a versioned model, the other versions that return the column, or may do; without a column, all others."""
     children: str = ""
     """The list that `column` is an entry of, for resource types with several (`entities`, `dimensions`, `measures`);
     a function's `returns`, without a column.

@@ -7,9 +7,11 @@ from itertools import groupby
 import msgspec
 
 from dbt_describe.schema_files.edits import CHILD_KEYS, SECTION_KEYS
-from dbt_describe.schema_files.layout import EntryShapes, default_shape, entry_lines, flow_entry
+from dbt_describe.schema_files.flow import flow_entries, flow_list, flow_pair
+from dbt_describe.schema_files.layout import EntryShapes, default_shape, entry_lines
 from dbt_describe.schema_files.lookup import find_value
-from dbt_describe.schema_files.splices import Splice, local_newline, local_style, skip_comments
+from dbt_describe.schema_files.replacements import Splice
+from dbt_describe.schema_files.splices import local_newline, local_style, refuse_explicit_keys, skip_comments
 from dbt_describe.schema_files.style import FileStyle, ListShape, has_blank_lines, nearest_shape
 from dbt_describe.schema_files.targets import Growth
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, Sequence, YamlNode
@@ -20,15 +22,15 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
     owner, value = growth.owner, growth.value
     if owner is None:
         return [_new_section(document, style, growth, 0)]
+    refuse_explicit_keys(document, owner)
     if isinstance(value, Sequence) and value.items:
         if value.flow:
-            return _grow_flow_list(document, style, growth, value)
+            return flow_entries(document, value, growth.entries, style.flow_quote)
         return _grow_block_list(document, style, growth, value)
     if owner.flow:
-        written = "[" + ", ".join(flow_entry(entry, "", style.flow_quote) for _, entry in growth.entries) + "]"
+        written = flow_list(owner, [entry for _, entry in growth.entries], style.flow_quote)
         if value is None:
-            last = owner.pairs[-1][1]
-            return [Splice(last.end, last.end, f", {growth.key}: {written}")]
+            return flow_pair(document, owner, growth.key, written, after="")
         space = " " if document.text[value.start - 1] == ":" else ""
         return [Splice(value.start, value.end, space + written)]
     if value is not None:
@@ -36,17 +38,6 @@ def growth_splices(document: Document, style: FileStyle, growth: Growth) -> list
     if owner is document.root:
         return [_new_section(document, style, growth, owner.pairs[0][0].column)]
     return [_new_list(document, style, growth, owner)]
-
-
-def _grow_flow_list(document: Document, style: FileStyle, growth: Growth, value: Sequence) -> list[Splice]:
-    splices = []
-    for after, entry in growth.entries:
-        written = flow_entry(entry, _name_quote(document, value.items[max(after, 0)]), style.flow_quote)
-        if after < 0:
-            splices.append(Splice(value.items[0].start, value.items[0].start, written + ", "))
-        else:
-            splices.append(Splice(value.items[after].end, value.items[after].end, ", " + written))
-    return splices
 
 
 def _grow_block_list(document: Document, style: FileStyle, growth: Growth, value: Sequence) -> list[Splice]:
@@ -81,7 +72,8 @@ def _fill_empty_list(
 ) -> list[Splice]:
     """Entries under a key that has nothing, a null or `[]`; a comment beside the key stays."""
     key = next(key for key, own in owner.pairs if own is value)
-    if value.anchor or value.tag or document.text[value.start : value.end].strip("[] \t") not in {"", "~", "null"}:
+    is_null = isinstance(value, Scalar) and value.is_null
+    if value.anchor or value.tag or not (is_null or not document.text[value.start : value.end].strip("[] \t\r\n")):
         raise document.fault(value.line, f"the empty list under {growth.key} can't be extended; write it by hand")
     start = key.end + len(document.text[key.end : value.start].rstrip(" \t"))
     position = document.line_end(value.end)

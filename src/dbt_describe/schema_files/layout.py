@@ -16,6 +16,17 @@ DEFAULT_OFFSET = 2
 """Columns from a list's key to its dashes where the file shows no list."""
 
 
+class FlowStyle(msgspec.Struct, frozen=True):
+    """How the entries of a list in brackets are written."""
+
+    quote: str = '"'
+    """Around descriptions."""
+    name_quote: str = ""
+    key_quote: str = ""
+    pad: str = ""
+    """A space inside of braces, or nothing."""
+
+
 class EntryShapes(msgspec.Struct, frozen=True):
     """How the list of an entry, and the list of its children, are indented; and the quotes around names."""
 
@@ -74,12 +85,13 @@ def entry_lines(entry: NewEntry, dash: int, style: FileStyle, shapes: EntryShape
     return lines
 
 
-def flow_entry(entry: NewEntry, name_quote: str, text_quote: str) -> str:
-    """The entry in braces, on one line; `name_quote` is that of its neighbours' names."""
-    parts = [f"name: {write_name(entry.name, name_quote)}"]
+def flow_entry(entry: NewEntry, style: FlowStyle) -> str:
+    """The entry in braces, on one line."""
+    mark = style.key_quote
+    parts = [f"{mark}name{mark}: {write_name(entry.name, style.name_quote)}"]
     if entry.description:
-        parts.append("description: " + write_line(entry.description, text_quote))
+        parts.append(f"{mark}description{mark}: {write_line(entry.description, style.quote)}")
     if entry.children:
-        children = (flow_entry(child, name_quote, text_quote) for child in entry.children)
-        parts.append(f"{entry.children_key}: [{', '.join(children)}]")
-    return "{" + ", ".join(parts) + "}"
+        children = (flow_entry(child, style) for child in entry.children)
+        parts.append(f"{mark}{entry.children_key}{mark}: [{', '.join(children)}]")
+    return "{" + style.pad + ", ".join(parts) + style.pad + "}"

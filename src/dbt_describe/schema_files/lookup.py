@@ -51,7 +51,9 @@ def merged_value(document: Document, mapping: Mapping, key: str) -> YamlNode | N
 
 
 def _merge_values(mapping: Mapping) -> list[YamlNode]:
-    return [value for key, value in mapping.pairs if isinstance(key, Scalar) and key.text == MERGE_KEY]
+    return [
+        value for key, value in mapping.pairs if isinstance(key, Scalar) and key.text == MERGE_KEY and not key.style
+    ]
 
 
 def find_section(document: Document, key: str) -> YamlNode | None:

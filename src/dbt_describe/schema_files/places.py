@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+import yaml
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.schema_files.edits import DescriptionEdit
@@ -15,6 +16,7 @@ from dbt_describe.schema_files.lookup import (
     find_section,
     find_value,
     index_entries,
+    merged_value,
     name_key,
     named_entries,
     refuse_alias,
@@ -97,23 +99,35 @@ class Places:
             found.extend([table] if table else [])
         return found
 
-    def version(self, entry: Mapping, edit: DescriptionEdit) -> Mapping | None:
-        """The entry of the edit's version under its model's `versions`, to be read; None where there is none."""
-        if not edit.version:
-            return None
-        versions = child_list(self.document, entry, "versions", edit)
-        for item in _items(versions):
-            version = item.target if isinstance(item, Alias) else item
-            number = find_value(self.document, version, "v") if isinstance(version, Mapping) else None
-            if isinstance(version, Mapping) and isinstance(number, Scalar) and number.text == edit.version:
-                return version
+    def version(self, entry: Mapping, version: str, label: object) -> Mapping | None:
+        """The entry of a version under its model's `versions`, to be read; None for a model without any.
+
+        Raises:
+            SchemaFileError: there are others, but not this one.
+        """
+        versions = _items(child_list(self.document, entry, "versions", label))
+        for item in versions:
+            found = item.target if isinstance(item, Alias) else item
+            number = merged_value(self.document, found, "v") if isinstance(found, Mapping) else None
+            if isinstance(found, Mapping) and isinstance(number, Scalar) and version in {number.text, _value(number)}:
+                return found
+        if versions:
+            raise self.document.fault(
+                entry.line,
+                f"{label}: there is no entry for version {version}; the manifest may be stale, run `dbt parse`",
+            )
         return None
 
-    def own(self, entry: Mapping, edit: DescriptionEdit) -> Mapping:
-        """What holds the description of the node itself: its entry, or its version's where that has one of its own.
+    def has_description(self, entry: Mapping) -> bool:
+        """Whether an entry has the key, itself or by a merge key."""
+        return merged_value(self.document, entry, "description") is not None
 
-        With `children`, a part of it: a function's `returns`.
-        """
+    def name_of(self, entry: Mapping | None) -> str:
+        """The entry's name as it is written, empty where there is no entry."""
+        return next((name for name, _ in named_entries(self.document, [entry])), "") if entry is not None else ""
+
+    def own(self, entry: Mapping, edit: DescriptionEdit) -> Mapping:
+        """What holds the description of the node itself: its entry; with `children`, a part of it: `returns`."""
         if edit.children:
             part = find_value(self.document, entry, edit.children)
             if not isinstance(part, Mapping):
@@ -121,9 +135,7 @@ class Places:
             return refuse_alias(self.document, part, edit)
         if is_declared_at_model(self.document, entry, edit):
             raise self.document.fault(entry.line, f"{edit} takes its model's description; describe the model")
-        version = self.version(entry, edit)
-        has_own = version is not None and find_value(self.document, version, "description") is not None
-        return refuse_alias(self.document, version, edit) if has_own and version is not None else entry
+        return entry
 
     def child(self, owner: Mapping, key: str, edit: DescriptionEdit) -> Mapping | None:
         """The entry of the edit's column in the list under `key`."""
@@ -218,6 +230,11 @@ def _is_rule(item: YamlNode) -> bool:
     if not isinstance(item, Mapping) or not item.pairs or key_text(item.pairs[0][0]) not in _RULE_KEYS:
         return False
     return all(key_text(key) in _RULE_KEYS for key, _ in item.pairs)
+
+
+def _value(number: Scalar) -> str:
+    """A plain scalar as dbt reads it: `01` is 1."""
+    return number.text if number.style else str(yaml.load(number.text, yaml.CSafeLoader))
 
 
 def _names(value: YamlNode | None) -> set[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import msgspec
 
+from dbt_describe.schema_files.flow import flow_pair
 from dbt_describe.schema_files.layout import body_lines, write_description
+from dbt_describe.schema_files.replacements import Splice
 from dbt_describe.schema_files.scalars import Written, write_line
 from dbt_describe.schema_files.style import FileStyle
 from dbt_describe.schema_files.targets import Fill, Wrap
@@ -23,25 +24,6 @@ _COMMENT_LINE = re.compile("(?:[ \t]*(?:\r\n|\r|\n))*( *)#")
 
 _BELOW = re.compile("[ \t]*((?:[\r\n]+[ \t]*)*)(#?)")
 """The rest of a line and the blank lines below it, up to what stands there; whether that is a comment."""
-
-
-class Splice(NamedTuple):
-    """Put `text` in the place of the characters from `start` to `end`."""
-
-    start: int
-    end: int
-    text: str
-
-
-def apply_splices(text: str, splices: list[Splice]) -> str:
-    """The text with all replacements made. Those at one place come in the order of the list."""
-    pieces: list[str] = []
-    position = 0
-    for splice in sorted(splices, key=lambda splice: splice.start):  # stable
-        pieces += (text[position : splice.start], splice.text)
-        position = splice.end
-    pieces.append(text[position:])
-    return "".join(pieces)
 
 
 def local_newline(document: Document, line_end: int, style: FileStyle) -> str:
@@ -82,6 +64,9 @@ def skip_comments(document: Document, line_end: int, deeper_than: int) -> int:
 
 def fill_splices(document: Document, style: FileStyle, fill: Fill) -> list[Splice]:
     """The replacements that give one entry its description."""
+    refuse_explicit_keys(document, fill.owner)
+    if fill.value is None and fill.owner.flow:
+        return flow_pair(document, fill.owner, "description", write_line(fill.text, style.flow_quote))
     if fill.value is None:
         return [_insert_key(document, style, fill)]
     return _replace_value(document, style, fill, fill.value)
@@ -112,8 +97,6 @@ def _replace_value(document: Document, style: FileStyle, fill: Fill, value: Scal
 
 def _insert_key(document: Document, style: FileStyle, fill: Fill) -> Splice:
     owner = fill.owner
-    if owner.flow:
-        return flow_insertion(owner, "description", write_line(fill.text, style.flow_quote))
     wanted = style.child_predecessor if fill.in_children else style.node_predecessor
     column = owner.pairs[0][0].column
     before = _predecessor(owner, wanted)
@@ -158,11 +141,13 @@ def _predecessor(owner: Mapping, wanted: str) -> YamlNode:
     return values.get(wanted) or values.get("name") or owner.pairs[0][1]
 
 
-def flow_insertion(owner: Mapping, key: str, value: str) -> Splice:
-    """`, key: value` behind the name of a mapping in braces, the key in quotes where the name's key is."""
-    name, before = next((pair for pair in owner.pairs if key_text(pair[0]) == "name"), owner.pairs[0])
-    quote = name.style or "" if isinstance(name, Scalar) else ""
-    return Splice(before.end, before.end, f", {quote}{key}{quote}: {value}")
+def refuse_explicit_keys(document: Document, owner: Mapping) -> None:
+    """Refuse a mapping written `? key` and `: value`: a line below its first key wouldn't be a key beside it.
+
+    Raises: SchemaFileError.
+    """
+    if not owner.flow and any(document.text[: key.start].rstrip(" ").endswith("?") for key, _ in owner.pairs[:1]):
+        raise document.fault(owner.line, "keys are written with `?` here; write the description by hand")
 
 
 def _write(document: Document, texts: TextStyle, text: str, column: int, line_end: int) -> Written:

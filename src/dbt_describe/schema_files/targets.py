@@ -6,11 +6,12 @@ from collections.abc import Sequence as Many
 
 import msgspec
 
-from dbt_describe.schema_files.edits import GROWING_KEYS, DescriptionEdit, NewEntry, check_edit
-from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key, refuse_alias
+from dbt_describe.schema_files.edits import DescriptionEdit, NewEntry, check_edit
+from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key
 from dbt_describe.schema_files.places import BareTest, Places, child_names
 from dbt_describe.schema_files.scalars import reads_as_text, same_text
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
+from dbt_describe.schema_files.versions import place_edits
 
 
 class Fill(msgspec.Struct, frozen=True, eq=False):
@@ -101,7 +102,7 @@ def _new_node(search: _Search, node: _Node) -> NewEntry:
     columns: dict[str, DescriptionEdit] = {}
     own = next((edit for edit in node.edits.values() if not edit.column), None)
     for edit in node.edits.values():
-        if edit.data_test or edit.children not in {"", *edit.section.children}:
+        if edit.data_test or edit.version or edit.children not in {"", *edit.section.children}:
             raise search.places.missing(edit)
         if edit.column:
             columns.setdefault(name_key(edit.column), edit)
@@ -142,8 +143,7 @@ class _Search:
     def add_intents(self, node: _Node, entry: Mapping) -> None:
         """The fills of an entry that is there, and the children it lacks."""
         missing: dict[tuple[int, str], tuple[Mapping, dict[str, DescriptionEdit]]] = {}
-        for edit in node.edits.values():
-            owner, key = self._owner(entry, edit)
+        for edit, owner, key in place_edits(self.places, entry, node.edits.values()):
             if key:
                 missing.setdefault((id(owner), key), (owner, {}))[1].setdefault(name_key(edit.column), edit)
             elif edit.data_test:
@@ -154,22 +154,6 @@ class _Search:
             value = child_list(self.document, owner, key, node.first)
             placed = _place_columns(list(edits.values()), child_names(value, self.document))
             self.intents.growths.append(Growth(owner, key, value, tuple(placed)))
-
-    def _owner(self, entry: Mapping, edit: DescriptionEdit) -> tuple[Mapping, str]:
-        """The entry that holds the description; or the one that lacks a child, and the key of its list of children."""
-        if not edit.column:
-            return self.places.own(entry, edit), ""
-        version = self.places.version(entry, edit)
-        own = self.places.child(version, "columns", edit) if version else None
-        owner = self.places.child(entry, edit.children_key, edit)
-        is_inherited = version is None or self.places.includes(version, edit.column)
-        if version is not None and (own or not is_inherited or (owner is None and edit.is_only_in_version)):
-            owner, entry = own, refuse_alias(self.document, version, edit)
-        if owner is not None:
-            return owner, ""
-        if edit.data_test or edit.children_key not in GROWING_KEYS:
-            raise self.places.missing(edit, entry.line)
-        return entry, edit.children_key
 
     def _describe_data_test(self, owner: Mapping, edit: DescriptionEdit) -> None:
         found = self.places.data_test(owner, edit)
@@ -182,9 +166,9 @@ class _Search:
         document = self.document
         earlier = self.filled.setdefault(id(owner), edit)
         if earlier is not edit:
-            if earlier.version == edit.version and earlier.text != edit.text:
+            if earlier.text != edit.text:
                 raise document.fault(owner.line, f"{edit}: two different descriptions were given for it")
-            return  # another version of the model has written to the base entry that both share
+            return  # two versions of a model say the same at the entry that they share
         own = find_value(document, owner, "description")
         value = own if own is not None else merged_value(document, owner, "description")
         if _says(value, edit.text):

@@ -125,9 +125,7 @@ def read_document(text: str, source: str) -> Document:
         _compose(document, read_events(text))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise document.fault(
-            line, f"not valid YAML: {error.problem}; dbt can't read it either, mend it first"
-        ) from error
+        raise document.fault(line, f"not valid YAML: {error.problem}; mend it first") from error
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         reason = " ".join(str(error).split())
         raise document.fault(1, f"not valid YAML: {reason}") from error
@@ -175,7 +173,7 @@ def _compose(document: Document, events: Iterator[yaml.Event]) -> None:
         else:
             _read_frame(document, event, has_root=bool(nodes))
     root = nodes[0] if nodes else None
-    document.root = None if isinstance(root, Scalar) and root.is_null else root
+    document.root = None if isinstance(root, Scalar) and root.is_null and not root.text else root
 
 
 def _read_frame(document: Document, event: yaml.Event, *, has_root: bool) -> None:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 
 import msgspec
 
-from dbt_describe.schema_files.splices import Splice
+from dbt_describe.schema_files.replacements import Splice
 from dbt_describe.schema_files.tree import Document, Mapping, Sequence, YamlNode
 
 _DASH = re.compile(r" *- +")
