@@ -116,7 +116,7 @@ def schema_texts(draw: st.DrawFn) -> str:
     end = draw(st.sampled_from(["", "", "", "\n\n", "          \n", "# end\n", "  # end\n", "...\n", "... # over\n"]))
     numbers = count()
     text = start + re.sub("&own_text", lambda _: f"&own_{next(numbers)}", "".join(parts)) + end
-    text = text if draw(st.booleans()) else text.rstrip("\n")
+    text = text if draw(st.booleans()) else text.rstrip("\n \t")
     breaks = cycle(
         draw(
             st.one_of(

@@ -61,6 +61,8 @@ def _grow_block_list(document: Document, style: FileStyle, growth: Growth, value
         gap = local.newline if blank else ""
         lines = [entry_lines(entry, dash, local, shapes) for _, entry in group]
         text = "".join(gap + line for line in lines) if after >= 0 else "".join(line + gap for line in lines)
+        if after >= 0 and position == neighbour.end and _keeps_blank_lines(document, neighbour):
+            text = text.removeprefix(gap)
         splices.append(Splice(position, position, text))
     return splices
 
@@ -88,7 +90,7 @@ def _new_list(document: Document, style: FileStyle, growth: Growth, owner: Mappi
         position = skip_comments(document, position, column)
     newline = local_newline(document, position, style)
     shape = _shape_for(style, growth.key, owner.start, owner)
-    blank = newline if shape.blank_before_key else ""
+    blank = newline if shape.blank_before_key and not _keeps_blank_lines(document, last) else ""
     lines = _list_lines(document, style, growth, column, position, owner)
     return Splice(position, position, f"{blank}{newline}{' ' * column}{growth.key}:{lines}")
 
@@ -99,7 +101,8 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     position = document.line_end(len(text[: document.end_marker].rstrip("\r\n \t")))
     position = max(position, document.root.end if document.root else 0)  # spaces can be the end of a text
     newline = local_newline(document, position, style)
-    blank = "" if _ends_in_kept_lines(document, position) else newline
+    at_kept = document.root and document.root.end == position and _keeps_blank_lines(document, document.root)
+    blank = "" if at_kept else newline
     head = f"{blank}{newline}{' ' * column}" if text[:position] else ""
     if document.root is None:
         head += f"version: 2{newline}{newline}"
@@ -108,12 +111,11 @@ def _new_section(document: Document, style: FileStyle, growth: Growth, column: i
     return Splice(position, position, f"{head}{growth.key}:{lines}{tail}")
 
 
-def _ends_in_kept_lines(document: Document, position: int) -> bool:
-    """Whether a block scalar that keeps the blank lines below it ends there: one more would become its text."""
-    node = document.root
-    while isinstance(node, Mapping | Sequence) and not node.flow:
+def _keeps_blank_lines(document: Document, node: YamlNode | None) -> bool:
+    """Whether the node ends in a block scalar that has the blank lines below it: one more would become its text."""
+    while isinstance(node, Mapping | Sequence) and not node.flow and node.end > node.start:
         node = node.pairs[-1][1] if isinstance(node, Mapping) else node.items[-1]
-    if not isinstance(node, Scalar) or node.style not in {"|", ">"} or node.end != position:
+    if not isinstance(node, Scalar) or node.style not in {"|", ">"}:
         return False
     return "+" in document.text[node.start : document.line_end(node.start)].partition("#")[0]
 
