@@ -96,13 +96,18 @@ class Filing:
         return shown_path(self._paths[unique_id], self._project.root)
 
     def take_back(self) -> None:
-        """Put every file back as it was before this run; what can't be is a failure."""
-        for change, made in reversed(self._changes):
+        """Put every file back as it was before this run; what can't be is a failure.
+
+        Called again after an interrupt, it goes on with the rest.
+        """
+        while self._changes:
+            change, made = self._changes[-1]
             try:
                 undo_change(change, made, self._project.root)
             except SchemaFileError as error:
                 self._fail(change.path, error)
-        self._changes, self.written, self.results = [], [], []
+            self._changes.pop()
+        self.written, self.results = [], []
 
     @property
     def references(self) -> Mapping[tuple[str, str], str]:

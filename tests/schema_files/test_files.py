@@ -201,8 +201,11 @@ def test_a_new_file_is_undone_with_the_directories_that_it_alone_needed(neighbou
     assert left == (["models", "models/new", "models/new/orders.sql"] if neighbour else [])
 
 
-@pytest.mark.parametrize("new", [False, True])
-@pytest.mark.parametrize("meanwhile", [b"models: []\n", None], ids=["changed", "deleted"])
+@pytest.mark.parametrize(
+    ("new", "meanwhile"),
+    [(False, b"models: []\n"), (True, b"models: []\n"), (False, None)],
+    ids=["changed", "changed new", "deleted"],
+)
 def test_what_someone_changed_after_us_is_not_undone(
     new: bool, meanwhile: bytes | None, tmp_path: Path, schema_file: Path
 ) -> None:
@@ -213,6 +216,18 @@ def test_what_someone_changed_after_us_is_not_undone(
     with pytest.raises(SchemaFileError, match="changed by something else since it was written"):
         undo_change(change, made, tmp_path)
     assert (path.read_bytes() if path.exists() else None) == meanwhile
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_what_is_as_it_was_needs_no_undoing(new: bool, tmp_path: Path, schema_file: Path) -> None:
+    path = schema_file.parent / "deep/new.yml" if new else schema_file
+    change = prepare_change(path, [EDIT], tmp_path)
+    made = write_change(change, tmp_path)
+    path.unlink() if new else path.write_bytes(BEFORE)
+    for _ in range(2):
+        undo_change(change, made, tmp_path)
+    assert files_in(schema_file.parent) == ["schema.yml"]
+    assert schema_file.read_bytes() == BEFORE
 
 
 def test_no_permission_to_read_is_told(tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
