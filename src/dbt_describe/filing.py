@@ -18,6 +18,7 @@ from dbt_describe.schema_files import (
     prepare_blocks,
     prepare_change,
     remove_leftovers,
+    resolve_inside,
     shown_path,
     undo_change,
     write_change,
@@ -152,7 +153,7 @@ class Filing:
 
     def _replace(self, change: FileChange) -> None:
         """Write the file so that it can be taken back."""
-        directory = change.path.parent
+        directory = resolve_inside(change.path, self._project.root).parent
         if directory not in self._cleaned:
             self._cleaned.add(directory)
             remove_leftovers(directory)

@@ -49,6 +49,32 @@ def test_only_the_description_is_added_and_the_mode_stays(tmp_path: Path, schema
     assert files_in(schema_file.parent) == ["schema.yml"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize(("mode", "while_written"), [(0o600, 0o600), (0o644, 0o600), (None, 0o644)])
+def test_nobody_else_reads_what_is_being_written(
+    mode: int | None, while_written: int, tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new file is open to whom the user's mask lets read, from the beginning."""
+    path = schema_file if mode else schema_file.with_name("new.yml")
+    if mode:
+        schema_file.chmod(mode)
+    modes: list[int] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        modes.append(os.fstat(handle).st_mode & 0o777)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    mask = os.umask(0o022)
+    try:
+        write_change(prepare_change(path, [EDIT], tmp_path), tmp_path)
+    finally:
+        os.umask(mask)
+    assert modes[0] == while_written
+    assert path.stat().st_mode & 0o777 == (mode or 0o644)
+
+
 def test_nothing_to_do_touches_nothing(tmp_path: Path, schema_file: Path) -> None:
     write_change(prepare_change(schema_file, [EDIT], tmp_path), tmp_path)
     stamp = schema_file.stat().st_ino

@@ -21,6 +21,7 @@ from dbt_describe.schema_files.files import (
     check_edits,
     prepare_change,
     remove_leftovers,
+    resolve_inside,
     shown_path,
     write_change,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "prepare_change",
     "refuse_new_files",
     "remove_leftovers",
+    "resolve_inside",
     "shown_path",
     "undo_change",
     "write_change",
