@@ -17,18 +17,13 @@ import pytest
 
 import dbt_describe as library
 from dbt_describe.progress import Silent
-from integration_tests.conftest import DBT, Run, clean_environment
+from integration_tests.conftest import DBT, Run, clean_environment, touch_manifest
 from integration_tests.openai_server import OpenAIServer, answer_from_schema
 
 MARTS = "models/marts/marts.yml"
 NEW = "models/intermediate/_intermediate__models.yml"
 STAGING = "models/staging/_staging.yml"
 LARGE = b"# padding\n" * 1_100_000
-
-
-def touch_manifest(demo: Path) -> None:
-    """As if dbt had just made the manifest of the files as they are: a copy is younger than what it is a copy of."""
-    (demo / "target/manifest.json").touch()
 
 
 def schema_files(demo: Path) -> dict[str, bytes]:
@@ -80,7 +75,15 @@ def test_a_broken_file_costs_its_own_nodes_only(bad: Bad, demo: Path, dbt_descri
 
 
 @pytest.mark.parametrize(
-    "also", ["models/marts/fct_orders.sql", "models/staging/docs.md", "dbt_project.yml", "seeds/orders.csv", "moved"]
+    "also",
+    [
+        "models/marts/fct_orders.sql",
+        "models/staging/docs.md",
+        "dbt_project.yml",
+        "seeds/orders.csv",
+        "moved",
+        "deleted docs",
+    ],
 )
 def test_a_broken_file_beside_other_changes_ends_the_run_with_dbts_words(
     also: str, demo: Path, dbt_describe: Run
@@ -92,8 +95,12 @@ def test_a_broken_file_beside_other_changes_ends_the_run_with_dbts_words(
     (demo / MARTS).write_bytes(b"models: [")
     if also == "moved":
         moved.rename(demo / "models/fct_orders.sql")
+    elif also == "deleted docs":
+        (demo / "models/staging/docs.md").unlink()
+        (demo / STAGING).write_bytes((demo / STAGING).read_bytes() + b"# the directory has changed\n")
     else:
-        (demo / also).touch()
+        with (demo / also).open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
     before = schema_files(demo)
     done = dbt_describe("document")
     assert (done.returncode, done.stdout) == (2, ""), done.stdout + done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -100,6 +101,31 @@ def test_a_manifest_older_than_the_files_is_made_anew(demo: Path, dbt_describe: 
     assert "name: sales" in (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
 
 
+def test_an_older_file_in_the_place_of_a_model_is_noticed(demo: Path, dbt_describe: Run) -> None:
+    model = demo / "models/marts/fct_monthly_sales.sql"
+    older = demo.parent / "older.sql"
+    older.write_text(model.read_text(encoding="utf-8").replace("sum(order_total)", "max(order_total)"))
+    os.utime(older, (1_700_000_000, 1_700_000_000))
+    shutil.copy2(older, model)
+    done = dbt_describe("document", "--select", "fct_monthly_sales")
+    assert "Running `dbt compile`: models/marts/fct_monthly_sales.sql is newer than the manifest" in done.stderr
+    assert not [line for line in diff_lines(demo) if "Sum of the order total" in line]
+
+
+def test_a_file_saved_while_dbt_builds_is_noticed(demo: Path, dbt_describe: Run) -> None:
+    model = demo / "models/marts/fct_monthly_sales.sql"
+    model.write_text(model.read_text(encoding="utf-8").replace("sum(order_total)", "max(order_total)"))
+    (demo / "target/manifest.json").touch()  # dbt has read the model, and writes its manifest at the end
+    done = dbt_describe("plan", "--select", "fct_monthly_sales")
+    assert "Running `dbt compile`: models/marts/fct_monthly_sales.sql is newer than the manifest" in done.stderr
+
+
+def test_files_with_the_text_that_dbt_has_read_need_no_dbt(demo: Path, dbt_describe: Run) -> None:
+    for path in [*demo.glob("models/**/*.sql"), *demo.glob("seeds/*.csv"), *demo.glob("snapshots/*.sql")]:
+        path.write_bytes(b"\n" + path.read_bytes() + b" \n")
+    assert "Running" not in dbt_describe("plan").stderr
+
+
 def test_without_a_manifest_and_without_dbt_the_error_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "dbt_project.yml").write_text("name: x\n", encoding="utf-8")
     # dbt stands beside this very Python; the one that the virtual environment was made of has none beside it.
@@ -128,7 +154,8 @@ def test_without_a_manifest_and_without_dbt_the_error_says_what_to_do(tmp_path: 
 def test_a_moved_file_is_noticed(moved: str, new: str, demo: Path, dbt_describe: Run) -> None:
     (demo / moved).rename(demo / new)
     done = dbt_describe("document", "--select", "fct_monthly_sales")
-    assert "Running `dbt parse`: models" in done.stderr
+    command = "parse" if new.endswith(".yml") else "compile"
+    assert f"Running `dbt {command}`: {new} is newer" in done.stderr
     assert done.returncode == 0
     assert (demo / "models/marts/_marts.yml").exists() == (new == "models/marts/_marts.yml")
     assert not (demo / moved).exists()
@@ -139,7 +166,7 @@ def test_a_file_moved_in_with_an_old_time_is_noticed(demo: Path, dbt_describe: R
     schema.write_text("models:\n  - name: int_order_totals\n", encoding="utf-8")
     os.utime(schema, (1_700_000_000, 1_700_000_000))
     done = dbt_describe("document", "--select", "int_order_totals")
-    assert "Running `dbt parse`: models/intermediate is newer" in done.stderr
+    assert "Running `dbt parse`: models/intermediate/_int.yml is newer" in done.stderr
     assert run_in(demo, "git", "status", "--porcelain", "--untracked-files=all").stdout.split() == [
         "??",
         "models/intermediate/_int.yml",

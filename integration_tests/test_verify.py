@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import dbt_describe as library
 from dbt_describe.progress import Silent
 from integration_tests.conftest import DBT, Run, clean_environment, run_in
@@ -107,7 +109,8 @@ def test_a_file_that_someone_changed_meanwhile_is_left_and_named(demo: Path) -> 
     assert {name for name in after if after[name] != before.get(name)} == {NEW, "models/broken.yml"}
 
 
-def test_ctrl_c_while_dbt_parses_leaves_what_is_written_and_says_so(demo: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_while_dbt_parses_leaves_what_is_written_and_says_so(number: signal.Signals, demo: Path) -> None:
     process = subprocess.Popen(
         [str(DBT.parent / "dbt-describe"), "document", "--verify", "--profiles-dir", "."],
         cwd=demo,
@@ -121,7 +124,7 @@ def test_ctrl_c_while_dbt_parses_leaves_what_is_written_and_says_so(demo: Path) 
         if "does dbt accept" in line:
             break
     time.sleep(0.3)  # dbt is starting
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stdout + stderr
     assert "What was written was not verified" in stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -146,3 +147,16 @@ def test_columns_inherited_a_moment_ago_are_known_when_their_node_is_asked(shop:
 
     run(shop, {"c": look})
     assert sorted(seen) == ["Described.", "Text of y."]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_handled_after_a_run_as_before_it(number: signal.Signals, shop: Project) -> None:
+    def ours(_number: int, _frame: object) -> None:
+        pass
+
+    before = signal.signal(number, ours)
+    try:
+        run(shop, {})
+        assert signal.getsignal(number) is ours
+    finally:
+        signal.signal(number, before)

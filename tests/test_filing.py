@@ -139,6 +139,17 @@ def test_what_a_killed_run_left_behind_is_taken_away_where_something_is_written(
     assert [path.name for path in (project.root / "models").iterdir()] == ["schema.yml"]
 
 
+def test_leftovers_are_taken_away_beside_the_file_that_a_link_leads_to(project: Project) -> None:
+    shared = project.root / "shared"
+    shared.mkdir()
+    (project.root / "models/schema.yml").rename(shared / "schema.yml")
+    (project.root / "models/schema.yml").symlink_to(shared / "schema.yml")
+    (shared / ".dbt-describe-0123456789ab.tmp").touch()
+    filing = file_all(project, Draft("model.shop.b", "", "Second.", "rules"))
+    assert filing.failures == []
+    assert [path.name for path in shared.iterdir()] == ["schema.yml"]
+
+
 def test_a_new_file_that_can_t_be_made_is_known_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/docs").write_text("", encoding="utf-8")

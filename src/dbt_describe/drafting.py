@@ -183,6 +183,7 @@ def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
     """Call back on Ctrl-C or SIGTERM while the block runs, where the platform and the thread allow it."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
     try:
         for number in signals:
             loop.add_signal_handler(number, call)
@@ -194,3 +195,5 @@ def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+            # The loop would leave SIGTERM to the system, which ends the process on the spot.
+            signal.signal(number, before[number] or signal.SIG_DFL)

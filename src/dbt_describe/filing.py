@@ -18,6 +18,7 @@ from dbt_describe.schema_files import (
     prepare_blocks,
     prepare_change,
     remove_leftovers,
+    resolve_inside,
     shown_path,
     undo_change,
     write_change,
@@ -92,13 +93,18 @@ class Filing:
         return shown_path(self._paths[unique_id], self._project.root)
 
     def take_back(self) -> None:
-        """Put every file back as it was before this run; what can't be is a failure."""
-        for change, made in reversed(self._changes):
+        """Put every file back as it was before this run; what can't be is a failure.
+
+        Called again after an interrupt, it goes on with the rest.
+        """
+        while self._changes:
+            change, made = self._changes[-1]
             try:
                 undo_change(change, made, self._project.root)
             except SchemaFileError as error:
                 self._fail(change.path, error)
-        self._changes, self.written, self.results = [], [], []
+            self._changes.pop()
+        self.written, self.results = [], []
 
     @property
     def references(self) -> Mapping[tuple[str, str], str]:
@@ -144,7 +150,7 @@ class Filing:
 
     def _replace(self, change: FileChange) -> None:
         """Write the file so that it can be taken back."""
-        directory = change.path.parent
+        directory = resolve_inside(change.path, self._project.root).parent
         if directory not in self._cleaned:
             self._cleaned.add(directory)
             remove_leftovers(directory)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -35,19 +37,37 @@ class Verdict(msgspec.Struct, frozen=True):
 def verify(invocation: DbtInvocation, filing: Filing, wait: Say) -> Verdict:
     """Let dbt parse what was written, and look for every description in its manifest.
 
-    If dbt refuses, or can't be asked, the files are put back. Ctrl-C leaves them as they are.
+    If dbt refuses, or can't be asked, the files are put back: all of them, Ctrl-C waits for it. Before, Ctrl-C leaves
+    them as they are.
     """
     files = len(filing.results)
     if not files:
         return Verdict()
     try:
-        project = parse_anew(invocation, wait)
-    except (DbtDescribeError, OSError) as error:
-        filing.take_back()
-        return Verdict(failures=(Failure(SUBJECT, f"{REFUSED}{error}"),))
+        try:
+            project = parse_anew(invocation, wait)
+        except (DbtDescribeError, OSError) as error:
+            with _signals_held_back() as came:
+                filing.take_back()
+            return Verdict(failures=(Failure(SUBJECT, f"{REFUSED}{error}"),), interrupted=bool(came))
+        return Verdict(files, tuple(_not_read(project, filing.written, filing)))
     except KeyboardInterrupt:
-        return Verdict(warnings=(NOT_VERIFIED,), interrupted=True)
-    return Verdict(files, tuple(_not_read(project, filing.written, filing)))
+        return Verdict(warnings=(NOT_VERIFIED,) if filing.results else (), interrupted=True)
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[list[int]]:
+    """Let Ctrl-C and SIGTERM do nothing while the block runs; yields those that came."""
+    came: list[int] = []
+    before = {}
+    try:
+        with contextlib.suppress(ValueError):  # not in the main thread, which alone gets them
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, lambda number, _frame: came.append(number))
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _not_read(project: Project, drafts: Iterable[Draft], filing: Filing) -> Iterable[Failure]:

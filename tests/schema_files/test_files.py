@@ -50,6 +50,32 @@ def test_only_the_description_is_added_and_the_mode_stays(tmp_path: Path, schema
     assert files_in(schema_file.parent) == ["schema.yml"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize(("mode", "while_written"), [(0o600, 0o600), (0o644, 0o600), (None, 0o644)])
+def test_nobody_else_reads_what_is_being_written(
+    mode: int | None, while_written: int, tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new file is open to whom the user's mask lets read, from the beginning."""
+    path = schema_file if mode else schema_file.with_name("new.yml")
+    if mode:
+        schema_file.chmod(mode)
+    modes: list[int] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        modes.append(os.fstat(handle).st_mode & 0o777)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    mask = os.umask(0o022)
+    try:
+        write_change(prepare_change(path, [EDIT], tmp_path), tmp_path)
+    finally:
+        os.umask(mask)
+    assert modes[0] == while_written
+    assert path.stat().st_mode & 0o777 == (mode or 0o644)
+
+
 def test_nothing_to_do_touches_nothing(tmp_path: Path, schema_file: Path) -> None:
     write_change(prepare_change(schema_file, [EDIT], tmp_path), tmp_path)
     stamp = schema_file.stat().st_ino
@@ -203,8 +229,11 @@ def test_a_new_file_is_undone_with_the_directories_that_it_alone_needed(neighbou
     assert left == (["models", "models/new", "models/new/orders.sql"] if neighbour else [])
 
 
-@pytest.mark.parametrize("new", [False, True])
-@pytest.mark.parametrize("meanwhile", [b"models: []\n", None], ids=["changed", "deleted"])
+@pytest.mark.parametrize(
+    ("new", "meanwhile"),
+    [(False, b"models: []\n"), (True, b"models: []\n"), (False, None)],
+    ids=["changed", "changed new", "deleted"],
+)
 def test_what_someone_changed_after_us_is_not_undone(
     new: bool, meanwhile: bytes | None, tmp_path: Path, schema_file: Path
 ) -> None:
@@ -215,6 +244,18 @@ def test_what_someone_changed_after_us_is_not_undone(
     with pytest.raises(SchemaFileError, match="changed by something else since it was written"):
         undo_change(change, made, tmp_path)
     assert (path.read_bytes() if path.exists() else None) == meanwhile
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_what_is_as_it_was_needs_no_undoing(new: bool, tmp_path: Path, schema_file: Path) -> None:
+    path = schema_file.parent / "deep/new.yml" if new else schema_file
+    change = prepare_change(path, [EDIT], tmp_path)
+    made = write_change(change, tmp_path)
+    path.unlink() if new else path.write_bytes(BEFORE)
+    for _ in range(2):
+        undo_change(change, made, tmp_path)
+    assert files_in(schema_file.parent) == ["schema.yml"]
+    assert schema_file.read_bytes() == BEFORE
 
 
 def test_no_permission_to_read_is_told(tmp_path: Path, schema_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,11 +121,11 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     Raises:
         ManifestError: a file can't be read, isn't JSON, or isn't the artifact it should be.
     """
-    manifest = _decode(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     warnings = _version_warnings(manifest.metadata, manifest_path)
     catalog = _Catalog()
     if catalog_path is not None and catalog_path.exists():
-        catalog = _decode(catalog_path, _Catalog, "catalog")
+        catalog = decode_artifact(catalog_path, _Catalog, "catalog")
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)
@@ -148,7 +148,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
 
 def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
     """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
-    manifest = _decode(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     return {
         (raw.unique_id, raw.checksum.checksum): raw.compiled_code
         for raw in manifest.nodes.values()
@@ -158,7 +158,7 @@ def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]
 
 def checksums(manifest_path: Path) -> dict[str, str]:
     """Checksum of each node's file by unique_id."""
-    manifest = _decode(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     return {
         raw.unique_id: raw.checksum.checksum
         for raw in manifest.nodes.values()
@@ -166,7 +166,12 @@ def checksums(manifest_path: Path) -> dict[str, str]:
     }
 
 
-def _decode(path: Path, artifact: type[_Artifact], kind: str) -> _Artifact:
+def decode_artifact(path: Path, artifact: type[_Artifact], kind: str) -> _Artifact:
+    """What `artifact` has room for of a `manifest` or `catalog`, which may be gzipped.
+
+    Raises:
+        ManifestError: the file can't be read, isn't JSON, or isn't the artifact it should be.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

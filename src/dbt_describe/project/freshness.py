@@ -6,25 +6,27 @@ goes to a directory of ours, `target/dbt_describe/`; SQL compiled before is take
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from dbt_describe.errors import DbtCommandError, ManifestError
 from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
+from dbt_describe.project.changes import (
+    PROJECT_FILES,
+    PROPERTY_SUFFIXES,
+    FileRecord,
+    changed_files,
+    gone_files,
+    needs_compiling,
+    read_record,
+    relative_path,
+)
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.project_file import (
-    PATH_KEYS,
-    VARS_FILE,
-    configured_paths,
-    read_project_file,
-    with_project_file,
-)
+from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
@@ -34,9 +36,6 @@ OWN_DIRECTORY = "dbt_describe"
 """Inside dbt's target path."""
 PARTIAL_PARSE = "partial_parse.msgpack"
 """Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
-_PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
-_SOURCE_SUFFIXES = _PROPERTY_SUFFIXES | {".sql", ".py", ".csv"}
-_PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", VARS_FILE)
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -73,17 +72,12 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         ProjectError: there is no project, no dbt to make the manifest with, or dbt or a manifest is broken.
     """
     target = _Target(target_dir(invocation))
-    reason, needs_compiling = _stale_reason(invocation, target)
+    reason, is_for_sql = _stale_reason(invocation, target)
     if not reason:
-        project = _load(invocation.project_dir, target)
-        gone = next(_gone_files(project), "")
-        if not gone:
-            return with_project_file(project)
-        reason = f"{gone}, which the manifest names, is gone"
-        needs_compiling = Path(gone).suffix not in _PROPERTY_SUFFIXES
-    find_dbt("compile" if needs_compiling else "parse")
+        return with_project_file(_load(invocation.project_dir, target))
+    find_dbt("compile" if is_for_sql else "parse")
     try:
-        warnings = _refresh(invocation, target, reason, say, needs_compiling=needs_compiling)
+        warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
     project = with_project_file(_load(invocation.project_dir, target))
@@ -98,12 +92,14 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     """
     if not target.newest.exists() or not _is_made_so(invocation, target):
         raise error
+    root = invocation.project_dir
     try:
-        project = with_project_file(_load(invocation.project_dir, target))
+        project = with_project_file(_load(root, target))
+        record = read_record(target.newest, root)
     except ManifestError:
         raise error from None
-    changed = {path.relative_to(invocation.project_dir).as_posix() for path in _changed_files(invocation, target)}
-    changed |= set(_gone_files(project))
+    changed = {relative_path(path, root) for path in changed_files(record, root) if not path.is_dir()}
+    changed |= set(gone_files(record, root))
     if not changed or not all(_may_be_left_out(Path(path)) for path in changed):
         raise error
     going_on = f"Going on with the older manifest, without what {', '.join(sorted(changed))} may say now."
@@ -112,20 +108,9 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     return msgspec.structs.replace(project, warnings=(*project.warnings, f"{error}\n{going_on}"))
 
 
-def _changed_files(invocation: DbtInvocation, target: _Target) -> Iterator[Path]:
-    """Files that were written, moved or copied to where they are since the manifest was made."""
-    made = _mtime(target.newest)
-    for path in _project_files(invocation.project_dir):
-        # A file that was moved here keeps its time of modification; Windows tells when it was made.
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            if not path.is_dir() and max(status.st_mtime, status.st_ctime) > made:
-                yield path
-
-
 def _may_be_left_out(path: Path) -> bool:
     """Whether a changed file says nothing but what its own nodes are like."""
-    return path.suffix in SCHEMA_SUFFIXES and path.name not in _PROJECT_FILES
+    return path.suffix in SCHEMA_SUFFIXES and path.name not in PROJECT_FILES
 
 
 def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
@@ -178,16 +163,23 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     manifest = target.newest
     if not manifest.exists():
         return "there is no manifest", True
-    made = _mtime(manifest)
     if not _is_made_so(invocation, target):
         return "the manifest was made with another profile, target or vars", True
-    newer = [path for path in _project_files(invocation.project_dir) if _mtime(path) > made]
-    if not newer:
-        return "", False
-    compiling = next((path for path in newer if _needs_compiling(path)), None)
-    first = compiling or next((path for path in newer if path.suffix), newer[0])
-    shown = first.relative_to(invocation.project_dir).as_posix()
-    return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
+    root = invocation.project_dir
+    try:
+        record = read_record(manifest, root)
+    except ManifestError:  # told by who reads all of it, unless dbt makes it anew
+        record = FileRecord(_mtime(manifest))
+    newer = changed_files(record, root)
+    if newer:
+        compiling = next((path for path in newer if needs_compiling(path)), None)
+        shown = relative_path(compiling or next((path for path in newer if path.suffix), newer[0]), root)
+        return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
+    gone = gone_files(record, root)
+    if gone:
+        is_for_sql = any(Path(path).suffix not in PROPERTY_SUFFIXES for path in gone)
+        return f"{gone[0]}, which the manifest names, is gone", is_for_sql
+    return "", False
 
 
 def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
@@ -197,16 +189,7 @@ def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
     return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
 
 
-def _gone_files(project: Project) -> Iterator[str]:
-    """Files of the project that the manifest names and that don't exist: moved or deleted."""
-    for node in project.nodes.values():
-        if project.is_own(node):
-            for path in (node.original_file_path, node.patch_path.partition("://")[2]):
-                if path and not (project.root / path).exists():
-                    yield path
-
-
-def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, needs_compiling: bool) -> list[str]:
+def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, is_for_sql: bool) -> list[str]:
     """Call dbt; returns warnings.
 
     Raises:
@@ -214,7 +197,7 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     """
     warnings: list[str] = []
     before = _mtime(target.newest)
-    if needs_compiling:
+    if is_for_sql:
         say(f"Running `dbt compile`: {reason}.")
         try:
             run_dbt(invocation, ["compile"])
@@ -252,27 +235,8 @@ def _noted(invocation: DbtInvocation) -> str:
     )
 
 
-def _needs_compiling(path: Path) -> bool:
-    """Whether a change of the file may change SQL; a directory only tells that a file came or went."""
-    return path.name in _PROJECT_FILES or (path.suffix in _SOURCE_SUFFIXES and path.suffix not in _PROPERTY_SUFFIXES)
-
-
 def _mtime(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _project_files(project_dir: Path) -> Iterator[Path]:
-    """The files that a manifest is made of, and their directories."""
-    settings = read_project_file(project_dir)
-    yield from (path for name in _PROJECT_FILES if (path := project_dir / name).exists())
-    directories: dict[str, None] = {}
-    for key in PATH_KEYS:
-        directories |= dict.fromkeys(configured_paths(settings, key))
-    for name in directories:
-        for directory, _, files in os.walk(project_dir / name):
-            # A file that was moved here keeps its own time, but changes its directory's.
-            yield Path(directory)
-            yield from (Path(directory, file) for file in files if Path(file).suffix in _SOURCE_SUFFIXES)

@@ -22,6 +22,7 @@ from dbt_describe.schema_files.files import (
     faults_of,
     prepare_change,
     remove_leftovers,
+    resolve_inside,
     shown_path,
     write_change,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "prepare_change",
     "refuse_new_files",
     "remove_leftovers",
+    "resolve_inside",
     "shown_path",
     "undo_change",
     "write_change",

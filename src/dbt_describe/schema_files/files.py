@@ -215,18 +215,23 @@ def _put_new(temporary: Path, target: Path, shown: str) -> None:
 
 
 def _write_temporary(temporary: Path, target: Path, content: bytes) -> None:
-    with temporary.open("xb") as file:
+    status = target.stat() if target.exists() else None
+    with open(temporary, "xb", opener=_open_private if status else None) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    if target.exists():
-        status = target.stat()
+    if status:
         if hasattr(os, "chown"):  # pragma: no branch - Windows has none
             # A user may give a file to a group of theirs, though not to another user.
             for owner in (-1, status.st_uid):
                 with contextlib.suppress(OSError):
                     os.chown(temporary, owner, status.st_gid)
         temporary.chmod(stat.S_IMODE(status.st_mode))
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open for nobody else to read, until the file has the mode of the one that it replaces."""
+    return os.open(path, flags, 0o600)
 
 
 def sync_directory(directory: Path) -> None:

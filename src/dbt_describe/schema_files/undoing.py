@@ -29,7 +29,11 @@ def undo_change(change: FileChange, made: Sequence[Path], root: Path) -> None:
         return
     shown = shown_path(change.path, root)
     target = resolve_inside(change.path, root)
-    if read_file(target, shown) != change.after:
+    found = read_file(target, shown)
+    if found == change.before:  # by an undoing that was interrupted, or by a person
+        remove_directories(made)
+        return
+    if found != change.after:
         raise SchemaFileError(f"{shown}: changed by something else since it was written; left as it is now")
     if change.before is not None:
         write_change(FileChange(change.path, change.after, change.before), root)
