@@ -128,9 +128,7 @@ EDITS = {
     "model.lab.orders.v1": DescriptionEdit("model", "orders", "", version="1"),
     "model.lab.orders.v1/id": DescriptionEdit("model", "orders", "", "id", version="1"),
     "model.lab.orders.v1/old": DescriptionEdit("model", "orders", "", "old", version="1"),
-    "model.lab.orders.v2/new": DescriptionEdit(
-        "model", "orders", "", version="2", column="new"
-    ),
+    "model.lab.orders.v2/new": DescriptionEdit("model", "orders", "", version="2", column="new"),
     "model.lab.sales/total": DescriptionEdit("model", "sales", "", "total"),
     "seed.lab.codes/code": DescriptionEdit("seed", "codes", "", "code"),
     "snapshot.lab.orders_history/id": DescriptionEdit("snapshot", "orders_history", "", "id"),
