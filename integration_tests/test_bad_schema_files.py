@@ -79,7 +79,6 @@ def test_a_broken_file_costs_its_own_nodes_only(bad: Bad, demo: Path, dbt_descri
     [
         "models/marts/fct_orders.sql",
         "models/staging/docs.md",
-        "dbt_project.yml",
         "seeds/orders.csv",
         "moved",
         "deleted docs",
