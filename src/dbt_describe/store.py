@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,12 +28,26 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         # WAL: readers and a writer at once; with NORMAL a killed process loses nothing that it had committed.
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         _migrate(connection, migrations, path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} can't be used: {error}. Delete it, or point DBT_DESCRIBE_STORE elsewhere.") from error
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Those who open a new file at once refuse each other this for a moment, whatever the timeout for locks."""
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 @contextlib.contextmanager
