@@ -6,18 +6,28 @@ are not written to. Everything else is as the manifest has it: no other file has
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+import yaml
 
 from dbt_describe.project.nodes import Column, Node, Project
 
 SCHEMA_SUFFIXES = frozenset({".yml", ".yaml"})
 """Not `.md`: a changed doc block may be in the text of any node."""
-_NAME = re.compile(rb"""\bname["']?\s*:\s*(?:[&!]\S*\s+)*["']?([\w.$-]+)""")
-"""`name: x` in any style, with a tag or an anchor; the file may be no YAML at all."""
+_NAMED = re.compile(
+    r"""(?: \b name ["']? \s{0,99}+ : | & [^\s,\[\]{}]{1,99}+ (?=\s) )
+        (?: \s | \# [^\r\n]* | [&!] \S* | [|>] [-+\d]* (?=\s) )*+
+        (?= ( [^\r\n]{0,255} ) )""",
+    re.VERBOSE,
+)
+"""For a file that is no YAML: `name:` in any style, or an anchor for a `name: *x`; comments, tags and a block's sign;
+then what the name is in, to the end of its line. It never goes back, whatever is in the file."""
+_QUOTED = re.compile(r"""^(?: "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' )""", re.VERBOSE)
+_END_OF_NAME = re.compile(r"[,\[\]{}]|\s\#")
 _MAX_READ_BYTES = 10 * 1024 * 1024
 """As much as a schema file that is edited may have."""
 
@@ -31,9 +41,7 @@ def without_unread(project: Project, changed: Iterable[str]) -> Project:
     unread: dict[str, frozenset[str]] = {}
     for path in sorted(changed):
         names = _names_in(project.root / path)
-        unread[path] = frozenset(
-            node.unique_id for node in own if path in _files_of(node) or node.name.encode() in names
-        )
+        unread[path] = frozenset(node.unique_id for node in own if path in _files_of(node) or node.name in names)
     unknown = frozenset().union(*unread.values())
     nodes = {name: _bare(node) if name in unknown else node for name, node in project.nodes.items()}
     return msgspec.structs.replace(project, nodes=nodes, unread=unread)
@@ -43,14 +51,42 @@ def _files_of(node: Node) -> tuple[str, str]:
     return node.patch_path.partition("://")[2], node.original_file_path
 
 
-def _names_in(path: Path) -> set[bytes]:
-    """What stands after every `name:`, whatever the file's syntax and encoding."""
+def _names_in(path: Path) -> set[str]:
+    """What may be a name in the file: each scalar, and where it is no YAML, what a search finds in the rest, too."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_READ_BYTES)
     except OSError:
         return set()
-    return set(_NAME.findall(content))
+    names: set[str] = set()
+    try:
+        names.update(_scalars(content))
+    except (yaml.YAMLError, UnicodeError):
+        names.update(*(_readings(found[1]) for found in _NAMED.finditer(_decoded(content))))
+    return names
+
+
+def _scalars(content: bytes | str) -> Iterator[str]:
+    for event in yaml.parse(content, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.ScalarEvent):
+            yield event.value
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _readings(rest: str) -> Iterator[str]:
+    """The names that the rest of a line may begin with."""
+    quoted = _QUOTED.match(rest)
+    if quoted:
+        with contextlib.suppress(yaml.YAMLError):
+            yield from _scalars(quoted[0])
+    yield rest.strip()
+    yield _END_OF_NAME.split(rest, maxsplit=1)[0].strip().strip("\"'")
 
 
 def _bare(node: Node) -> Node:
