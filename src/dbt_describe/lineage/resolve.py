@@ -8,12 +8,13 @@ import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from dbt_describe.lineage.arms import Arms, all_arms_of
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
-from dbt_describe.lineage.rows import Rows, arms_of, key_columns
+from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
 from dbt_describe.lineage.stars import Relation, columns_of, owner_of, starred
 
@@ -60,6 +61,8 @@ class Query:
         self._is_unique = is_unique
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
+        self._names: dict[int, tuple[str, ...]] = {}
+        self._arms: dict[int, Arms] = {}
 
     def output(self) -> Relation:
         """The columns that the query is sure to return, and whether there are no others."""
@@ -124,7 +127,15 @@ class Query:
 
     def output_names(self, scope: Scope) -> tuple[str, ...]:
         """Names of the scope's output columns."""
-        return tuple(names_of(scope))
+        if id(scope) not in self._names:
+            self._names[id(scope)] = tuple(names_of(scope))
+        return self._names[id(scope)]
+
+    def arms(self, scope: Scope) -> Arms:
+        """The arms of a set operation, remembered."""
+        if id(scope) not in self._arms:
+            self._arms[id(scope)] = all_arms_of(scope)
+        return self._arms[id(scope)]
 
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
@@ -142,7 +153,7 @@ class Query:
                 yield from self._reads(source, seen)
             elif self.node_of(source):
                 yield self.node_of(source)
-        for inner in (*arms_of(scope), *scope.subquery_scopes):
+        for inner in (*self.arms(scope).scopes, *scope.subquery_scopes):
             yield from self._reads(inner, seen)
 
     def rows(self, scope: Scope) -> Rows:
@@ -235,15 +246,15 @@ class Query:
         return self._resolve_column(scope, exp.column(column, table=owner))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
-        position = names_of(scope).index(column) if column in names_of(scope) else None
+        position = self.output_names(scope).index(column) if column in self.output_names(scope) else None
         if position is None:
             raise UnresolvedColumnError("the arms of the UNION are not known column by column")
         arms: list[Resolved] = []
         null_where: NullWhere = ""
-        if any(found.args.get("by_name") for found in scope.expression.find_all(exp.SetOperation)):
+        if self.arms(scope).by_name:
             raise UnresolvedColumnError("the arms of the UNION are matched by name")
-        for arm in arms_of(scope):
-            names = names_of(arm)
+        for arm in self.arms(scope).scopes:
+            names = self.output_names(arm)
             if position >= len(names) or "*" in names:
                 raise UnresolvedColumnError("the arms of the UNION are not known column by column")
             resolved = self.resolve(arm, names[position])

@@ -8,6 +8,7 @@ import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from dbt_describe.lineage.arms import Arms
 from dbt_describe.lineage.origins import Aggregation, Join
 
 
@@ -66,15 +67,11 @@ class ColumnResolver(Protocol):
     def output_names(self, scope: Scope) -> tuple[str, ...]:
         """Names of the scope's output columns."""
 
+    def arms(self, scope: Scope) -> Arms:
+        """The arms of a set operation, remembered."""
+
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
-
-
-def arms_of(scope: Scope) -> list[Scope]:
-    """The scopes whose rows a set operation returns: both of a UNION, the left one of EXCEPT and INTERSECT."""
-    # sqlglot renamed the attribute within the versions we support (28 to 30).
-    arms: list[Scope] = getattr(scope, "set_operation_scopes", None) or getattr(scope, "union_scopes", [])
-    return arms if isinstance(scope.expression, exp.Union) else arms[:1]
 
 
 def key_columns(resolver: ColumnResolver, scope: Scope) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.grouping import group_keys, is_grouped
 from dbt_describe.lineage.joins import conjuncts, joins_of, source_of
 from dbt_describe.lineage.origins import Aggregation, Join
-from dbt_describe.lineage.rows import ColumnResolver, Rows, arms_of, is_lookup
+from dbt_describe.lineage.rows import ColumnResolver, Rows, is_lookup
 
 
 def rows_of(resolver: ColumnResolver, scope: Scope) -> Rows:
@@ -44,7 +44,7 @@ def rows_of(resolver: ColumnResolver, scope: Scope) -> Rows:
 
 
 def _rows_of_arms(resolver: ColumnResolver, scope: Scope, operation: exp.SetOperation) -> Rows:
-    arms = [resolver.rows(arm) for arm in arms_of(scope)]
+    arms = [resolver.rows(arm) for arm in resolver.arms(scope).scopes]
     return Rows(
         union=tuple(unique_id for arm in arms for unique_id in arm.union or (arm.driving,)),
         union_whole=isinstance(operation, exp.Union) and all(arm.is_whole for arm in arms),
