@@ -21,7 +21,7 @@ class ColumnRef(msgspec.Struct, frozen=True, order=True):
     column: str
 
 
-class Same(msgspec.Struct, frozen=True):
+class Same(msgspec.Struct, frozen=True, tag=True):
     """The column holds the values of another node's column: a pass-through or a pure rename."""
 
     ref: ColumnRef
@@ -68,7 +68,7 @@ class Aggregation(msgspec.Struct, frozen=True):
     joins: tuple[Join, ...] = ()
 
 
-class Derived(msgspec.Struct, frozen=True):
+class Derived(msgspec.Struct, frozen=True, tag=True):
     """The column is computed. `aggregations` runs from the outermost level inwards, empty for row-level ones."""
 
     expression: str
@@ -81,7 +81,7 @@ class Derived(msgspec.Struct, frozen=True):
     which it is computed, or `unknown`, on some rows."""
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, tag=True):
     """The SQL couldn't be followed for this column; `reason` says why in a few words."""
 
     reason: str

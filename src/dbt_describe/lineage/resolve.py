@@ -11,12 +11,13 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.arms import Arms, all_arms_of
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
+from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
-from dbt_describe.lineage.stars import Relation, columns_of, owner_of, starred
+from dbt_describe.lineage.stars import columns_of, owner_of, starred
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -59,6 +60,8 @@ class Query:
         self.tables = tables
         self.dialect = dialect
         self._is_unique = is_unique
+        self.is_too_deep = False
+        """A column couldn't be followed because Python's stack was full."""
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
         self._names: dict[int, tuple[str, ...]] = {}
@@ -178,6 +181,7 @@ class Query:
                 self._resolved[key] = error
             except RecursionError:
                 self._resolved[key] = UnresolvedColumnError("the query is nested too deep")
+                self.is_too_deep = True
         found = self._resolved[key]
         if isinstance(found, UnresolvedColumnError):
             raise found
