@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
 
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.relations import EPHEMERAL_CTE, TableName
+
+
+@cache
+def opened(dialect: str) -> Dialect:
+    """sqlglot's dialect of a name: it makes it anew each time where it is only named."""
+    return Dialect.get_or_raise(dialect)
 
 
 def qualified_scope(
@@ -27,9 +36,9 @@ def qualified_scope(
     Raises:
         UnreadableQueryError: sqlglot can't parse or qualify the SQL.
     """
-    case_insensitive = f"{dialect}, normalization_strategy=case_insensitive"
+    case_insensitive = opened(f"{dialect}, normalization_strategy=case_insensitive")
     try:
-        query = sqlglot.parse_one(sql, dialect=dialect)
+        query = sqlglot.parse_one(sql, dialect=opened(dialect))
         if not isinstance(query, exp.Query):
             raise UnreadableQueryError("it isn't a SELECT")
         unique_ids = _rename_tables(query, node_of)
@@ -40,7 +49,8 @@ def qualified_scope(
         query = qualify(
             query,
             dialect=case_insensitive,
-            schema=schema or None,
+            # Its names are in lower case already.
+            schema=MappingSchema(schema or None, dialect=case_insensitive, normalize=False),
             validate_qualify_columns=False,
             quote_identifiers=False,
             identify=False,

@@ -14,7 +14,8 @@ from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
+from dbt_describe.lineage.queries import opened
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
 from dbt_describe.lineage.stars import columns_of, owner_of, starred
@@ -64,6 +65,7 @@ class Query:
         """A column couldn't be followed because Python's stack was full."""
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
+        self._texts: dict[ColumnRef, str] = {}
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
 
@@ -81,14 +83,23 @@ class Query:
         expression = resolved.expression
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
-        inputs = dict.fromkeys(_ref(found) for found in expression.find_all(exp.Column))
+        inputs = dict.fromkeys(_ref(found) for found in nodes_of(expression) if isinstance(found, exp.Column))
         return Derived(
             self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
         )
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
-        return expression.sql(dialect=self.dialect, comments=False)
+        return expression.sql(dialect=opened(self.dialect), comments=False)
+
+    def _upstream_text(self, expression: exp.Expr) -> str:
+        """An expression in upstream terms as text. Most are columns: sqlglot takes longer to set up than to write one."""
+        if not isinstance(expression, exp.Column):
+            return self.sql(expression)
+        ref = _ref(expression)
+        if ref not in self._texts:
+            self._texts[ref] = self.sql(expression)
+        return self._texts[ref]
 
     def shape(self) -> Shape:
         """What the rows of the node are."""
@@ -116,7 +127,7 @@ class Query:
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
         try:
-            return self.sql(self._substitute(scope, bare_of(expression)).expression)
+            return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
             return self.sql(expression)
 
@@ -143,7 +154,7 @@ class Query:
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
         try:
-            return self.sql(self.resolve(scope, column).expression)
+            return self._upstream_text(self.resolve(scope, column).expression)
         except UnresolvedColumnError:
             return ""
 
@@ -200,7 +211,7 @@ class Query:
         if aggregates(expression):
             rows = self.rows(scope)
             aggregations = (msgspec.structs.replace(rows.before_grouping(), group_by=rows.keys), *aggregations)
-        if expression.find(exp.Window):
+        if any(isinstance(found, exp.Window) for found in nodes_of(expression)):
             windows = (self.rows(scope).before_grouping(), *windows)
         return msgspec.structs.replace(resolved, aggregations=aggregations, windows=windows)
 
@@ -208,16 +219,17 @@ class Query:
         """The expression with each of its columns replaced by what that is in upstream terms."""
         if isinstance(expression, exp.Column):
             return self._resolve_column(scope, expression)
-        if expression.find(exp.Query):
-            raise UnresolvedColumnError("it is computed by a subquery")
         copy = expression.copy()
+        nodes = nodes_of(copy)
+        if any(isinstance(node, exp.Query) for node in nodes):
+            raise UnresolvedColumnError("it is computed by a subquery")
         found: list[Resolved] = []
         null_where: list[NullWhere] = []
-        for column in list(copy.find_all(exp.Column)):
+        for column in (node for node in nodes if isinstance(node, exp.Column)):
             found.append(self._resolve_column(scope, column))
             null_where.append(null_where_around(column, found[-1].null_where, copy))
             column.replace(in_place_of(column, found[-1].expression.copy()))
-        size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
+        size = sum(resolved.size for resolved in found) + len(nodes)
         if size > MAX_EXPRESSION_NODES:
             raise UnresolvedColumnError("the expression is too long to follow")
         return Resolved(
