@@ -124,10 +124,10 @@ def _drop(connection: Connection, today: int) -> None:
 
 
 @cache
-def code_version() -> bytes:
+def code_version(directory: Path = Path(__file__).parent) -> bytes:
     """A hash of what turns SQL into lineage: this package's modules and sqlglot's version."""
     digest = hashlib.sha256(version("sqlglot").encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(directory.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 

@@ -93,7 +93,7 @@ class Query:
         return expression.sql(dialect=opened(self.dialect), comments=False)
 
     def _upstream_text(self, expression: exp.Expr) -> str:
-        """An expression in upstream terms as text. Most are columns: sqlglot takes longer to set up than to write one."""
+        """An expression in upstream terms as text; most are columns, which sqlglot needn't write again and again."""
         if not isinstance(expression, exp.Column):
             return self.sql(expression)
         ref = _ref(expression)

@@ -1,5 +1,6 @@
 """A process of its own that traces nodes: what it is asked comes by its standard input, answers go to its output.
 
+    worker → a line                       once, after whatever else Python prints when it starts
     parent → size, [NamedNode, …]         once
     parent → size, [Subject, …]           as often as needed
     worker → size, [Traced, …]            one per Subject, in its order
@@ -26,6 +27,7 @@ from dbt_describe.lineage.relations import NamedNode, Relations
 from dbt_describe.lineage.subjects import Subject, Traced
 
 _SIZE_BYTES = 8
+_READY = b"dbt-describe is ready to trace\n"
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from dbt_describe.lineage.worker import serve; serve()"
 
 
@@ -67,6 +69,8 @@ class Worker:
             if self._nodes:
                 _write(self._input, self._nodes)
                 self._nodes = b""
+                if _READY not in iter(self._output.readline, b""):
+                    raise EOFError("it didn't say that it is ready")
             _write(self._input, msgspec.msgpack.encode(subjects))
             return self._decoder.decode(_read(self._output))
         except (OSError, EOFError, ValueError) as error:
@@ -88,6 +92,8 @@ def serve() -> None:
     source, target = sys.stdin.buffer, sys.stdout.buffer
     # What anything prints must not get between the answers.
     sys.stdout = sys.stderr
+    target.write(_READY)
+    target.flush()
     from dbt_describe.lineage.tracing import trace_node  # noqa: PLC0415 - sqlglot isn't needed to start workers
 
     relations = Relations(msgspec.msgpack.decode(_read(source), type=list[NamedNode]))
