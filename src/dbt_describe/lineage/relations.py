@@ -21,13 +21,14 @@ class NamedNode(msgspec.Struct, frozen=True):
     unique_id: str
     name: str
     relation_name: str = ""
+    alias: str = ""
     known: KnownNode = KnownNode()
 
 
 class TableName(msgspec.Struct, frozen=True):
     """How a query names a table, in lower case: `parts` are database, schema and name, as far as they are given.
 
-    The CTE of an ephemeral model has the model's own name, and `is_ephemeral`.
+    The CTE of an ephemeral model has the model's own name or alias, and `is_ephemeral`.
     """
 
     parts: tuple[str, ...]
@@ -47,13 +48,15 @@ class Relations:
             parts = tuple(part.strip('"`[] ').lower() for part in found)
             for start in range(len(parts)):
                 self._by_parts.setdefault(parts[start:], []).append(node.unique_id)
-            self._by_name.setdefault(node.name.lower(), []).append(node.unique_id)
+            # dbt names the CTE by the alias, which is the name where there is no other.
+            for name in {node.name.lower(), (node.alias or node.name).lower()}:
+                self._by_name.setdefault(name, []).append(node.unique_id)
 
     def node_of(self, table: TableName, among: Iterable[str]) -> str | None:
         """unique_id of the node that the table is the relation of.
 
         A seed and a source over it share a relation: the one among the given nodes, those that the SQL refers to, wins.
-        An ephemeral model's is the one of its name among them, else the only one of its name.
+        An ephemeral model is the one of the name or alias among them, else the only one.
         """
         if table.is_ephemeral:
             candidates = self._by_name.get(table.parts[0], [])

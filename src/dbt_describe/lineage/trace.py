@@ -59,7 +59,7 @@ class _Tracing:
         self.dialect = dialect_of(project.adapter_type)
         self.order = topological_order(nodes)
         self.named = [
-            NamedNode(node.unique_id, node.name, node.relation_name, declared(node)) for node in nodes.values()
+            NamedNode(name, node.name, node.relation_name, node.alias, declared(node)) for name, node in nodes.items()
         ]
         self.relations = Relations(self.named)
         self.traced = {name: _same_table(node) for name, node in nodes.items() if node.same_table_as}
