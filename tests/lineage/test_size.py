@@ -38,6 +38,14 @@ def test_arms_that_are_null_in_several_places_are_marked_once(tmp_path: Path) ->
     assert origin.null_where == "unknown"
 
 
+def test_thousands_of_columns_are_followed(tmp_path: Path) -> None:
+    listed = ", ".join(f"id + {number} as c_{number}" for number in range(2000))
+    sql = f'with a as (select {listed} from "db"."main"."raw"), b as (select * from a) select * from b'
+    found = trace(tmp_path, sql).nodes["model.shop.top"]
+    assert len(found.columns) == 2000
+    assert getattr(found.origins["c_1999"], "expression", "") == '"model.shop.raw"."id" + 1999'
+
+
 def test_sql_that_is_nested_too_deep_is_refused_and_not_kept(tmp_path: Path) -> None:
     """How deep Python may recurse isn't part of what an entry depends on."""
     sql = f'select {"(" * 400}id{")" * 400} as c from "db"."main"."raw"'

@@ -68,6 +68,7 @@ class Query:
         self._texts: dict[ColumnRef, str] = {}
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
+        self._projections: dict[int, dict[str, exp.Expr]] = {}
 
     def output(self) -> Relation:
         """The columns that the query is sure to return, and whether there are no others."""
@@ -246,10 +247,20 @@ class Query:
             return self._resolve_union(scope, column)
         if not isinstance(expression, exp.Select):
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
-        for projection in expression.selects:
-            if projection.alias_or_name == column and not isinstance(projection, exp.Star):
-                return self.resolve_expression(scope, bare_of(projection))
-        return self._resolve_through_star(scope, column)
+        projection = self._projections_of(scope, expression).get(column)
+        if projection is None:
+            return self._resolve_through_star(scope, column)
+        return self.resolve_expression(scope, bare_of(projection))
+
+    def _projections_of(self, scope: Scope, select: exp.Select) -> dict[str, exp.Expr]:
+        """What a SELECT calls by each name; the first one where there are several."""
+        if id(scope) not in self._projections:
+            named: dict[str, exp.Expr] = {}
+            for projection in select.selects:
+                if not isinstance(projection, exp.Star):
+                    named.setdefault(projection.alias_or_name, projection)
+            self._projections[id(scope)] = named
+        return self._projections[id(scope)]
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
