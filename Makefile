@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 PATHS := src tests integration_tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast bench format clean
+.PHONY: help demo test check fast bench bench-scale format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
@@ -13,6 +13,7 @@ help:
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
+	@echo "make bench-scale  how long a plan of 10,000 models takes, cold and warm"
 	@echo "make clean  remove .venv and what was made"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -38,6 +39,10 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound
 	$(BIN)/python -m benchmarks.gateway_throughput
 	$(BIN)/python -m benchmarks.schema_files
+
+# Apart, as it takes minutes.
+bench-scale: $(INSTALLED)
+	$(BIN)/python -m benchmarks.planning
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)

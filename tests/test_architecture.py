@@ -16,7 +16,7 @@ FOUNDATION = {"errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "project": FOUNDATION,
-    "lineage": FOUNDATION | {"project"},
+    "lineage": FOUNDATION | {"project", "store"},
     "planning": FOUNDATION | {"project", "lineage"},
     "prompting": FOUNDATION | {"project", "lineage", "planning"},
     "store": FOUNDATION,
@@ -85,7 +85,7 @@ OWNERS: dict[str, set[str]] = {
     "openai": {"llm"},
     "pathspec": {"project"},
     "platformdirs": {"settings"},
-    "sqlite3": {"store", "llm"},
+    "sqlite3": {"store", "lineage", "llm"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},
     "tenacity": {"llm"},

@@ -50,7 +50,7 @@ CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A description to be written. `column` is empty for the node itself, else spelled as in `Node.columns`."""
 
     unique_id: str
@@ -64,7 +64,7 @@ class Draft(msgspec.Struct, frozen=True):
     """What the text rests on, one line; for an inherited text the column it comes from."""
 
 
-class Abstention(msgspec.Struct, frozen=True):
+class Abstention(msgspec.Struct, frozen=True, gc=False):
     """A description that nobody could write truthfully, and why."""
 
     unique_id: str
@@ -146,6 +146,8 @@ def leave_out(plan: Plan, refused: Collection[tuple[str, str]]) -> Plan:
 
 def is_missing(description: str) -> bool:
     """Whether a description is empty or a placeholder."""
+    if not description:
+        return True
     text = description.strip().lower().rstrip(".!… ")
     return not text or text in PLACEHOLDERS
 
@@ -201,9 +203,10 @@ def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
     seen = {ref}
     origin = lineage.origin(ref)
     while isinstance(origin, Same) and origin.ref not in seen:
-        seen.add(origin.ref)
-        yield origin.ref
-        origin = lineage.origin(origin.ref)
+        ref = origin.ref
+        seen.add(ref)
+        yield ref
+        origin = lineage.origin(ref)
 
 
 def _existing(project: Project) -> Descriptions:

@@ -75,7 +75,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
     for criterion in chosen.unmatched:
         progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
-    lineage = trace_project(project)
+    lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if chosen.unique_ids and not selected:

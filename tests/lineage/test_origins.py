@@ -139,6 +139,15 @@ def test_an_ephemeral_model_is_an_origin_of_its_own(tmp_path: Path) -> None:
     assert shown_origin(lineage.nodes["model.shop.eph"].origins["key"]) == "same base.id"
 
 
+def test_an_ephemeral_model_with_an_alias_is_known_by_it(tmp_path: Path) -> None:
+    """dbt names the CTE after the alias."""
+    base = {**model("base"), "resource_type": "seed"}
+    ephemeral = model("orders__stg", 'select id from "db"."main"."base"', reads=["base"], alias="stg")
+    sql = 'with __dbt__cte__stg as (select id from "db"."main"."base") select id from __dbt__cte__stg'
+    lineage = trace_project(make_project(tmp_path, base, ephemeral, model("top", sql, reads=["orders__stg"])))
+    assert shown_origin(lineage.nodes["model.shop.top"].origins["id"]) == "same orders__stg.id"
+
+
 def test_a_source_over_a_seed_is_the_origin_where_the_model_reads_the_source(tmp_path: Path) -> None:
     from tests.manifests import source
 

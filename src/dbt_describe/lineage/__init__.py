@@ -1,12 +1,14 @@
 """What the SQL proves: where each column of each node comes from.
 
-Importing this package doesn't import sqlglot; `trace_project` does.
+Importing this package doesn't import sqlglot, nor does `trace_project` where all is kept from earlier runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from dbt_describe.lineage.completing import with_sql_columns
 from dbt_describe.lineage.origins import (
     Aggregation,
     ColumnRef,
@@ -37,15 +39,13 @@ __all__ = [
 ]
 
 
-def trace_project(project: Project, progress: Callable[[str], None] | None = None) -> Lineage:
+def trace_project(
+    project: Project,
+    progress: Callable[[str], None] | None = None,
+    store_dir: Path | None = None,
+    processes: int = 0,
+) -> Lineage:
     """See `dbt_describe.lineage.trace.trace_project`."""
-    from dbt_describe.lineage import trace  # noqa: PLC0415 - sqlglot takes 0.3 s to import
+    from dbt_describe.lineage import trace  # noqa: PLC0415 - not for those that only read what was traced
 
-    return trace.trace_project(project, progress)
-
-
-def with_sql_columns(project: Project, lineage: Lineage) -> Project:
-    """See `dbt_describe.lineage.trace.with_sql_columns`."""
-    from dbt_describe.lineage import trace  # noqa: PLC0415 - sqlglot takes 0.3 s to import
-
-    return trace.with_sql_columns(project, lineage)
+    return trace.trace_project(project, progress, store_dir, processes)

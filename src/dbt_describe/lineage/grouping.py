@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from dbt_describe.lineage.projections import nodes_of
+
 _SEVERAL_LEVELS = ("grouping_sets", "cube", "rollup", "totals")
 
 
@@ -62,7 +64,8 @@ def _inside_aggregate(column: exp.Expr, top: exp.Expr) -> bool:
 
 def aggregates(expression: exp.Expr) -> bool:
     """Whether the expression aggregates rows at its own level; a window function doesn't, nor does a subquery's."""
-    return any(not _in_window_or_subquery(found, expression) for found in expression.find_all(exp.AggFunc))
+    found = (node for node in nodes_of(expression) if isinstance(node, exp.AggFunc))
+    return any(not _in_window_or_subquery(function, expression) for function in found)
 
 
 def _in_window_or_subquery(function: exp.Expr, top: exp.Expr) -> bool:

@@ -2,6 +2,9 @@
 
 Expressions are SQL text in the project's dialect in which every column of another node is written
 `"<unique_id>"."<column>"`: CTEs, aliases and subqueries are resolved away.
+
+A large project has hundreds of thousands of these records and keeps them on disk: they are arrays there, and as they
+can't refer to each other in a circle, the garbage collector needn't look at them.
 """
 
 from __future__ import annotations
@@ -14,20 +17,20 @@ import msgspec
 NullWhere = Literal["", "unmatched", "unknown"]
 
 
-class ColumnRef(msgspec.Struct, frozen=True, order=True):
+class ColumnRef(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A column of a node. `column` is lower-case."""
 
     unique_id: str
     column: str
 
 
-class Same(msgspec.Struct, frozen=True):
+class Same(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The column holds the values of another node's column: a pass-through or a pure rename."""
 
     ref: ColumnRef
 
 
-class Join(msgspec.Struct, frozen=True):
+class Join(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A relation joined to the ones before it. `kind` is `inner`, `left`, `right`, `full`, `cross` or `semi`/`anti`."""
 
     kind: str
@@ -56,7 +59,7 @@ class Join(msgspec.Struct, frozen=True):
         return bool(self.filters) or self.grouped or self.opaque
 
 
-class Aggregation(msgspec.Struct, frozen=True):
+class Aggregation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One query level at which rows were aggregated on the way to a column."""
 
     group_by: tuple[str, ...] = ()
@@ -68,7 +71,7 @@ class Aggregation(msgspec.Struct, frozen=True):
     joins: tuple[Join, ...] = ()
 
 
-class Derived(msgspec.Struct, frozen=True):
+class Derived(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The column is computed. `aggregations` runs from the outermost level inwards, empty for row-level ones."""
 
     expression: str
@@ -81,7 +84,7 @@ class Derived(msgspec.Struct, frozen=True):
     which it is computed, or `unknown`, on some rows."""
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The SQL couldn't be followed for this column; `reason` says why in a few words."""
 
     reason: str
@@ -90,7 +93,7 @@ class Unknown(msgspec.Struct, frozen=True):
 Origin = Same | Derived | Unknown
 
 
-class Shape(msgspec.Struct, frozen=True):
+class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the rows of a node are, as far as its outermost query (and what that passes through) shows."""
 
     reads: tuple[str, ...] = ()

@@ -11,12 +11,14 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.arms import Arms, all_arms_of
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
+from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, selects_of, upstream_column
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
+from dbt_describe.lineage.queries import opened
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
-from dbt_describe.lineage.stars import Relation, columns_of, owner_of, starred
+from dbt_describe.lineage.stars import columns_of, owner_of, starred
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -59,10 +61,14 @@ class Query:
         self.tables = tables
         self.dialect = dialect
         self._is_unique = is_unique
+        self.is_too_deep = False
+        """A column couldn't be followed because Python's stack was full."""
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
+        self._texts: dict[ColumnRef, str] = {}
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
+        self._projections: dict[int, dict[str, exp.Expr]] = {}
 
     def output(self) -> Relation:
         """The columns that the query is sure to return, and whether there are no others."""
@@ -78,14 +84,23 @@ class Query:
         expression = resolved.expression
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
-        inputs = dict.fromkeys(_ref(found) for found in expression.find_all(exp.Column))
+        inputs = dict.fromkeys(_ref(found) for found in nodes_of(expression) if isinstance(found, exp.Column))
         return Derived(
             self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
         )
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
-        return expression.sql(dialect=self.dialect, comments=False)
+        return expression.sql(dialect=opened(self.dialect), comments=False)
+
+    def _upstream_text(self, expression: exp.Expr) -> str:
+        """An expression in upstream terms as text; most are columns, which sqlglot needn't write again and again."""
+        if not isinstance(expression, exp.Column):
+            return self.sql(expression)
+        ref = _ref(expression)
+        if ref not in self._texts:
+            self._texts[ref] = self.sql(expression)
+        return self._texts[ref]
 
     def shape(self) -> Shape:
         """What the rows of the node are."""
@@ -113,7 +128,7 @@ class Query:
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
         try:
-            return self.sql(self._substitute(scope, bare_of(expression)).expression)
+            return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
             return self.sql(expression)
 
@@ -140,7 +155,7 @@ class Query:
     def output_sql(self, scope: Scope, column: str) -> str:
         """An output column of the scope in upstream terms, empty where it can't be followed."""
         try:
-            return self.sql(self.resolve(scope, column).expression)
+            return self._upstream_text(self.resolve(scope, column).expression)
         except UnresolvedColumnError:
             return ""
 
@@ -178,6 +193,7 @@ class Query:
                 self._resolved[key] = error
             except RecursionError:
                 self._resolved[key] = UnresolvedColumnError("the query is nested too deep")
+                self.is_too_deep = True
         found = self._resolved[key]
         if isinstance(found, UnresolvedColumnError):
             raise found
@@ -196,7 +212,7 @@ class Query:
         if aggregates(expression):
             rows = self.rows(scope)
             aggregations = (msgspec.structs.replace(rows.before_grouping(), group_by=rows.keys), *aggregations)
-        if expression.find(exp.Window):
+        if any(isinstance(found, exp.Window) for found in nodes_of(expression)):
             windows = (self.rows(scope).before_grouping(), *windows)
         return msgspec.structs.replace(resolved, aggregations=aggregations, windows=windows)
 
@@ -204,16 +220,17 @@ class Query:
         """The expression with each of its columns replaced by what that is in upstream terms."""
         if isinstance(expression, exp.Column):
             return self._resolve_column(scope, expression)
-        if expression.find(exp.Query):
-            raise UnresolvedColumnError("it is computed by a subquery")
         copy = expression.copy()
+        nodes = nodes_of(copy)
+        if any(isinstance(node, exp.Query) for node in nodes):
+            raise UnresolvedColumnError("it is computed by a subquery")
         found: list[Resolved] = []
         null_where: list[NullWhere] = []
-        for column in list(copy.find_all(exp.Column)):
+        for column in (node for node in nodes if isinstance(node, exp.Column)):
             found.append(self._resolve_column(scope, column))
             null_where.append(null_where_around(column, found[-1].null_where, copy))
             column.replace(in_place_of(column, found[-1].expression.copy()))
-        size = sum(resolved.size for resolved in found) + sum(1 for _ in expression.walk())
+        size = sum(resolved.size for resolved in found) + len(nodes)
         if size > MAX_EXPRESSION_NODES:
             raise UnresolvedColumnError("the expression is too long to follow")
         return Resolved(
@@ -230,10 +247,20 @@ class Query:
             return self._resolve_union(scope, column)
         if not isinstance(expression, exp.Select):
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
-        for projection in expression.selects:
-            if projection.alias_or_name == column and not isinstance(projection, exp.Star):
-                return self.resolve_expression(scope, bare_of(projection))
-        return self._resolve_through_star(scope, column)
+        projection = self._projections_of(scope, expression).get(column)
+        if projection is None:
+            return self._resolve_through_star(scope, column)
+        return self.resolve_expression(scope, bare_of(projection))
+
+    def _projections_of(self, scope: Scope, select: exp.Select) -> dict[str, exp.Expr]:
+        """What a SELECT calls by each name; the first one where there are several."""
+        if id(scope) not in self._projections:
+            named: dict[str, exp.Expr] = {}
+            for projection in select.selects:
+                if not isinstance(projection, exp.Star):
+                    named.setdefault(projection.alias_or_name, projection)
+            self._projections[id(scope)] = named
+        return self._projections[id(scope)]
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""

@@ -77,6 +77,8 @@ class ColumnResolver(Protocol):
 def key_columns(resolver: ColumnResolver, scope: Scope) -> tuple[str, ...]:
     """The output columns that hold the keys of the rows; empty where a key isn't among them."""
     keys = resolver.rows(scope).keys
+    if not keys:
+        return ()
     by_sql: dict[str, str] = {}
     for name in resolver.output_names(scope):
         by_sql.setdefault(resolver.output_sql(scope, name), name)

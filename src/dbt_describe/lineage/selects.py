@@ -11,6 +11,7 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.grouping import group_keys, is_grouped
 from dbt_describe.lineage.joins import conjuncts, joins_of, source_of
 from dbt_describe.lineage.origins import Aggregation, Join
+from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.rows import ColumnResolver, Rows, is_lookup
 
 
@@ -78,7 +79,9 @@ def _grouped_rows(
 
 def _unnests(select: exp.Select) -> bool:
     """Whether it makes several rows of one."""
-    return bool(select.args.get("laterals")) or any(found.find(exp.Explode, exp.Unnest) for found in select.selects)
+    return bool(select.args.get("laterals")) or any(
+        isinstance(node, (exp.Explode, exp.Unnest)) for found in select.selects for node in nodes_of(found)
+    )
 
 
 def _output_keys(resolver: ColumnResolver, scope: Scope) -> tuple[str, ...]:

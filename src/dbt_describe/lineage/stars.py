@@ -8,18 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.projections import selects_of
-
-
-class Relation(msgspec.Struct, frozen=True):
-    """The known columns of a relation, in order and in lower case; `whole` where there are no others."""
-
-    columns: tuple[str, ...] = ()
-    whole: bool = False
 
 
 def columns_of(scope: Scope, tables: Mapping[str, Relation]) -> Relation:

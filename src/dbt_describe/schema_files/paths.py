@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from dbt_describe.project.nodes import Node
@@ -24,6 +25,7 @@ def described_in(node: Node) -> PurePosixPath:
     return posix(node.patch_path.partition("://")[2] or node.patch_path)
 
 
+@lru_cache(maxsize=2**16)
 def posix(path: str) -> PurePosixPath:
     """dbt on Windows writes backslashes."""
     return PurePosixPath(path.replace("\\", "/"))

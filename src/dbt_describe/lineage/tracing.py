@@ -1,0 +1,71 @@
+"""The lineage of one node."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from dbt_describe.lineage.code import UnreadableQueryError
+from dbt_describe.lineage.known import KnownNode, Relation
+from dbt_describe.lineage.origins import NodeLineage
+from dbt_describe.lineage.queries import qualified_scope
+from dbt_describe.lineage.relations import Relations, TableName
+from dbt_describe.lineage.resolve import Query
+from dbt_describe.lineage.subjects import Subject, Traced, known_to
+
+
+def trace_node(subject: Subject, relations: Relations) -> Traced:
+    """The lineage of a node: the same one wherever and in whatever order nodes are traced.
+
+    How deep Python may still recurse depends on who calls. A query that reaches the limit is traced once more, on a
+    stack of its own.
+    """
+    try:
+        traced = _trace(subject, relations)
+    except RecursionError:
+        traced = None
+    if traced is not None and traced.is_certain:
+        return traced
+    found: list[Traced] = []
+    thread = threading.Thread(target=lambda: found.append(_trace_deep(subject, relations)), daemon=True)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def _trace_deep(subject: Subject, relations: Relations) -> Traced:
+    try:
+        return msgspec.structs.replace(_trace(subject, relations), is_certain=False)
+    except RecursionError:
+        return Traced(NodeLineage(subject.unique_id, failure="its SQL is nested too deep"), is_certain=False)
+
+
+def _trace(subject: Subject, relations: Relations) -> Traced:
+    names: dict[TableName, str | None] = {}
+
+    def node_of(table: TableName) -> str | None:
+        if table not in names:
+            names[table] = relations.node_of(table, subject.depends_on)
+        return names[table]
+
+    def known(unique_id: str) -> KnownNode:
+        return known_to(subject, unique_id, relations)
+
+    def relation_of(unique_id: str) -> Relation:
+        return known(unique_id).relation
+
+    def is_unique(unique_id: str, columns: frozenset[str]) -> bool:
+        return bool(unique_id) and known(unique_id).is_unique(columns)
+
+    try:
+        scope, unique_ids = qualified_scope(subject.sql, subject.dialect, node_of, relation_of)
+        tables = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
+        query = Query(scope, unique_ids, tables, subject.dialect, is_unique)
+        output = query.output()
+        wanted = dict.fromkeys((*output.columns, *subject.columns))
+        origins = {column: query.origin(column) for column in wanted}
+        found = NodeLineage(subject.unique_id, output.columns, origins, query.shape())
+        return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
+    except UnreadableQueryError as error:
+        return Traced(NodeLineage(subject.unique_id, failure=str(error)), tables=tuple(names))
