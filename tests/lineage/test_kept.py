@@ -87,7 +87,7 @@ def shop() -> Shop:
 
 
 def new_column(it: Shop) -> None:
-    it.catalog["model.shop.raw"]["added"] = "INT"
+    it.catalog.setdefault("model.shop.raw", {"id": "INT"})["added"] = "INT"
 
 
 def lost_column(it: Shop) -> None:
