@@ -20,7 +20,7 @@ from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
-from dbt_describe.project.nodes import Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -54,7 +54,8 @@ class Prepared(msgspec.Struct, frozen=True):
             for unique_id, node in self.lineage.nodes.items()
             if node.failure and unique_id in selected
         )
-        bare = [unique_id for unique_id in self.plan.selected if not self.project.nodes[unique_id].columns]
+        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
+        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
