@@ -13,8 +13,11 @@ _TESTS = frozenset({"test", "unit_test"})
 
 
 def parents_of(node: Node) -> tuple[str, ...]:
-    """unique_ids of the nodes that are to be described before the node: all it reads, or the one it is the table of."""
-    return (*node.depends_on, node.same_table_as) if node.same_table_as else node.depends_on
+    """unique_ids of the nodes that are to be described before the node.
+
+    All it reads, the one it is the table of, and those that a group is made of.
+    """
+    return (*node.depends_on, *node.members, *([node.same_table_as] if node.same_table_as else ()))
 
 
 def topological_order(nodes: Mapping[str, Node]) -> list[str]:
@@ -32,13 +35,18 @@ def topological_order(nodes: Mapping[str, Node]) -> list[str]:
 
 
 def readers_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
-    """unique_ids of what uses each node: all that depends on it but tests, which tell nothing by their names."""
-    return children_by_node({name: node for name, node in nodes.items() if node.resource_type not in _TESTS})
+    """unique_ids of what uses each node or calls each macro: all but tests, which tell nothing by their names."""
+    users = {name: node for name, node in nodes.items() if node.resource_type not in _TESTS}
+    children = children_by_node(users)
+    for unique_id, node in users.items():
+        for macro in node.macros:
+            children[macro].append(unique_id)
+    return children
 
 
-def children_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
+def children_by_node(nodes: Mapping[str, Node]) -> defaultdict[str, list[str]]:
     """unique_ids of what depends on each node, tests included."""
-    children: dict[str, list[str]] = defaultdict(list)
+    children: defaultdict[str, list[str]] = defaultdict(list)
     for unique_id, node in nodes.items():
         for parent in node.depends_on:
             children[parent].append(unique_id)
