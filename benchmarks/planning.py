@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 
 from dbt_describe import run
+from dbt_describe.cli.main import collect_rarely
 from dbt_describe.lineage.pool import MOST_PROCESSES, cores
 from dbt_describe.settings import make_settings
 
@@ -186,6 +187,7 @@ def change_one(root: Path) -> str:
 
 def plan(root: Path, store: Path) -> Measured:
     """Plan here."""
+    collect_rarely()
     started_s = time.perf_counter()
     report = run.plan(make_settings(project_dir=root, environ={"DBT_DESCRIBE_STORE": str(store)}))
     plan_s = time.perf_counter() - started_s
