@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def write_project(root: Path, manifest: dict[str, Any], catalog: dict[str, Any])
     name = manifest["metadata"]["project_name"]
     (root / "dbt_project.yml").write_text(f"name: {name}\nversion: '1.0'\nprofile: none\n", encoding="utf-8")
     schemas: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    entries = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    sections = (manifest.get(name, {}) for name in ("nodes", "sources", "macros", "docs"))
+    entries = [entry for section in sections for entry in section.values()]
     for entry in entries:
         if entry.get("package_name") != name:
             continue
@@ -171,6 +173,8 @@ def write_project(root: Path, manifest: dict[str, Any], catalog: dict[str, Any])
         (root / schema_path).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (root / "target").mkdir()
     (root / "target" / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
+    # Newer than the files that it is of.
+    manifest["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
     (root / "target" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
