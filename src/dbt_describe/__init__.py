@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     select: str | Sequence[str]
     exclude: str | Sequence[str]
     resource_types: str | Sequence[str]
+    exclude_resource_types: str | Sequence[str]
     config: str | Path | None
     model: str
     fallback: str | Sequence[str]

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dbt_describe.errors import SchemaFileError
+from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
+from dbt_describe.planning import Abstention
+from dbt_describe.project.data_tests import is_generic, written_name
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.resources import RETURNS
 from dbt_describe.report import Failure
-from dbt_describe.schema_files import DescriptionEdit, faults_of, index_siblings, locate, refuse_new_files, shown_path
+from dbt_describe.schema_files import (
+    SECTIONS,
+    DescriptionEdit,
+    faults_of,
+    index_siblings,
+    locate,
+    refuse_new_files,
+    shown_path,
+)
 
 
 class Placement(NamedTuple):
@@ -20,7 +31,9 @@ class Placement(NamedTuple):
     """By unique_id."""
     failures: list[Failure]
     refused: frozenset[tuple[str, str]]
-    """(unique_id, column) of what can't be written to these files: the failures say why."""
+    """(unique_id, column) of what can't be written to these files: failures and abstentions say why."""
+    abstentions: tuple[Abstention, ...] = ()
+    """Of what dbt takes the description of something else for."""
 
 
 EditMaker = Callable[..., DescriptionEdit]
@@ -46,6 +59,7 @@ def find_schema_files(
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
     refused: set[tuple[str, str]] = set()
+    abstentions: list[Abstention] = []
     for unique_id in (name for name in gaps if name not in unknown):
         try:
             path = locate(
@@ -61,7 +75,7 @@ def find_schema_files(
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         whole = GONE if is_gone(path, nodes) else unmakeable.get(path, "")
-        faults: dict[tuple[str, str], str] = {}
+        faults: dict[tuple[str, str], SchemaFileError] = {}
         if not whole:
             tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
             edits = {
@@ -76,12 +90,14 @@ def find_schema_files(
                 for column, stand_in in tried[name].items()
                 if (name, stand_in) in found
             }
-        messages = [whole] if whole else dict.fromkeys(faults.values())
+        borrowed = {gap: fault for gap, fault in faults.items() if isinstance(fault, BorrowedDescriptionError)}
+        abstentions += [Abstention(*gap, str(fault)) for gap, fault in borrowed.items()]
+        messages = [whole] if whole else dict.fromkeys(str(faults[gap]) for gap in faults if gap not in borrowed)
         failures += [Failure(shown_path(path, project.root), message) for message in messages]
         refused |= faults.keys()
         if not whole:
             paths |= {name: path for name in unique_ids if not gaps[name] or _is_left(name, gaps[name], faults)}
-    return Placement(paths, failures, frozenset(refused))
+    return Placement(paths, failures, frozenset(refused), tuple(abstentions))
 
 
 def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:
@@ -95,7 +111,7 @@ def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:
     return {column: first if column in unlisted and not node.version else column for column in columns}
 
 
-def _is_left(unique_id: str, columns: Sequence[str], faults: Mapping[tuple[str, str], str]) -> bool:
+def _is_left(unique_id: str, columns: Sequence[str], faults: Container[tuple[str, str]]) -> bool:
     return any((unique_id, column) not in faults for column in columns)
 
 
@@ -103,24 +119,24 @@ def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
     """The failure of a schema file that dbt can't read as it is now: what is wrong with it, and whom it concerns."""
     nodes = [project.nodes[unique_id] for unique_id in unique_ids]
     # An entry that isn't there is looked for in all of them.
-    sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
+    sections = {node.resource_type for node in nodes if SECTIONS[node.resource_type].creatable} or {"model"}
     edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
     changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
     whole, faults = _faults(project.root / path, {("", edit.resource_type): edit for edit in edits}, project.root)
-    fault = whole or next(iter(faults.values()), "") or f"{path}: is {changed} dbt can't make anew"
+    fault = whole or next(map(str, faults.values()), "") or f"{path}: is {changed} dbt can't make anew"
     names = ", ".join(sorted({node.name for node in nodes}))
     return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
 
 
 def _faults(
     path: Path, edits: Mapping[tuple[str, str], DescriptionEdit], root: Path
-) -> tuple[str, dict[tuple[str, str], str]]:
+) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
     """Why the file can't be edited at all, or empty; and why single edits can't be made in it."""
     try:
         faults = faults_of(path, list(edits.values()), root)
     except SchemaFileError as error:
         return str(error), {}
-    return "", {gap: str(fault) for gap, fault in zip(edits, faults, strict=True) if fault}
+    return "", {gap: fault for gap, fault in zip(edits, faults, strict=True) if fault}
 
 
 def is_gone(path: Path, nodes: Iterable[Node]) -> bool:
@@ -148,14 +164,18 @@ def edit_maker(project: Project) -> EditMaker:
 
     def make_edit(unique_id: str, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
         node = project.nodes[unique_id]
+        if is_generic(node):
+            return _data_test_edit(node, text, project)
         found = node.column(column) if column else None
+        part = found.children if found else ""
         versioned = versions[node.package_name, node.name] if node.version else []
         others = [other for other in versioned if other.version != node.version]
         return DescriptionEdit(
             resource_type=node.resource_type,
             name=node.name,
             description=text,
-            column=column,
+            column="" if part == RETURNS else column,
+            children=part,
             source_name=node.source_name,
             column_order=tuple(column.name for column in node.columns),
             replaces=(found.description if found else "" if column else node.description) or None,
@@ -167,3 +187,18 @@ def edit_maker(project: Project) -> EditMaker:
         )
 
     return make_edit
+
+
+def _data_test_edit(node: Node, text: str, project: Project) -> DescriptionEdit:
+    """A generic test is described where it stands: at the node that it tests, or a column of it."""
+    tested = project.nodes[node.attached_node]
+    return DescriptionEdit(
+        resource_type=tested.resource_type,
+        name=tested.name,
+        description=text,
+        column=node.test.column if node.test else "",
+        source_name=tested.source_name,
+        replaces=node.description or None,
+        version=tested.version,
+        data_test=written_name(node, project),
+    )

@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Lineage, Same, Unknown
-from dbt_describe.project.graph import topological_order
+from dbt_describe.project.data_tests import unwritable_tests
+from dbt_describe.project.graph import TESTS, topological_order
 from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.project.resources import NOT_TAKEN
 
 PLACEHOLDERS = frozenset(
     {
@@ -169,9 +171,15 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
     gaps: set[ColumnRef] = set()
     described = missing_descriptions = 0
     wanted = set(selected)
+    unwritable = unwritable_tests(project) if any(project.nodes[name].resource_type in TESTS for name in wanted) else {}
     order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
     for unique_id in order:
         node = project.nodes[unique_id]
+        if is_missing(node.description) and unique_id in unwritable:
+            if reason := unwritable[unique_id]:
+                plans[unique_id] = NodePlan(Task(unique_id, ()), skipped=(Abstention(unique_id, "", reason),))
+                missing_descriptions += 1
+            continue
         missing = [column for column in node.columns if is_missing(column.description)]
         gaps_here = len(missing) + is_missing(node.description)
         missing_descriptions += gaps_here
@@ -241,6 +249,8 @@ def _plan_node(
             inherited.append(draft)
         elif _is_gone(column, ref, lineage):
             skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
+        elif column.definition == NOT_TAKEN:
+            skipped.append(Abstention(node.unique_id, column.name, NOT_TAKEN))
         elif source is None and (origin := next((up for up in upstream if up in gaps), None)):
             following[column.name] = origin
         else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,15 @@ import msgspec
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing
-from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
+from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.placing import find_schema_files
-from dbt_describe.planning import Plan, leave_out, make_plan
+from dbt_describe.planning import Abstention, Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
+from dbt_describe.project.resource_types import unread_resource_types
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -37,6 +39,10 @@ class Prepared(msgspec.Struct, frozen=True):
     project: Project
     lineage: Lineage
     plan: Plan
+    unread_types: tuple[str, ...] = ()
+    """What dbt is too old to read the descriptions of, a sentence each."""
+    abstentions: tuple[Abstention, ...] = ()
+    """Of what has no place for a description of its own."""
 
     @property
     def missing(self) -> int:
@@ -59,7 +65,7 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *unread, *unlisted)
+        return (*self.project.warnings, *self.unread_types, *unread, *unlisted)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -78,20 +84,37 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    if "semantic_model" in settings.resource_types:
+        project, lineage = with_semantic_models(project, lineage)
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if chosen.unique_ids and not selected:
         raise SelectionError(
             f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
             "change --select or --resource-type."
         )
-    return Prepared(project, lineage, make_plan(project, lineage, selected))
+    selected, unread_types = _readable(project, selected)
+    return Prepared(project, lineage, make_plan(project, lineage, selected), unread_types)
+
+
+def _readable(project: Project, selected: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The selected nodes whose descriptions the project's dbt reads, and what is to be said of the others."""
+    since = unread_resource_types(project.dbt_version)
+    types = {name: project.nodes[name].resource_type for name in selected}
+    left_out = Counter(resource_type for resource_type in types.values() if resource_type in since)
+    said = tuple(
+        f"dbt {project.dbt_version} reads no description of a {resource_type} (dbt {since[resource_type]} does): "
+        f"{count} left out."
+        for resource_type, count in left_out.items()
+    )
+    return [name for name in selected if types[name] not in since], said
 
 
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
     """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
-    paths, failures, refused = find_schema_files(prepared.project, gaps, settings.schema_path)
-    return msgspec.structs.replace(prepared, plan=leave_out(prepared.plan, refused)), paths, failures
+    placed = find_schema_files(prepared.project, gaps, settings.schema_path)
+    left = leave_out(prepared.plan, placed.refused)
+    return msgspec.structs.replace(prepared, plan=left, abstentions=placed.abstentions), placed.paths, placed.failures
 
 
 def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
@@ -111,7 +134,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         described_before=gaps.described,
         estimates=estimates,
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
-        abstentions=tuple(abstention for node in gaps.nodes.values() for abstention in node.skipped),
+        abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
         failures=tuple(failures),
         warnings=prepared.warnings,
     )
@@ -183,7 +206,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         described_before=prepared.plan.described,
         missing=prepared.missing,
         drafts=tuple(filing.written),
-        abstentions=tuple(drafting.abstentions),
+        abstentions=(*drafting.abstentions, *prepared.abstentions),
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,

@@ -40,7 +40,7 @@ def _origin(column: Column, node: Node, model: Node, dialect: str) -> Origin:
     if not column.expression or "{{" in column.expression:
         return Unknown(NO_EXPRESSION)
     # A line break ends what may be a comment.
-    sql = f"select {column.expression}\n as {_ELEMENT} from {_RELATION}"
+    sql = f"select {column.expression}\n as {_ELEMENT} from {_RELATION}"  # noqa: S608 - parsed, never run
     relations = Relations([NamedNode(model.unique_id, _RELATION, _RELATION, known=declared(model))])
     found = trace_node(Subject(node.unique_id, sql, dialect, depends_on=(model.unique_id,)), relations).lineage
     return found.origins.get(_ELEMENT) or Unknown(found.failure or NO_EXPRESSION)

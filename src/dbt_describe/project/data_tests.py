@@ -33,35 +33,40 @@ def written_name(node: Node, project: Project) -> str:
 
 
 def unwritable_tests(project: Project) -> Mapping[str, str]:
-    """The project's own generic tests that can't be addressed → why; empty for one that another one's text describes.
+    """The project's own tests that can't be addressed → why; empty for one that another one's text describes.
 
-    The versions of a model share the tests of its base entry: one of them, the latest, is described for all.
+    The versions of a model share the data tests of its base entry, and its unit tests: the one of the latest version
+    is described for all.
     """
-    alike: dict[_Place, list[Node]] = defaultdict(list)
     found: dict[str, str] = {}
+    alike: dict[_Place, list[Node]] = defaultdict(list)
     for node in project.nodes.values():
-        if not is_generic(node) or not project.is_own(node):
+        if not project.is_own(node) or not (is_generic(node) or node.resource_type == "unit_test"):
             continue
         tested = project.nodes.get(node.attached_node)
-        if tested is None:
+        if tested is not None:
+            alike[_place(node, tested, project)].append(node)
+        elif is_generic(node):
             found[node.unique_id] = UNPLACED
-            continue
-        column = node.test.column.lower() if node.test else ""
-        place = (tested.resource_type, tested.source_name, tested.name, column, written_name(node, project))
-        alike[place].append(node)
     for nodes in alike.values():
         if len({node.attached_node for node in nodes}) < len(nodes):
             found |= {node.unique_id: ALIKE for node in nodes}
             continue
-        open_first = sorted(nodes, key=lambda node: (bool(node.description), _version_of(node, project)))
-        found |= {node.unique_id: "" for node in open_first[1:] if not node.description}
+        missing = [node for node in nodes if not node.description]
+        latest = max(missing, key=lambda node: _version_of(node, project), default=None)
+        found |= {node.unique_id: "" for node in missing if node is not latest}
     return found
 
 
+def _place(node: Node, tested: Node, project: Project) -> _Place:
+    column = node.test.column.lower() if node.test else ""
+    name = written_name(node, project) if node.test else node.name
+    return node.resource_type, tested.source_name, f"{tested.resource_type}.{tested.name}", column, name
+
+
 def _version_of(node: Node, project: Project) -> tuple[float, str]:
-    """The later version first."""
     version = project.nodes[node.attached_node].version
     try:
-        return -float(version or 0), version
+        return float(version or 0), version
     except ValueError:
-        return 0.0, version
+        return float("-inf"), version

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dbt_describe.errors import ManifestError
 from dbt_describe.project.nodes import Node
 
-_TESTS = frozenset({"test", "unit_test"})
+TESTS = frozenset({"test", "unit_test"})
 
 
 def parents_of(node: Node) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def topological_order(nodes: Mapping[str, Node]) -> list[str]:
 
 def readers_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
     """unique_ids of what uses each node or calls each macro: all but tests, which tell nothing by their names."""
-    users = {name: node for name, node in nodes.items() if node.resource_type not in _TESTS}
+    users = {name: node for name, node in nodes.items() if node.resource_type not in TESTS}
     children = children_by_node(users)
     for unique_id, node in users.items():
         for macro in node.macros:

@@ -1,0 +1,90 @@
+"""What a generic data test checks, in a sentence. It never says that the data is so: tests fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dbt_describe.project.nodes import DataTest, Node, Project
+from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.phrases import UnsayableError, sentence
+
+_DBT = "macro.dbt.test_"
+_UTILS = "dbt_utils.unique_combination_of_columns"
+
+
+def data_test_sentence(node: Node, project: Project) -> str:
+    """What the test checks.
+
+    Raises:
+        UnsayableError: it isn't one of the tests that are known, or what lets it pass isn't.
+    """
+    test, tested = node.test, project.nodes.get(node.attached_node)
+    say = _TESTS.get(test.name) if test else None
+    if test is None or tested is None or say is None:
+        raise UnsayableError(
+            f"what the test {test.name} checks is only in its code" if test else "what it checks is only in its SQL"
+        )
+    if not _is_dbts_own(node, test):
+        raise UnsayableError(f"the project has a test {test.name} of its own")
+    if any(node.config.get(key) for key in ("limit", "error_if", "warn_if")) and not _has_default_limits(node):
+        raise UnsayableError("it may pass although some rows fail it")
+    return sentence(f"checks that {say(test, _rows(node, tested), project)}")
+
+
+def _is_dbts_own(node: Node, test: DataTest) -> bool:
+    """Whether dbt's own macro is run, or the package's: any project may have another one of its name."""
+    kind = test.name.rpartition(".")[2]
+    called = [name for name in node.macros if name.endswith(f".test_{kind}")]
+    return all(name == f"{_DBT}{kind}" or "." in test.name for name in called)
+
+
+def _has_default_limits(node: Node) -> bool:
+    limits = (str(node.config.get(key) or "!= 0").replace(" ", "") for key in ("error_if", "warn_if"))
+    return not node.config.get("limit") and all(limit == "!=0" for limit in limits)
+
+
+def _rows(node: Node, tested: Node) -> str:
+    """`` `orders` ``, or `` `orders` where `is_deleted = false` ``: which rows it looks at."""
+    name = words.code(f"{tested.source_name}.{tested.name}" if tested.source_name else tested.name)
+    where = str(node.config.get("where") or "").strip()
+    return f"{name} where {words.code(where)}" if where else name
+
+
+def _unique(test: DataTest, rows: str, project: Project) -> str:
+    return f"no value of {words.code(test.column)} stands in more than one row of {rows}"
+
+
+def _not_null(test: DataTest, rows: str, project: Project) -> str:
+    return f"{words.code(test.column)} is never null in {rows}"
+
+
+def _accepted_values(test: DataTest, rows: str, project: Project) -> str:
+    values = [words.quoted(value) for value in dict.fromkeys(test.accepted_values)]
+    if not values:
+        raise UnsayableError("it names no values")
+    choice = f"one of {words.listed(values, 'or')}" if len(values) > 1 else values[0]
+    return f"every value of {words.code(test.column)} in {rows} is {choice}"
+
+
+def _relationships(test: DataTest, rows: str, project: Project) -> str:
+    to = project.nodes.get(test.to)
+    if to is None or not test.field:
+        raise UnsayableError("what it refers to isn't known")
+    name = words.code(f"{to.source_name}.{to.name}" if to.source_name else to.name)
+    return f"every value of {words.code(test.column)} in {rows} occurs as {words.code(test.field)} in {name}"
+
+
+def _combination(test: DataTest, rows: str, project: Project) -> str:
+    if len(test.combination) < 2:
+        raise UnsayableError("it names no combination of columns")
+    columns = words.listed([words.code(column) for column in test.combination])
+    return f"no combination of {columns} stands in more than one row of {rows}"
+
+
+_TESTS: Mapping[str, Callable[[DataTest, str, Project], str]] = {
+    "unique": _unique,
+    "not_null": _not_null,
+    "accepted_values": _accepted_values,
+    "relationships": _relationships,
+    _UTILS: _combination,
+}
