@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing
@@ -21,7 +22,7 @@ from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
-from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.resource_types import unread_resource_types
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
@@ -65,7 +66,9 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *self.unread_types, *unread, *unlisted)
+        persisted = persistence_warning(self.project, self.plan)
+        others = (*unread, *unlisted, *([persisted] if persisted else []))
+        return (*self.project.warnings, *self.unread_types, *others)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -86,6 +89,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if chosen.unique_ids and not selected:
         raise SelectionError(
@@ -97,7 +101,11 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
 
 
 def _readable(project: Project, selected: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """The selected nodes whose descriptions the project's dbt reads, and what is to be said of the others."""
+    """The selected nodes whose descriptions the project's dbt reads, and what is to be said of the others.
+
+    Raises:
+        SelectionError: it reads none of them.
+    """
     since = unread_resource_types(project.dbt_version)
     types = {name: project.nodes[name].resource_type for name in selected}
     left_out = Counter(resource_type for resource_type in types.values() if resource_type in since)
@@ -106,7 +114,10 @@ def _readable(project: Project, selected: Sequence[str]) -> tuple[list[str], tup
         f"{count} left out."
         for resource_type, count in left_out.items()
     )
-    return [name for name in selected if types[name] not in since], said
+    left = [name for name in selected if types[name] not in since]
+    if selected and not left:
+        raise SelectionError(" ".join(said))
+    return left, said
 
 
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
@@ -126,6 +137,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
     prepared, paths, failures = find_places(prepare(settings, progress), settings)
+    _tell_language(prepared.project, writer, progress)
     gaps = prepared.plan
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
@@ -194,6 +206,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
+    _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
@@ -219,6 +232,12 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         not_begun=drafting.not_begun,
         references=filing.references,
     )
+
+
+def _tell_language(project: Project, writer: Writer, progress: Progress) -> None:
+    language = project.conventions.language
+    if isinstance(writer, RulesWriter) and language != Conventions().language:
+        progress.say(f"Descriptions are in {language} here; without a language model, new ones are in English.")
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

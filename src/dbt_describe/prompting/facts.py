@@ -9,7 +9,7 @@ import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
-from dbt_describe.project.nodes import Column, DataTest, Node, Project
+from dbt_describe.project.nodes import Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
 from dbt_describe.prompting.resources import ResourceFacts, resource_facts
@@ -53,6 +53,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """Columns of the node that are neither asked nor described."""
     has_rows: bool = True
     """Whether its text speaks of rows: then what it claims of keys and nulls must be proved."""
+    conventions: Conventions = Conventions()
 
 
 def gather_facts(
@@ -84,6 +85,7 @@ def gather_facts(
         siblings=tuple(described),
         undescribed=tuple(column.name for column in node.columns if column.name.lower() not in seen),
         has_rows=told.has_rows,
+        conventions=project.conventions,
     )
 
 

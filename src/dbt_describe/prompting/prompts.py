@@ -160,6 +160,10 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "column_count": len(facts.columns),
         "output": _output(template),
         "words": template.words,
+        "style": {
+            "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
+            "full_stop": facts.conventions.full_stop,
+        },
     }
 
 

@@ -257,6 +257,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         unique=frozenset(column.name.lower() for column in facts.columns if column.is_unique),
         present=frozenset(column.name.lower() for column in facts.columns if column.is_present),
         has_rows=facts.has_rows,
+        language=facts.conventions.language,
     )
 
 
