@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
     "sharing": FOUNDATION | {"project", "lineage", "planning", "schema_files"},
-    "placing": FOUNDATION | {"planning", "project", "report", "schema_files"},
+    "placing": FOUNDATION | {"project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "conventions": {"answers", "planning", "project"},

@@ -205,7 +205,12 @@ def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(
         ("", {"environ": {"DBT_DESCRIBE_TIMEOUT": "inf"}}, "DBT_DESCRIBE_TIMEOUT is `inf`"),
         ("", {"environ": {"DBT_DESCRIBE_OFFLINE": "perhaps"}}, "DBT_DESCRIBE_OFFLINE is `perhaps`; it must be 1 or 0"),
         ("", {"environ": {"LLM_PROVIDER": "opnai"}}, "LLM_PROVIDER can't be used: There is no provider 'opnai'"),
-        ("", {"resource_types": "macro"}, "--resource-type macro"),
+        ("", {"resource_types": "macros"}, "--resource-type macros isn't a resource type"),
+        ("", {"resource_types": "exposre"}, "did you mean `exposure`?"),
+        ("", {"resource_types": "x"}, "choose from model, seed"),
+        ("", {"exclude_resource_types": "teste"}, "--exclude-resource-type teste"),
+        ("", {"exclude_resource_types": "default"}, "leave no resource type"),
+        ("", {"environ": {"DBT_RESOURCE_TYPES": "tables"}}, "tables isn't a resource type"),
         ("", {"profiles_dir": "/nowhere"}, "The profiles directory"),
     ],
 )

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
-from dbt_describe.planning import Abstention
 from dbt_describe.project.data_tests import is_generic, written_name
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.project.resources import RETURNS
@@ -30,10 +29,8 @@ class Placement(NamedTuple):
     paths: dict[str, Path]
     """By unique_id."""
     failures: list[Failure]
-    refused: frozenset[tuple[str, str]]
-    """(unique_id, column) of what can't be written to these files: failures and abstentions say why."""
-    abstentions: tuple[Abstention, ...] = ()
-    """Of what dbt takes the description of something else for."""
+    refused: Mapping[tuple[str, str], str]
+    """(unique_id, column) of what can't be written to these files → why, empty where the failures say it."""
 
 
 EditMaker = Callable[..., DescriptionEdit]
@@ -58,8 +55,7 @@ def find_schema_files(
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
-    refused: set[tuple[str, str]] = set()
-    abstentions: list[Abstention] = []
+    refused: dict[tuple[str, str], str] = {}
     for unique_id in (name for name in gaps if name not in unknown):
         try:
             path = locate(
@@ -75,29 +71,40 @@ def find_schema_files(
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         whole = GONE if is_gone(path, nodes) else unmakeable.get(path, "")
-        faults: dict[tuple[str, str], SchemaFileError] = {}
+        faults: Mapping[tuple[str, str], SchemaFileError] = {}
         if not whole:
-            tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
-            edits = {
-                (name, column): make_edit(name, column, "Any text.")
-                for name in unique_ids
-                for column in dict.fromkeys(tried[name].values())
-            }
-            whole, found = _faults(path, edits, project.root)
-            faults = {
-                (name, column): found[name, stand_in]
-                for name in unique_ids
-                for column, stand_in in tried[name].items()
-                if (name, stand_in) in found
-            }
-        borrowed = {gap: fault for gap, fault in faults.items() if isinstance(fault, BorrowedDescriptionError)}
-        abstentions += [Abstention(*gap, str(fault)) for gap, fault in borrowed.items()]
-        messages = [whole] if whole else dict.fromkeys(str(faults[gap]) for gap in faults if gap not in borrowed)
+            whole, faults = _faults_of_gaps(path, nodes, gaps, make_edit, project.root)
+        # Nothing is wrong with what has no description of its own.
+        reasons = {
+            gap: str(fault) if isinstance(fault, BorrowedDescriptionError) else "" for gap, fault in faults.items()
+        }
+        messages = (
+            [whole] if whole else dict.fromkeys(str(faults[gap]) for gap, reason in reasons.items() if not reason)
+        )
         failures += [Failure(shown_path(path, project.root), message) for message in messages]
-        refused |= faults.keys()
+        refused |= reasons
         if not whole:
             paths |= {name: path for name in unique_ids if not gaps[name] or _is_left(name, gaps[name], faults)}
-    return Placement(paths, failures, frozenset(refused), tuple(abstentions))
+    return Placement(paths, failures, refused)
+
+
+def _faults_of_gaps(
+    path: Path, nodes: Iterable[Node], gaps: Mapping[str, Sequence[str]], make_edit: EditMaker, root: Path
+) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
+    """Why the file can't be edited at all, or empty; and why single descriptions can't be written to it."""
+    tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
+    edits = {
+        (name, column): make_edit(name, column, "Any text.")
+        for name, columns in tried.items()
+        for column in dict.fromkeys(columns.values())
+    }
+    whole, found = _faults(path, edits, root)
+    return whole, {
+        (name, column): found[name, stand_in]
+        for name, columns in tried.items()
+        for column, stand_in in columns.items()
+        if (name, stand_in) in found
+    }
 
 
 def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:

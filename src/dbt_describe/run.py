@@ -123,9 +123,10 @@ def _readable(project: Project, selected: Sequence[str]) -> tuple[list[str], tup
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
     """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
-    placed = find_schema_files(prepared.project, gaps, settings.schema_path)
-    left = leave_out(prepared.plan, placed.refused)
-    return msgspec.structs.replace(prepared, plan=left, abstentions=placed.abstentions), placed.paths, placed.failures
+    paths, failures, refused = find_schema_files(prepared.project, gaps, settings.schema_path)
+    borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
+    left = leave_out(prepared.plan, refused)
+    return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
 
 
 def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
