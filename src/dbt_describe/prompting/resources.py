@@ -151,7 +151,7 @@ def _macro(sight: _Sight) -> ResourceFacts:
         tested = [_tested(found, sight) for found in _tests_of(node, sight.project)]
         about.append(f"generic data test {node.name.removeprefix('test_')}")
         about += [f"used on {', '.join(dict.fromkeys(tested))}"] if tested else []
-    about += [f"does what the adapter needs: {', '.join(map(sight.names.of, versions))}"] if versions else []
+    about += [f"dispatches to {', '.join(map(sight.names.of, versions))}"] if versions else []
     return ResourceFacts(
         about=tuple(about),
         code=node.raw_code.strip(),

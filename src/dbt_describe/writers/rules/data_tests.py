@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from dbt_describe.project.nodes import DataTest, Node, Project
@@ -9,6 +10,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 
 _DBT = "macro.dbt.test_"
+_ASSUMED: Mapping[str, str] = {"error_if": "!=0", "warn_if": "!=0", "fail_calc": "count(*)"}
 _UTILS = "dbt_utils.unique_combination_of_columns"
 
 
@@ -26,7 +28,7 @@ def data_test_sentence(node: Node, project: Project) -> str:
         )
     if not _is_dbts_own(node, test):
         raise UnsayableError(f"the project has a test {test.name} of its own")
-    if any(node.config.get(key) for key in ("limit", "error_if", "warn_if")) and not _has_default_limits(node):
+    if not _fails_on_any_row(node):
         raise UnsayableError("it may pass although some rows fail it")
     return sentence(f"checks that {say(test, _rows(node, tested), project)}")
 
@@ -38,9 +40,10 @@ def _is_dbts_own(node: Node, test: DataTest) -> bool:
     return all(name == f"{_DBT}{kind}" or "." in test.name for name in called)
 
 
-def _has_default_limits(node: Node) -> bool:
-    limits = (str(node.config.get(key) or "!= 0").replace(" ", "") for key in ("error_if", "warn_if"))
-    return not node.config.get("limit") and all(limit == "!=0" for limit in limits)
+def _fails_on_any_row(node: Node) -> bool:
+    """Whether it fails, or warns, as soon as one row is found."""
+    limits = {key: re.sub(r"\s", "", str(node.config.get(key) or assumed)) for key, assumed in _ASSUMED.items()}
+    return limits == dict(_ASSUMED) and not node.config.get("limit")
 
 
 def _rows(node: Node, tested: Node) -> str:
