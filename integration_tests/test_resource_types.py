@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 import dbt_describe as library
-from dbt_describe.project import load_project
+from dbt_describe.project.dbt import DbtInvocation
+from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import DESCRIBABLE_RESOURCE_TYPES
 from dbt_describe.project.resource_types import unread_resource_types
 from dbt_describe.schema_files import DescriptionEdit, prepare_change, write_change
@@ -260,7 +261,8 @@ def test_every_resource_type_is_described_and_dbt_reads_each_text_where_it_was_m
         written = schema_files(lab)
         again = library.document(lab, **options)
     assert (done.failures, done.abstentions, done.exit_code) == ((), (), 0)
-    project = load_project(lab, lab / "target/manifest.json")
+    # What dbt wrote when it parsed the files as they are now.
+    project = open_project(DbtInvocation(project_dir=lab, profiles_dir=lab), pytest.fail)
     types = set(DESCRIBABLE_RESOURCE_TYPES) - unread_resource_types(project.dbt_version).keys()
     types -= set() if any(node.resource_type == "function" for node in project.nodes.values()) else {"function"}
     assert {project.nodes[draft.unique_id].resource_type for draft in done.drafts} == types
