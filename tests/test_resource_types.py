@@ -11,7 +11,7 @@ import yaml
 
 from dbt_describe.filing import Filing
 from dbt_describe.placing import Placement, edit_maker, find_schema_files
-from dbt_describe.planning import Abstention, Draft, Plan, make_plan
+from dbt_describe.planning import UNDECLARED, Abstention, Draft, Plan, make_plan
 from dbt_describe.project import Project
 from dbt_describe.project.data_tests import ALIKE
 from dbt_describe.project.resources import NOT_TAKEN
@@ -208,6 +208,13 @@ def test_an_argument_that_the_macro_no_longer_takes_is_told(tmp_path: Path) -> N
     _, plan = shop(tmp_path, (entry,))
     node = plan.nodes["macro.shop.m"]
     assert (node.task.columns, node.skipped) == (("a",), (Abstention("macro.shop.m", "gone", NOT_TAKEN),))
+
+
+def test_a_function_that_no_schema_file_declares_is_left_to_people(tmp_path: Path) -> None:
+    entry = resource("function", "f", raw_code="1", arguments=[], returns={"data_type": "INVALID_TYPE"})
+    project, plan = shop(tmp_path, (entry,))
+    assert plan.nodes["function.shop.f"].skipped == (Abstention("function.shop.f", "", UNDECLARED),)
+    assert (plan.missing, place(project, plan).failures) == (1, [])
 
 
 @pytest.mark.parametrize("described", [False, True])

@@ -60,6 +60,7 @@ _GRAIN_CLAIM = re.compile(
 )
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
+UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -189,7 +190,7 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
     gaps: set[ColumnRef] = set()
     described = missing_descriptions = 0
     wanted = set(selected)
-    unwritable = unwritable_tests(project) if any(project.nodes[name].resource_type in TESTS for name in wanted) else {}
+    unwritable = _unwritable(project, wanted)
     order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
     for unique_id in order:
         node = project.nodes[unique_id]
@@ -206,6 +207,14 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
             plans[unique_id] = _plan_node(node, missing, lineage, known, gaps)
             gaps.update(ColumnRef(unique_id, column.name.lower()) for column in missing)
     return Plan(plans, known, order, described, missing_descriptions)
+
+
+def _unwritable(project: Project, wanted: Collection[str]) -> Mapping[str, str]:
+    """Nodes that no description can be written for → why; empty for one that another one's description is of, too."""
+    types = {name: project.nodes[name].resource_type for name in wanted}
+    functions = (name for name, kind in types.items() if kind == "function" and not project.nodes[name].patch_path)
+    found = dict.fromkeys(functions, UNDECLARED)
+    return {**found, **unwritable_tests(project)} if TESTS.intersection(types.values()) else found
 
 
 def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -> tuple[Draft | None, ColumnRef | None]:

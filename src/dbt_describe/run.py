@@ -29,6 +29,7 @@ from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import share_blocks
 from dbt_describe.verifying import Verdict, verify
+from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
@@ -264,13 +265,15 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
         try:
-            writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
+            writer: Writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
         except LlmSettingsError as error:
             if not (settings.llm.rules_fallback and settings.llm.config.offline):
                 raise
             progress.say(f"{error} Describing from lineage, SQL and tests alone.")
             return RulesWriter()
-        return FallbackWriter(writer, RulesWriter(), progress.say) if settings.llm.rules_fallback else writer
+        if settings.llm.rules_fallback:
+            writer = FallbackWriter(writer, RulesWriter(), progress.say)
+        return CertainFirstWriter(writer)
     progress.say(
         "No language model is configured: describing from lineage, SQL and tests alone. "
         "For one, set OPENAI_API_KEY and pass --model openai/NAME."

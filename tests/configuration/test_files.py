@@ -123,7 +123,7 @@ prompts: ours
         ),
         ("schema_path:\n  models: '{dir}/x'\n  seeds: ../x", "yml:3: schema_path.seeds is `../x`; it must stay inside"),
         ("schema_path: {seeds: ''}", "schema_path.seeds is ``; it names no file"),
-        ("schema_path: {sources: x}", "schema_path.sources is no setting; there are models, seeds, snapshots."),
+        ("schema_path: {sources: x}", "schema_path.sources is no setting; there are models, seeds, snapshots,"),
         ("schema_path: {model: x}", "schema_path.model is no setting; did you mean models?"),
         ("schema_path: 5", "schema_path is `5`; it must be a text or a mapping, so write it in quotes."),
         ("schema_path: {models: 5}", "schema_path.models is `5`; it must be a text, so write it in quotes."),

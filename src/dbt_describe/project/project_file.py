@@ -11,6 +11,7 @@ import yaml
 from dbt_describe.errors import ProjectError, ProjectNotFoundError
 from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.resource_types import is_older
 
 VARS_FILE = "vars.yml"
 """Source: https://docs.getdbt.com/docs/build/project-variables (dbt 1.12; 2026-11)."""
@@ -31,6 +32,11 @@ Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
 CLOSED_DIRS: Mapping[str, str] = {"packages-install-path": "dbt_packages", "target-path": "target"}
 """Where dbt puts what isn't the project's own, with its defaults. *Source:* as above."""
 _NO_SCHEMA_FILES = frozenset({"docs-paths"})
+_SCHEMA_FILES_SINCE: Mapping[str, tuple[int, int]] = {"test-paths": (1, 9), "function-paths": (1, 11)}
+"""The first dbt that reads schema files there.
+
+Source: `all_source_paths` in dbt-core's config/project.py of 1.8.9 to 1.11.16 (2026-11).
+"""
 
 
 def read_project_file(project_dir: Path) -> Mapping[str, object]:
@@ -66,7 +72,9 @@ def with_project_file(project: Project) -> Project:
         ProjectError: dbt_project.yml, vars.yml or .dbtignore can't be read or understood.
     """
     settings = read_project_file(project.root)
-    paths = [name for key in PATH_KEYS if key not in _NO_SCHEMA_FILES for name in configured_paths(settings, key)]
+    unread = {key for key, since in _SCHEMA_FILES_SINCE.items() if is_older(project.dbt_version, since)}
+    read = [key for key in PATH_KEYS if key not in _NO_SCHEMA_FILES | unread]
+    paths = [name for key in read for name in configured_paths(settings, key)]
     # What Jinja makes of a path, only dbt knows: then no directory can be ruled out.
     is_known = not any("{{" in name for name in paths)
     return msgspec.structs.replace(

@@ -41,11 +41,13 @@ def chosen_resource_types(
 
 def unread_resource_types(dbt_version: str) -> Mapping[str, str]:
     """The resource types whose descriptions a dbt doesn't read, each with the version that does."""
+    return {name: f"{since[0]}.{since[1]}" for name, since in _SINCE.items() if is_older(dbt_version, since)}
+
+
+def is_older(dbt_version: str, since: tuple[int, int]) -> bool:
+    """Whether a dbt is older than a minor version; one that tells no version isn't."""
     found = _VERSION.match(dbt_version)
-    if found is None:
-        return {}
-    version = int(found[1]), int(found[2])
-    return {name: f"{since[0]}.{since[1]}" for name, since in _SINCE.items() if version < since}
+    return found is not None and (int(found[1]), int(found[2])) < since
 
 
 def _expanded(names: Sequence[str], where: str) -> set[str]:
