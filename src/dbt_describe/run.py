@@ -67,7 +67,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
-    project = open_project(settings.dbt, progress.wait)
+    project = open_project(settings.dbt, progress.wait, settings.sources)
 
     def ask_dbt(select: str, exclude: str) -> set[str]:
         return list_unique_ids(settings.dbt, select, exclude)

@@ -1,0 +1,50 @@
+"""A project from the manifest that the user names: it is believed, and what doesn't fit the files here is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from dbt_describe.project.artifacts import load_project
+from dbt_describe.project.changes import differing_files, read_record
+from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.project_file import with_project_file
+from dbt_describe.project.remote import Artifacts
+from dbt_describe.project.sources import shown
+
+
+def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
+    """The project as the manifest has it, which is called `location`, without its own nodes whose files don't exist here.
+
+    Only the catalog that was named beside it is read: the project's own may be of another time.
+
+    Raises:
+        ProjectError: an artifact or dbt_project.yml can't be read.
+    """
+    if artifacts.manifest is None:
+        raise ValueError("no manifest was named")
+    project = with_project_file(load_project(root, artifacts.manifest, artifacts.catalog))
+    differing = differing_files(read_record(artifacts.manifest, root), root)
+    name = f"the manifest {shown(location)}"
+    warnings = [*artifacts.warnings, *project.warnings]
+    if differing:
+        warnings.append(
+            f"Changed since {name} was made: {_number(differing, differing[0])}. "
+            "What is written is true of what the manifest has."
+        )
+    gone = {unique_id: node.original_file_path for unique_id, node in project.nodes.items() if _is_gone(node, project)}
+    if gone:
+        warnings.append(f"Missing here, and left out: {_number(set(gone.values()), min(gone.values()))} of {name}.")
+    kept = {unique_id: node for unique_id, node in project.nodes.items() if unique_id not in gone}
+    return msgspec.structs.replace(project, nodes=kept, warnings=tuple(warnings))
+
+
+def _is_gone(node: Node, project: Project) -> bool:
+    path = node.original_file_path
+    return project.is_own(node) and bool(path) and not (project.root / path).exists()
+
+
+def _number(files: Collection[str], first: str) -> str:
+    return first if len(files) == 1 else f"{len(files):,} files, e.g. {first}"
