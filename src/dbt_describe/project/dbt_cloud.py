@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dbt_describe.errors import DownloadError, SettingsError
+from dbt_describe.errors import DownloadError
 from dbt_describe.project.downloads import Reply, Request, Sleep, fetch, read_at_most
 from dbt_describe.project.failures import Failure
 from dbt_describe.project.sources import Credentials, Job, Kind
@@ -35,14 +35,8 @@ def latest_run(job: Job, credentials: Credentials, sleep: Sleep) -> int:
     """The number of the job's latest successful run.
 
     Raises:
-        SettingsError: there is no token.
         DownloadError: dbt Cloud can't be asked, or there is no such run.
     """
-    if not credentials.dbt_cloud_token:
-        raise SettingsError(
-            f"dbt-cloud://{job.account}/{job.number} needs a token: set DBT_CLOUD_API_TOKEN to a service token or a "
-            "personal access token of dbt Cloud."
-        )
     request = Request(
         f"{_base(job, credentials)}/runs/?job_definition_id={job.number}&status={SUCCESS}"
         "&order_by=-finished_at&limit=1",

@@ -32,8 +32,6 @@ CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 """The longest silence within an answer."""
 MOST_REDIRECTS = 10
-LARGEST_BYTES = 1 << 30
-"""Of a file once it is unpacked; the manifest of 10,000 models has some 200 MB."""
 _CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 _T = TypeVar("_T")
@@ -97,7 +95,7 @@ def fetch(request: Request, read: Callable[[Reply], _T], sleep: Sleep = time.sle
         ) from None
 
 
-def read_at_most(body: BinaryIO, write: Callable[[bytes], object], largest_bytes: int = LARGEST_BYTES) -> int:
+def read_at_most(body: BinaryIO, write: Callable[[bytes], object], largest_bytes: int) -> int:
     """Pass the body on piece by piece; returns its size.
 
     Raises:
@@ -211,5 +209,5 @@ def _unpacked(response: requests.Response) -> BinaryIO:
     body = io.BufferedReader(response.raw, _CHUNK_BYTES)
     for _ in range(2):
         if body.peek(2)[:2] == _GZIP:
-            body = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=body)), _CHUNK_BYTES)
+            body = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=body, mode="rb")), _CHUNK_BYTES)
     return body

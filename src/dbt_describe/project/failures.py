@@ -40,7 +40,7 @@ def explain(error: Exception, url: str) -> Failure:
             # A name that can't be looked up just now may be found a moment later; one that doesn't exist won't.
             is_passing = may_pass and getattr(found, "errno", None) != socket.EAI_NONAME
             return Failure(said, advice, is_passing=is_passing)
-    return Failure("the connection broke off", _NETWORK, is_passing=True)
+    return Failure("the connection failed", _NETWORK, is_passing=True)
 
 
 def _known() -> tuple[tuple[tuple[type[BaseException], ...], str, str, bool], ...]:
@@ -56,8 +56,8 @@ def _known() -> tuple[tuple[tuple[type[BaseException], ...], str, str, bool], ..
         ((own.ProxyError, theirs.ProxyError), "the proxy can't be used", "Check HTTPS_PROXY and NO_PROXY.", True),
         ((socket.gaierror,), "the host {host} isn't known", _NETWORK, True),
         ((ConnectionRefusedError,), "nothing answers at {at}", _NETWORK, True),
-        ((own.ConnectTimeout, theirs.ConnectTimeoutError), "{at} can't be reached in time", _NETWORK, True),
-        ((own.Timeout, TimeoutError, theirs.TimeoutError), "the server stopped answering", _NETWORK, True),
+        ((own.ConnectTimeout,), "{at} can't be reached in time", _NETWORK, True),
+        ((own.Timeout, theirs.ReadTimeoutError, TimeoutError), "the server stopped answering", _NETWORK, True),
     )
 
 

@@ -82,7 +82,6 @@ def open_project(invocation: DbtInvocation, say: Say, sources: ArtifactSources =
 
     Raises:
         ProjectError: there is no project, no dbt to make the manifest with, or dbt or an artifact is broken or missing.
-        SettingsError: there is no token for dbt Cloud.
     """
     directory = target_dir(invocation)
     given = find_artifacts(sources, directory / OWN_DIRECTORY, say)

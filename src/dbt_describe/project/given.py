@@ -16,7 +16,7 @@ from dbt_describe.project.sources import shown
 
 
 def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
-    """The project as the manifest has it, which is called `location`, without its own nodes whose files don't exist here.
+    """The project as the manifest (called `location`) has it, without its own nodes whose files don't exist here.
 
     Only the catalog that was named beside it is read: the project's own may be of another time.
 

@@ -34,6 +34,8 @@ from dbt_describe.project.sources import (
 )
 
 DIRECTORY = "fetched"
+LARGEST_BYTES = 1 << 30
+"""Of an artifact once it is unpacked; the manifest of 10,000 models has some 200 MB."""
 _OPTIONS = "--{kind}, DBT_DESCRIBE_{KIND}, or `{kind}:` in dbt-describe.yml"
 
 
@@ -67,7 +69,6 @@ def find_artifacts(
     """The files of the artifacts that `sources` names; `directory` is where those are kept that must be fetched.
 
     Raises:
-        SettingsError: there is no token for dbt Cloud.
         ManifestError: there is no such file.
         DownloadError: an artifact can't be fetched, or what is there isn't one.
     """
@@ -158,7 +159,7 @@ def _read_artifact(reply: Reply, path: Path, request: Request, kind: Kind) -> _V
     if reply.status == 304:
         return None
     with path.open("wb") as file:
-        size_bytes = read_at_most(reply.body, file.write)
+        size_bytes = read_at_most(reply.body, file.write, LARGEST_BYTES)
     _check_artifact(path.read_bytes(), kind)
     marks = {"If-None-Match": reply.headers.get("ETag"), "If-Modified-Since": reply.headers.get("Last-Modified")}
     return _Validators(_identity(request), size_bytes, {name: mark for name, mark in marks.items() if mark})

@@ -72,7 +72,8 @@ def make_sources(
     """The sources of a run: flags, which are `given`, over variables over the settings file's `manifest` and `catalog`.
 
     Raises:
-        SettingsError: a location can't be used, or `refresh` is asked for together with a flag that it contradicts.
+        SettingsError: a location can't be used, there is no token for dbt Cloud, or `refresh` is asked for together
+            with a flag that it contradicts.
     """
     credentials = Credentials(
         environ.get("DBT_DESCRIBE_ARTIFACTS_TOKEN", "").strip(),
@@ -82,11 +83,17 @@ def make_sources(
     if given.refresh:
         _refuse_both(given)
         return ArtifactSources(refresh=True, credentials=credentials)
-    return ArtifactSources(
+    sources = ArtifactSources(
         manifest=_location(given.manifest or environ.get("DBT_DESCRIBE_MANIFEST") or manifest or "", "manifest"),
         catalog=_location(given.catalog or environ.get("DBT_DESCRIBE_CATALOG") or catalog or "", "catalog"),
         credentials=credentials,
     )
+    jobs = [location for location in (sources.manifest, sources.catalog) if find_job(location)]
+    if jobs and not credentials.dbt_cloud_token:
+        raise SettingsError(
+            f"{jobs[0]} needs a token: set DBT_CLOUD_API_TOKEN to a service token or a personal access token."
+        )
+    return sources
 
 
 def is_remote(location: str) -> bool:
@@ -138,7 +145,7 @@ def _location(text: str, kind: Kind) -> str:
     text = text.strip()
     found = _SCHEME.match(text)
     if not found:
-        return str(Path(text).absolute()) if text else ""
+        return str(Path(text).resolve()) if text else ""
     scheme = found[1].lower()
     what = f"The {kind} {shown(text)}"
     if scheme == "file":
