@@ -1,4 +1,4 @@
-"""A manifest that the user names is believed; what doesn't fit the files here is told, and left out if it isn't here."""
+"""A manifest that the user names is believed; what does not fit the files here is told, or left out."""
 
 from __future__ import annotations
 

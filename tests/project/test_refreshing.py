@@ -30,10 +30,19 @@ if {fails!r}:
     sys.exit(2)
 pathlib.Path({target!r}).mkdir(exist_ok=True)
 pathlib.Path({target!r}, "manifest.json").write_text({manifest!r})
+if {has_catalog!r}:
+    pathlib.Path({target!r}, "catalog.json").write_text("{{}}")
 """
 
 
-def install_dbt(directory: Path, monkeypatch: pytest.MonkeyPatch, version: str = V1, *, fails: bool = False) -> Path:
+def install_dbt(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str = V1,
+    *,
+    fails: bool = False,
+    has_catalog: bool = True,
+) -> Path:
     """A project, and a dbt beside this Python; returns the log of its calls."""
     (directory / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
     content = manifest(model("a"))
@@ -47,6 +56,7 @@ def install_dbt(directory: Path, monkeypatch: pytest.MonkeyPatch, version: str =
         version=version,
         log=str(log),
         fails=fails,
+        has_catalog=has_catalog,
         target=str(directory / "target"),
         manifest=json.dumps(content),
     )
@@ -71,7 +81,7 @@ def test_dbt_is_called_for_both_artifacts_as_its_engine_makes_them(
     log = install_dbt(tmp_path, monkeypatch, version)
     said: list[str] = []
     project = open_project(DbtInvocation(tmp_path), said.append, REFRESH)
-    assert list(project.nodes) == ["model.shop.a"]
+    assert (list(project.nodes), project.warnings) == (["model.shop.a"], ())
     assert log.read_text(encoding="utf-8") == f"{command}\n"
     assert said == [f"Running `dbt {command}`."]
 
@@ -85,6 +95,14 @@ def test_dbt_is_called_each_time_and_not_at_all_without_the_flag_afterwards(
         open_project(invocation, lambda _: None, REFRESH)
     open_project(invocation, lambda _: None)
     assert log.read_text(encoding="utf-8").splitlines() == ["docs generate"] * 2
+
+
+def test_a_catalog_that_dbt_did_not_write_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_dbt(tmp_path, monkeypatch, V2, has_catalog=False)
+    catalog = tmp_path / "target/catalog.json"
+    assert open_project(DbtInvocation(tmp_path), lambda _: None, REFRESH).warnings == (
+        f"`dbt compile --write-catalog` wrote no {catalog}: columns may be missing.",
+    )
 
 
 def test_without_a_warehouse_the_error_says_what_dbt_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +120,5 @@ def test_without_dbt_the_error_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DbtCommandError, match="and there is no dbt.*or leave out --refresh"):
+    with pytest.raises(DbtCommandError, match=r"and there is no dbt.*or leave out --refresh"):
         open_project(DbtInvocation(tmp_path), lambda _: None, REFRESH)

@@ -88,10 +88,9 @@ def open_project(invocation: DbtInvocation, say: Say, sources: ArtifactSources =
     if given.manifest:
         return open_given(invocation.project_dir, given, sources.manifest)
     target = _Target(directory, given.catalog)
-    if sources.refresh:
-        _generate(invocation, target, say)
+    warnings = (*given.warnings, *(_generate(invocation, target, say) if sources.refresh else ()))
     project = _open_own(invocation, target, say)
-    return msgspec.structs.replace(project, warnings=(*given.warnings, *project.warnings))
+    return msgspec.structs.replace(project, warnings=(*warnings, *project.warnings))
 
 
 def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
@@ -212,17 +211,19 @@ def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
     return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
 
 
-def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> None:
-    """Make manifest and catalog anew, whether or not that seems necessary.
+def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> list[str]:
+    """Make manifest and catalog anew, whether or not that seems necessary; returns warnings.
 
     Raises:
         DbtCommandError: there is no dbt, or it couldn't.
     """
-    before = _mtime(target.compiled)
+    before, catalog_before = _mtime(target.newest), _mtime(target.catalog)
     command = generate_command(invocation)
     say(f"Running `dbt {' '.join(command)}`.")
     generate_artifacts(invocation, command)
     _note(invocation, target, before)
+    is_new = _mtime(target.catalog) > catalog_before
+    return [] if is_new else [f"`dbt {' '.join(command)}` wrote no {target.catalog}: columns may be missing."]
 
 
 def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, is_for_sql: bool) -> list[str]:
