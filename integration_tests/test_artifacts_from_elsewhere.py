@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import dbt_describe as library
 from dbt_describe.errors import DownloadError
 from dbt_describe.project import downloads
 from dbt_describe.project.remote import find_artifacts
@@ -87,7 +88,10 @@ def file_with_mark(body: bytes) -> Answer:
 
 
 def test_a_plan_from_a_server_is_the_plan_from_the_files(
-    demo: Path, dbt_describe: Run, serve: Callable[[Mapping[str, Answer]], Server]
+    demo: Path,
+    dbt_describe: Run,
+    serve: Callable[[Mapping[str, Answer]], Server],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = dbt_describe("plan")
     manifest = gzip.compress((demo / "target/manifest.json").read_bytes())
@@ -100,10 +104,13 @@ def test_a_plan_from_a_server_is_the_plan_from_the_files(
             "/catalog.json": file_with_mark(catalog),
         }
     )
-    words = ("plan", "--manifest", ci.url("/manifest.json"), "--catalog", ci.url("/catalog.json"))
-    for _ in range(2):
-        done = dbt_describe(*words, DBT_DESCRIBE_ARTIFACTS_TOKEN=TOKEN)
-        assert (done.stdout, "Running" in done.stderr) == (expected.stdout, False)
+    urls = {"manifest": ci.url("/manifest.json"), "catalog": ci.url("/catalog.json")}
+    monkeypatch.setenv("DBT_DESCRIBE_ARTIFACTS_TOKEN", TOKEN)
+    report = library.plan(demo, manifest=urls["manifest"], catalog=urls["catalog"])
+    assert all(estimate.unique_id in expected.stdout for estimate in report.estimates)
+    words = ("plan", "--manifest", urls["manifest"], "--catalog", urls["catalog"])
+    done = dbt_describe(*words, DBT_DESCRIBE_ARTIFACTS_TOKEN=TOKEN)
+    assert (done.stdout, "Running" in done.stderr) == (expected.stdout, False)
     assert {headers.get("Authorization") for _, headers in ci.asked} == {f"Bearer {TOKEN}"}
     assert [headers.get("Authorization") for _, headers in store.asked] == [None, None]
     assert store.asked[1][1]["If-None-Match"] == '"v1"'

@@ -79,6 +79,15 @@ def test_nodes_whose_files_do_not_exist_here_are_left_out(tmp_path: Path) -> Non
     assert project.warnings == (f"Missing here, and left out: 3 files, e.g. models/b.sql of the manifest {path}.",)
 
 
+def test_artifacts_alone_can_be_looked_at(tmp_path: Path) -> None:
+    project = opened(tmp_path, model("a"), model("b"))
+    assert sorted(project.nodes) == ["model.shop.a", "model.shop.b"]
+    path = (tmp_path / "ci/manifest.json").resolve()
+    assert project.warnings == (
+        f"No file of the manifest {path} exists here, e.g. models/a.sql: plan, but don't document.",
+    )
+
+
 def test_the_project_s_own_catalog_does_not_belong_to_a_manifest_from_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "models/a.sql", "")
     catalog_of(tmp_path / "target/catalog.json", old="int")

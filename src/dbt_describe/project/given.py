@@ -9,15 +9,16 @@ import msgspec
 
 from dbt_describe.project.artifacts import load_project
 from dbt_describe.project.changes import differing_files, read_record
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import with_project_file
 from dbt_describe.project.remote import Artifacts
 from dbt_describe.project.sources import shown
 
 
 def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
-    """The project as the manifest (called `location`) has it, without its own nodes whose files don't exist here.
+    """The project as the manifest (called `location`) has it.
 
+    Its own nodes whose files don't exist here are left out, unless that is all of them.
     Only the catalog that was named beside it is read: the project's own may be of another time.
 
     Raises:
@@ -34,16 +35,16 @@ def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
             f"Changed since {name} was made: {_number(differing, differing[0])}. "
             "What is written is true of what the manifest has."
         )
-    gone = {unique_id: node.original_file_path for unique_id, node in project.nodes.items() if _is_gone(node, project)}
+    own = {unique_id: node.original_file_path for unique_id, node in project.nodes.items() if project.is_own(node)}
+    gone = {unique_id: path for unique_id, path in own.items() if path and not (root / path).exists()}
+    if gone and len(gone) == len(own):
+        # Somebody looks at the artifacts alone: a plan is all that can be meant.
+        warnings.append(f"No file of {name} exists here, e.g. {min(gone.values())}: plan, but don't document.")
+        gone = {}
     if gone:
         warnings.append(f"Missing here, and left out: {_number(set(gone.values()), min(gone.values()))} of {name}.")
     kept = {unique_id: node for unique_id, node in project.nodes.items() if unique_id not in gone}
     return msgspec.structs.replace(project, nodes=kept, warnings=tuple(warnings))
-
-
-def _is_gone(node: Node, project: Project) -> bool:
-    path = node.original_file_path
-    return project.is_own(node) and bool(path) and not (project.root / path).exists()
 
 
 def _number(files: Collection[str], first: str) -> str:
