@@ -35,8 +35,9 @@ def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
             f"Changed since {name} was made: {_number(differing, differing[0])}. "
             "What is written is true of what the manifest has."
         )
-    own = {unique_id: node.original_file_path for unique_id, node in project.nodes.items() if project.is_own(node)}
-    gone = {unique_id: path for unique_id, path in own.items() if path and not (root / path).exists()}
+    files = {unique_id: node.original_file_path for unique_id, node in project.nodes.items() if project.is_own(node)}
+    own = {unique_id: path for unique_id, path in files.items() if path}
+    gone = {unique_id: path for unique_id, path in own.items() if not (root / path).exists()}
     if gone and len(gone) == len(own):
         # Somebody looks at the artifacts alone: a plan is all that can be meant.
         warnings.append(f"No file of {name} exists here, e.g. {min(gone.values())}: plan, but don't document.")
