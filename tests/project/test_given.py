@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 
 from dbt_describe.errors import ManifestError
 from dbt_describe.project.dbt import DbtInvocation
@@ -107,6 +108,15 @@ def test_a_catalog_from_elsewhere_takes_the_place_of_the_project_s_own(tmp_path:
     named = catalog_of(tmp_path / "ci/catalog.json", new="int")
     project = open_project(DbtInvocation(tmp_path), no_dbt, ArtifactSources(catalog=str(named)))
     assert [column.name for column in project.nodes["model.shop.a"].columns] == ["new"]
+
+
+def test_a_fetched_manifest_of_no_use_is_called_by_its_url(tmp_path: Path) -> None:
+    write(tmp_path / "dbt_project.yml", "name: shop\n")
+    url = "https://ci.example.com/manifest.json"
+    with responses.RequestsMock() as server:
+        server.get(url, json=manifest(version=9))
+        with pytest.raises(ManifestError, match=rf"^{url} has manifest schema v9"):
+            open_project(DbtInvocation(tmp_path), lambda _: None, ArtifactSources(f"{url}?sig=x"))
 
 
 def test_a_broken_manifest_from_elsewhere_is_an_error(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def install_dbt(
         (V1, "docs generate"),
         (V2, "compile --write-catalog"),
         ("dbt 2.0.0\n", "compile --write-catalog"),
+        ("Core:\n  - installed: 2026.11.20+1a2b3c4\n", "docs generate"),
         ("no idea", "docs generate"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -160,8 +161,8 @@ def test_an_answer_that_can_not_be_used_leaves_the_kept_file_and_nothing_else(
 
 def test_the_user_of_a_url_is_sent_and_stands_in_no_address(server: responses.RequestsMock, find: Find) -> None:
     server.get(URL, MANIFEST)
-    find("https://me%40work:p%2Fw@ci.example.com/shop/manifest.json", DBT_DESCRIBE_ARTIFACTS_TOKEN="t")
-    assert sent(server)["Authorization"] == requests.auth._basic_auth_str("me@work", "p/w")
+    find("https://me%40work:p%2Fwé@ci.example.com/shop/manifest.json", DBT_DESCRIBE_ARTIFACTS_TOKEN="t")
+    assert sent(server)["Authorization"] == f"Basic {base64.b64encode('me@work:p/wé'.encode()).decode()}"
     assert server.calls[0].request.url == URL
 
 

@@ -64,6 +64,14 @@ def test_credentials_are_variables(make: Make) -> None:
     assert make("", environ).credentials == Credentials("a", "b", "emea.dbt.com")
 
 
+@pytest.mark.parametrize("name", ["DBT_DESCRIBE_ARTIFACTS_TOKEN", "DBT_CLOUD_API_TOKEN"])
+@pytest.mark.parametrize("token", ["hunter2\nX-Other: y", "hunter2…", "\x00hunter2"])
+def test_a_token_that_no_header_can_hold_is_refused(make: Make, name: str, token: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        make("", {name: token})
+    assert str(raised.value) == f"{name} holds characters that no token has; copy it again."
+
+
 def test_refresh_is_a_flag_that_wins_over_what_variables_and_the_file_name(make: Make) -> None:
     assert make("manifest: x", {"DBT_DESCRIBE_CATALOG": "y"}, refresh=True) == ArtifactSources(refresh=True)
 

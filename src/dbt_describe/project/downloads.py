@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
@@ -148,13 +148,13 @@ class _Bearer:
         return request
 
 
-def _without_user(url: str) -> tuple[str, tuple[str, str] | None]:
+def _without_user(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None
     name, _, password = user.partition(":")
-    return parts._replace(netloc=host).geturl(), (unquote(name), unquote(password))
+    return parts._replace(netloc=host).geturl(), (unquote_to_bytes(name), unquote_to_bytes(password))
 
 
 def _check(response: requests.Response, request: Request, *, has_credentials: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.errors import ManifestError
 from dbt_describe.project.artifacts import load_project
 from dbt_describe.project.changes import differing_files, read_record
 from dbt_describe.project.nodes import Project
@@ -16,7 +17,7 @@ from dbt_describe.project.sources import shown
 
 
 def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
-    """The project as the manifest (called `location`) has it.
+    """The project as the manifest has it, which messages call by its `location`.
 
     Its own nodes whose files don't exist here are left out, unless that is all of them.
     Only the catalog that was named beside it is read: the project's own may be of another time.
@@ -26,8 +27,11 @@ def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
     """
     if artifacts.manifest is None:
         raise ValueError("no manifest was named")
-    project = with_project_file(load_project(root, artifacts.manifest, artifacts.catalog))
-    differing = differing_files(read_record(artifacts.manifest, root), root)
+    try:
+        project = with_project_file(load_project(root, artifacts.manifest, artifacts.catalog))
+        differing = differing_files(read_record(artifacts.manifest, root), root)
+    except ManifestError as error:
+        raise ManifestError(str(error).replace(str(artifacts.manifest), shown(location))) from error
     name = f"the manifest {shown(location)}"
     warnings = [*artifacts.warnings, *project.warnings]
     if differing:

@@ -8,7 +8,8 @@ import subprocess
 from dbt_describe.errors import DbtCommandError
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 
-_VERSION = re.compile(r"(\d+)\.\d+\.\d+")
+_VERSION = re.compile(r"(?<![\d.])(\d{1,3})\.\d+\.\d+")
+"""The dbt platform's releases of v1 have a year in the first place."""
 
 
 def generate_command(invocation: DbtInvocation) -> list[str]:

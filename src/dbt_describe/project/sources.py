@@ -76,8 +76,8 @@ def make_sources(
             with a flag that it contradicts.
     """
     credentials = Credentials(
-        environ.get("DBT_DESCRIBE_ARTIFACTS_TOKEN", "").strip(),
-        environ.get("DBT_CLOUD_API_TOKEN", "").strip(),
+        _read_token(environ, "DBT_DESCRIBE_ARTIFACTS_TOKEN"),
+        _read_token(environ, "DBT_CLOUD_API_TOKEN"),
         _dbt_cloud_host(environ.get("DBT_CLOUD_HOST", "")),
     )
     if given.refresh:
@@ -172,6 +172,18 @@ def _has_host(url: str) -> bool:
         return bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         return False
+
+
+def _read_token(environ: Mapping[str, str], name: str) -> str:
+    """The token of a variable.
+
+    Raises:
+        SettingsError: no header can hold it.
+    """
+    token = environ.get(name, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SettingsError(f"{name} holds characters that no token has; copy it again.")
+    return token
 
 
 def _dbt_cloud_host(text: str) -> str:
