@@ -5,6 +5,7 @@ A URL's password, query and token are in no message: a signed URL is as good as 
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import time
@@ -116,18 +117,20 @@ def _attempt(session: requests.Session, request: Request, read: Callable[[Reply]
     import requests  # noqa: PLC0415
     import urllib3  # noqa: PLC0415
 
-    url, user = _without_user(request.url)
+    url, credentials = _without_user(request.url)
+    if not credentials and request.token:
+        credentials = f"Bearer {request.token}"
     try:
         with session.get(
             url,
-            auth=user or (_Bearer(request.token) if request.token else None),
+            auth=_Authorization(credentials) if credentials else None,
             # Nothing else is unpacked, so that a small answer can't become a large one unnoticed.
             headers={"Accept-Encoding": "gzip", "Accept": "application/json, */*", "User-Agent": "dbt-describe"}
             | dict(request.headers),
             timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
             stream=True,
         ) as response:
-            _check(response, request, has_credentials=bool(user or request.token))
+            _check(response, request, has_credentials=bool(credentials))
             return read(Reply(response.status_code, response.headers, _unpacked(response)))
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise explain(error, url) from error
@@ -137,24 +140,26 @@ def _attempt(session: requests.Session, request: Request, read: Callable[[Reply]
         ) from error
 
 
-class _Bearer:
-    """Authorization by token. Given as a header alone, requests would put ~/.netrc's in its place."""
+class _Authorization:
+    """The header of that name. Given among the others, requests would put what ~/.netrc has in its place."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, value: str) -> None:
+        self._value = value
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = self._value
         return request
 
 
-def _without_user(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
+def _without_user(url: str) -> tuple[str, str]:
+    """The URL without its user and password, and the header's value that says these."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:
-        return url, None
+        return url, ""
     name, _, password = user.partition(":")
-    return parts._replace(netloc=host).geturl(), (unquote_to_bytes(name), unquote_to_bytes(password))
+    said = base64.b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password))
+    return parts._replace(netloc=host).geturl(), f"Basic {said.decode()}"
 
 
 def _check(response: requests.Response, request: Request, *, has_credentials: bool) -> None:
