@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from dbt_describe.errors import SettingsError
-from dbt_describe.project.sources import ArtifactSources, Credentials
+from dbt_describe.project.sources import ArtifactSources, Credentials, shown
 from dbt_describe.settings import make_settings
 
 SECRET = "hunter2-hunter2"
+CORRECT = " Correct it; in a user or password, write / ? # and @ as %2F %3F %23 and %40."
 Make = Callable[..., ArtifactSources]
 
 
@@ -104,15 +105,23 @@ def test_refresh_contradicts_artifacts_from_elsewhere(make: Make, flag: str) -> 
         ),
         (
             f"https://me:{SECRET}@/manifest.json",
-            "The manifest https:///manifest.json can't be fetched: the URL names no host, or no valid one. Correct it.",
+            "The manifest https:///manifest.json can't be fetched: the URL names no host, or no valid one." + CORRECT,
         ),
         (
             f"https://me:{SECRET}@host:port/m",
-            "The manifest https://host:port/m can't be fetched: the URL names no host, or no valid one. Correct it.",
+            "The manifest https://host:port/m can't be fetched: the URL names no host, or no valid one." + CORRECT,
         ),
         (
             "https://[host/m",
-            "The manifest https://[host/m can't be fetched: the URL names no host, or no valid one. Correct it.",
+            "The manifest https://[host/m can't be fetched: the URL names no host, or no valid one." + CORRECT,
+        ),
+        (
+            f"https://me:{SECRET}/x@host/m",
+            "The manifest https://…@host/m can't be fetched: the URL names no host, or no valid one." + CORRECT,
+        ),
+        (
+            f"https://me:{SECRET}?x@host/m?sig={SECRET}",
+            "The manifest https://…@host/m can't be fetched: the URL names no host, or no valid one." + CORRECT,
         ),
     ],
 )
@@ -120,6 +129,23 @@ def test_what_is_no_place_of_artifacts_is_told(make: Make, location: str, expect
     with pytest.raises(SettingsError) as raised:
         make(manifest=location)
     assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://host:8443/a/@b/m.json?x#y", "https://…@b/m.json"),
+        ("https://host/a/@b/m.json", "https://host/a/@b/m.json"),
+        (f"https://me:{SECRET}@host:8443/m", "https://host:8443/m"),
+        (f"https://me:1{SECRET}#@host/m", "https://…@host/m"),
+        (f"https://{SECRET}@me:{SECRET}@host/m", "https://host/m"),
+        (f"https:///me:{SECRET}@host/m", "https:///…@host/m"),
+        ("dbt-cloud://1/2", "dbt-cloud://1/2"),
+        ("/a/b?c", "/a/b?c"),
+    ],
+)
+def test_a_location_is_shown_without_what_may_be_secret(url: str, expected: str) -> None:
+    assert shown(url) == expected
 
 
 @pytest.mark.parametrize("job", ["dbt-cloud://1/x", "dbt-cloud://1/2/3", "dbt-cloud://1", "dbt-cloud://"])

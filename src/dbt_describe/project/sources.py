@@ -106,9 +106,14 @@ def shown(location: str) -> str:
     found = _SCHEME.match(location)
     if not found:
         return location
-    rest = re.split(r"[?#]", location[found.end() :], maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
-    return f"{found[0]}{host.rpartition('@')[2]}{slash}{path}"
+    rest = location[found.end() :]
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in host:
+        rest = rest[host.rindex("@") + 1 :]
+    elif ":" in host and "@" in rest:
+        # What looks like the host may be a password with such a character in it.
+        rest = f"…@{rest.rpartition('@')[2]}"
+    return found[0] + re.sub(r"[^/]*:[^/]*@", "…@", re.split(r"[?#]", rest, maxsplit=1)[0])
 
 
 def find_job(location: str) -> Job | None:
@@ -162,7 +167,10 @@ def _location(text: str, kind: Kind) -> str:
             "Download it first and give the path."
         )
     elif not _has_host(text):
-        raise SettingsError(f"{what} can't be fetched: the URL names no host, or no valid one. Correct it.")
+        raise SettingsError(
+            f"{what} can't be fetched: the URL names no host, or no valid one. Correct it; in a user or password, "
+            "write / ? # and @ as %2F %3F %23 and %40."
+        )
     return text
 
 
