@@ -215,6 +215,31 @@ def test_a_redirect_to_what_is_no_web_address_is_not_followed(
     assert refused(find) == "it is, or redirects to, no http(s) URL. Check the URL."
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, b"", "the server denies access (403)"),
+        (200, b"<html>", "the server sends a web page and no JSON, as for logging in"),
+    ],
+)
+def test_a_failure_behind_a_redirect_names_the_other_host(
+    server: responses.RequestsMock, find: Find, status: int, body: bytes, reason: str
+) -> None:
+    server.get(URL, status=302, headers={"Location": f"https://login.example.com/?next={SECRET}"})
+    server.get("https://login.example.com/", body, status=status)
+    assert refused(find).startswith(f"{reason}, after a redirect to https://login.example.com. ")
+
+
+def test_a_host_behind_a_redirect_that_is_not_known_is_named(server: responses.RequestsMock, find: Find) -> None:
+    server.get(URL, status=302, headers={"Location": f"https://me:{SECRET}@store.example.com/x?sig={SECRET}"})
+    server.get("https://store.example.com/x", requests.ConnectionError(pool_error(unknown_host(socket.EAI_NONAME))))
+    server.get(
+        f"https://me:{SECRET}@store.example.com/x",
+        requests.ConnectionError(pool_error(unknown_host(socket.EAI_NONAME))),
+    )
+    assert refused(find).startswith("the host store.example.com isn't known. ")
+
+
 def test_credentials_over_plain_http_are_warned_of(server: responses.RequestsMock, find: Find) -> None:
     for url in ("http://ci.example.com/m.json", "http://localhost:8000/m.json", "https://ci.example.com/m.json"):
         server.get(url, MANIFEST)

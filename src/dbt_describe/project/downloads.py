@@ -19,7 +19,7 @@ import msgspec
 
 from dbt_describe.errors import DownloadError
 from dbt_describe.project.failures import Failure, explain
-from dbt_describe.project.sources import shown
+from dbt_describe.project.sources import host_of, shown
 
 if TYPE_CHECKING:
     import requests
@@ -130,14 +130,24 @@ def _attempt(session: requests.Session, request: Request, read: Callable[[Reply]
             timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
             stream=True,
         ) as response:
-            _check(response, request, has_credentials=bool(credentials))
-            return read(Reply(response.status_code, response.headers, _unpacked(response)))
+            try:
+                _check(response, request, has_credentials=bool(credentials))
+                return read(Reply(response.status_code, response.headers, _unpacked(response)))
+            except Failure as failure:
+                failure.reason += _redirected(response, url)
+                raise
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise explain(error, url) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Failure(
             "its gzip is cut off or damaged", "Download it by hand to see whether the server's file is whole."
         ) from error
+
+
+def _redirected(response: requests.Response, url: str) -> str:
+    """Where the answer came from, if that is another host: it may be one for logging in."""
+    host = host_of(response.url)
+    return f", after a redirect to {host}" if host != host_of(url) else ""
 
 
 class _Authorization:

@@ -31,12 +31,14 @@ class Failure(Exception):  # noqa: N818 - it never leaves the package: DownloadE
 def explain(error: Exception, url: str) -> Failure:
     """The failure that an error of requests or urllib3 stands for."""
     causes = list(_causes(error))
-    parts = urlsplit(url)
+    # Behind a redirect it is another one.
+    at = getattr(getattr(error, "request", None), "url", None) or url
+    parts = urlsplit(at)
     for kinds, reason, advice, may_pass in _known():
         found = next((cause for cause in causes if isinstance(cause, kinds)), None)
         if found is not None:
             fault = _certificate_fault(causes)
-            said = reason.format(at=parts.netloc, host=parts.hostname, fault=fault)
+            said = reason.format(at=parts.netloc.rpartition("@")[2], host=parts.hostname, fault=fault)
             # A name that can't be looked up just now may be found a moment later; one that doesn't exist won't.
             is_passing = may_pass and getattr(found, "errno", None) != socket.EAI_NONAME
             return Failure(said, advice, is_passing=is_passing)
