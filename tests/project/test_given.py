@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import responses
 
+import dbt_describe
 from dbt_describe.errors import ManifestError
 from dbt_describe.project.dbt import DbtInvocation
 from dbt_describe.project.freshness import open_project
@@ -84,9 +85,7 @@ def test_artifacts_alone_can_be_looked_at(tmp_path: Path) -> None:
     project = opened(tmp_path, model("a"), model("b"))
     assert sorted(project.nodes) == ["model.shop.a", "model.shop.b"]
     path = (tmp_path / "ci/manifest.json").resolve()
-    assert project.warnings == (
-        f"No file of the manifest {path} exists here, e.g. models/a.sql: plan, but don't document.",
-    )
+    assert project.warnings == (f"None of the files of the manifest {path} is here, e.g. models/a.sql.",)
 
 
 def test_the_project_s_own_catalog_does_not_belong_to_a_manifest_from_elsewhere(tmp_path: Path) -> None:
@@ -124,3 +123,15 @@ def test_a_broken_manifest_from_elsewhere_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "ci/manifest.json", '{"metadata": {')
     with pytest.raises(ManifestError, match="not a readable dbt manifest"):
         open_project(DbtInvocation(tmp_path), no_dbt, ArtifactSources(str(path)))
+
+
+def test_artifacts_alone_are_planned_for_but_never_documented(tmp_path: Path) -> None:
+    write(tmp_path / "here/dbt_project.yml", "name: shop\n")
+    path = tmp_path / "ci/manifest.json"
+    entry = model("a", "select 1 as x", columns={"x": ""}, patch_path="shop://models/a.yml")
+    write(path, json.dumps(manifest(entry)))
+    found = dbt_describe.plan(tmp_path / "here", manifest=path)
+    assert (found.exit_code, [estimate.path for estimate in found.estimates]) == (0, ["models/a.yml"])
+    with pytest.raises(ManifestError, match=r"None of the files of .* is here, e\.g\. models/a\.sql\. Run `document`"):
+        dbt_describe.document(tmp_path / "here", manifest=path)
+    assert [file.name for file in (tmp_path / "here").iterdir() if file.name != "target"] == ["dbt_project.yml"]

@@ -44,8 +44,8 @@ def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
     gone = {unique_id: path for unique_id, path in own.items() if not (root / path).exists()}
     if gone and len(gone) == len(own):
         # Somebody looks at the artifacts alone: a plan is all that can be meant.
-        warnings.append(f"No file of {name} exists here, e.g. {min(gone.values())}: plan, but don't document.")
-        gone = {}
+        warnings.append(f"None of the files of {name} is here, e.g. {min(gone.values())}.")
+        return msgspec.structs.replace(project, has_files=False, warnings=tuple(warnings))
     if gone:
         warnings.append(f"Missing here, and left out: {_number(set(gone.values()), min(gone.values()))} of {name}.")
     kept = {unique_id: node for unique_id, node in project.nodes.items() if unique_id not in gone}
