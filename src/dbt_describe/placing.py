@@ -69,7 +69,7 @@ def find_schema_files(
     failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
     if not project.has_files:
         paths = {unique_id: path for path, unique_ids in in_file.items() for unique_id in unique_ids}
-        return Placement(paths, failures, frozenset())
+        return Placement(paths, failures, {})
     unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
