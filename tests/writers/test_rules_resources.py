@@ -64,6 +64,18 @@ def test_a_combination_is_said_of_its_columns(tmp_path: Path) -> None:
     assert said == "Checks that no combination of `id` and `status` stands in more than one row of `orders`."
 
 
+@pytest.mark.parametrize("column", ["", "total"])
+def test_an_expression_is_said_as_it_is_written(column: str, tmp_path: Path) -> None:
+    said = data_test(
+        tmp_path,
+        "expression_is_true",
+        column,
+        namespace="dbt_utils",
+        kwargs={"expression": ">= 0" if column else "a =  b"},
+    )
+    assert said == f"Checks that `{'total >= 0' if column else 'a = b'}` is false in no row of `orders`."
+
+
 def test_a_condition_is_part_of_what_is_checked(tmp_path: Path) -> None:
     said = data_test(tmp_path, "not_null", config={"severity": "warn", "where": "not is_deleted"})
     assert said == "Checks that `status` is never null in `orders` where `not is_deleted`."
@@ -83,6 +95,7 @@ def test_a_condition_is_part_of_what_is_checked(tmp_path: Path) -> None:
         ),
         ("is_even", {}, "(what the test is_even checks is only in its code)"),
         ("accepted_values", {"kwargs": {"values": []}}, "(it names no values)"),
+        ("expression_is_true", {"namespace": "dbt_utils"}, "(it names no expression)"),
         ("accepted_values", {"kwargs": {"values": ["it's"]}}, "(a value in the SQL can't be quoted in a sentence)"),
         ("relationships", {"kwargs": {"field": "id"}}, "(what it refers to isn't known)"),
         (

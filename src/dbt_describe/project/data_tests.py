@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dbt_describe.project.nodes import Node, Project
 
 ALIKE = "another test of the same kind stands at the same place; give each a `name`"
-UNPLACED = "the node that it tests isn't known"
+UNPLACED = "the node that it tests is disabled, or isn't known"
 _Place = tuple[str, str, str, str, str]
 
 

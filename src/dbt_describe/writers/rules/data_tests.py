@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from dbt_describe.project.nodes import DataTest, Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 
 _DBT = "macro.dbt.test_"
 _ASSUMED: Mapping[str, str] = {"error_if": "!=0", "warn_if": "!=0", "fail_calc": "count(*)"}
-_UTILS = "dbt_utils.unique_combination_of_columns"
+
+
+class _Check(msgspec.Struct, frozen=True):
+    """A test, and which rows it looks at, as they are named in a sentence."""
+
+    test: DataTest
+    rows: str
+    project: Project
+    arguments: Mapping[str, object]
 
 
 def data_test_sentence(node: Node, project: Project) -> str:
@@ -30,7 +40,9 @@ def data_test_sentence(node: Node, project: Project) -> str:
         raise UnsayableError(f"the project has a test {test.name} of its own")
     if not _fails_on_any_row(node):
         raise UnsayableError("it may pass although some rows fail it")
-    return sentence(f"checks that {say(test, _rows(node, tested), project)}")
+    given = _mapping(node.properties.get("arguments"))
+    check = _Check(test, _rows(node, tested), project, {**_mapping(given.get("arguments")), **given})
+    return sentence(f"checks that {say(check)}")
 
 
 def _is_dbts_own(node: Node, test: DataTest) -> bool:
@@ -46,6 +58,10 @@ def _fails_on_any_row(node: Node) -> bool:
     return limits == dict(_ASSUMED) and not node.config.get("limit")
 
 
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _rows(node: Node, tested: Node) -> str:
     """`` `orders` ``, or `` `orders` where `is_deleted = false` ``: which rows it looks at."""
     name = words.code(f"{tested.source_name}.{tested.name}" if tested.source_name else tested.name)
@@ -53,41 +69,51 @@ def _rows(node: Node, tested: Node) -> str:
     return f"{name} where {words.code(where)}" if where else name
 
 
-def _unique(test: DataTest, rows: str, project: Project) -> str:
-    return f"no value of {words.code(test.column)} stands in more than one row of {rows}"
+def _unique(check: _Check) -> str:
+    return f"no value of {words.code(check.test.column)} stands in more than one row of {check.rows}"
 
 
-def _not_null(test: DataTest, rows: str, project: Project) -> str:
-    return f"{words.code(test.column)} is never null in {rows}"
+def _not_null(check: _Check) -> str:
+    return f"{words.code(check.test.column)} is never null in {check.rows}"
 
 
-def _accepted_values(test: DataTest, rows: str, project: Project) -> str:
-    values = [words.quoted(value) for value in dict.fromkeys(test.accepted_values)]
+def _accepted_values(check: _Check) -> str:
+    values = [words.quoted(value) for value in dict.fromkeys(check.test.accepted_values)]
     if not values:
         raise UnsayableError("it names no values")
     choice = f"one of {words.listed(values, 'or')}" if len(values) > 1 else values[0]
-    return f"every value of {words.code(test.column)} in {rows} is {choice}"
+    return f"every value of {words.code(check.test.column)} in {check.rows} is {choice}"
 
 
-def _relationships(test: DataTest, rows: str, project: Project) -> str:
-    to = project.nodes.get(test.to)
-    if to is None or not test.field:
+def _relationships(check: _Check) -> str:
+    to = check.project.nodes.get(check.test.to)
+    if to is None or not check.test.field:
         raise UnsayableError("what it refers to isn't known")
     name = words.code(f"{to.source_name}.{to.name}" if to.source_name else to.name)
-    return f"every value of {words.code(test.column)} in {rows} occurs as {words.code(test.field)} in {name}"
+    return f"every value of {words.code(check.test.column)} in {check.rows} occurs as {words.code(check.test.field)} in {name}"
 
 
-def _combination(test: DataTest, rows: str, project: Project) -> str:
-    if len(test.combination) < 2:
+def _combination(check: _Check) -> str:
+    if len(check.test.combination) < 2:
         raise UnsayableError("it names no combination of columns")
-    columns = words.listed([words.code(column) for column in test.combination])
-    return f"no combination of {columns} stands in more than one row of {rows}"
+    columns = words.listed([words.code(column) for column in check.test.combination])
+    return f"no combination of {columns} stands in more than one row of {check.rows}"
 
 
-_TESTS: Mapping[str, Callable[[DataTest, str, Project], str]] = {
+def _expression(check: _Check) -> str:
+    """dbt_utils looks for rows where `not(expression)` is true: those where it is null pass."""
+    expression = " ".join(str(check.arguments.get("expression") or "").split())
+    if not expression:
+        raise UnsayableError("it names no expression")
+    whole = f"{check.test.column} {expression}" if check.test.column else expression
+    return f"{words.code(whole)} is false in no row of {check.rows}"
+
+
+_TESTS: Mapping[str, Callable[[_Check], str]] = {
     "unique": _unique,
     "not_null": _not_null,
     "accepted_values": _accepted_values,
     "relationships": _relationships,
-    _UTILS: _combination,
+    "dbt_utils.unique_combination_of_columns": _combination,
+    "dbt_utils.expression_is_true": _expression,
 }
