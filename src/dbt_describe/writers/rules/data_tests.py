@@ -90,7 +90,8 @@ def _relationships(check: _Check) -> str:
     if to is None or not check.test.field:
         raise UnsayableError("what it refers to isn't known")
     name = words.code(f"{to.source_name}.{to.name}" if to.source_name else to.name)
-    return f"every value of {words.code(check.test.column)} in {check.rows} occurs as {words.code(check.test.field)} in {name}"
+    column, field = words.code(check.test.column), words.code(check.test.field)
+    return f"every value of {column} in {check.rows} occurs as {field} in {name}"
 
 
 def _combination(check: _Check) -> str:
