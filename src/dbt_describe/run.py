@@ -20,6 +20,7 @@ from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
+from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
@@ -70,21 +71,35 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     """
     project = open_project(settings.dbt, progress.wait)
 
-    def ask_dbt(select: str, exclude: str) -> set[str]:
-        return list_unique_ids(settings.dbt, select, exclude)
-
-    chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
-    for criterion in chosen.unmatched:
-        progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
+    chosen = choose_nodes(project, settings, progress)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    return Prepared(project, lineage, make_plan(project, lineage, chosen))
+
+
+def choose_nodes(project: Project, settings: Settings, progress: Progress) -> list[str]:
+    """unique_ids of the nodes to describe, in the manifest's order.
+
+    Raises:
+        SelectionError: a selector can't be used or matches nothing.
+    """
+    changed = files_changed_since(project.root, settings.changed) if settings.changed else None
+    chosen = select_nodes(project, settings.selectors, partial(list_unique_ids, settings.dbt), changed)
+    if chosen.by_default:
+        progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
+    for criterion in chosen.unmatched:
+        progress.say(f"The selection criterion '{criterion}' does not match any enabled nodes.")
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
-    if chosen.unique_ids and not selected:
+    if selected:
+        return selected
+    if chosen.may_be_empty:
+        progress.say("No node to describe has changed.")
+    elif chosen.unique_ids:
         raise SelectionError(
             f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
             "change --select or --resource-type."
         )
-    return Prepared(project, lineage, make_plan(project, lineage, selected))
+    return selected
 
 
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:

@@ -22,6 +22,7 @@ from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
+from dbt_describe.project.selection import INDIRECT, Selectors
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -48,8 +49,9 @@ class Settings(msgspec.Struct, frozen=True):
 
     dbt: DbtInvocation
     llm: LlmSettings = LlmSettings()
-    select: str = ""
-    exclude: str = ""
+    selectors: Selectors = Selectors()
+    changed: str = ""
+    """The git ref since which a node's files must have changed; empty: nothing is asked of git."""
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     schema_path: Mapping[str, str] = {}
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
@@ -70,6 +72,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     target_path: str | Path | None = None,
     select: str | Sequence[str] = "",
     exclude: str | Sequence[str] = "",
+    selector: str = "",
+    state: str | Path | None = None,
+    defer_state: str | Path | None = None,
+    indirect_selection: str = "",
+    changed: str = "",
     resource_types: str | Sequence[str] = (),
     config: str | Path | None = None,
     model: str = "",
@@ -89,8 +96,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
 
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars. Relative paths are taken from the working directory, except `target_path`, which dbt
-    takes from the project.
+    `max_cost` is in US dollars; `changed` is a ref of git. Relative paths are taken from the working directory, except
+    `target_path`, `state` and `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -98,6 +105,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     """
     env = os.environ if environ is None else environ
     dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
+    deferred = _dbt_variable(defer_state, "DEFER_STATE", env)
+    dbt = msgspec.structs.replace(dbt, defer_state=dbt.project_dir / deferred if deferred else None)
     flags = Flags(
         model=model,
         fallback=(fallback,) if isinstance(fallback, str) and fallback else tuple(fallback),
@@ -114,8 +123,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     return Settings(
         dbt=dbt,
         llm=llm,
-        select=_joined(select),
-        exclude=_joined(exclude),
+        selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
+        changed=changed,
         resource_types=_resource_types(resource_types),
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
@@ -172,6 +181,31 @@ def _dbt(
         vars=variables if isinstance(variables, str) else msgspec.json.encode(variables).decode(),
         target_path=Path(target_directory) if target_directory else None,
     )
+
+
+def _selectors(
+    select: str | Sequence[str],
+    exclude: str | Sequence[str],
+    selector: str,
+    indirect_selection: str,
+    state: str | Path | None,
+    project_dir: Path,
+    env: Mapping[str, str],
+) -> Selectors:
+    words = _joined(select), _joined(exclude)
+    if selector and any(map(str.strip, words)):
+        raise SettingsError("--selector can't be combined with --select or --exclude: dbt would ignore those.")
+    mode = _dbt_variable(indirect_selection, "INDIRECT_SELECTION", env).lower() or "eager"
+    indirect = next((known for known in INDIRECT if known == mode), None)
+    if indirect is None:
+        raise SettingsError(f"--indirect-selection is {mode}; choose from {', '.join(INDIRECT)}.")
+    older = _dbt_variable(state, "STATE", env)
+    return Selectors(*words, selector, project_dir / older if older else None, indirect)
+
+
+def _dbt_variable(given: str | Path | None, name: str, env: Mapping[str, str]) -> str:
+    """A flag, else dbt's variable for it: DBT_ENGINE_… is the newer name of DBT_…."""
+    return str(given or env.get(f"DBT_ENGINE_{name}") or env.get(f"DBT_{name}") or "")
 
 
 def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:

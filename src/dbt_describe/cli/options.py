@@ -20,6 +20,26 @@ _NODES = (
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
     ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out."),
+    click.option("--selector", default="", metavar="NAME", help="The nodes of a selector of selectors.yml."),
+    click.option("--state", metavar="DIR", help="Where an older manifest.json is, for `state:` selectors."),
+    click.option(
+        "--defer-state",
+        metavar="DIR",
+        help="Where another environment's manifest.json is: dbt reads what isn't built there.",
+    ),
+    click.option(
+        "--indirect-selection",
+        type=click.Choice(("eager", "cautious", "buildable", "empty")),
+        help="Which tests are selected with what they test. Default: eager.",
+    ),
+    click.option(
+        "--changed",
+        is_flag=False,
+        flag_value="HEAD",
+        default="",
+        metavar="[REF]",
+        help="Only nodes whose files changed in git since REF, e.g. origin/main. Default: what isn't committed.",
+    ),
     click.option(
         "--resource-type",
         "resource_types",
@@ -131,6 +151,11 @@ def settings_of(
         target_path=shared.get("target_path"),
         select=shared.get("select", ()),
         exclude=shared.get("exclude", ()),
+        selector=shared.get("selector", ""),
+        state=shared.get("state"),
+        defer_state=shared.get("defer_state"),
+        indirect_selection=shared.get("indirect_selection") or "",
+        changed=shared.get("changed", ""),
         resource_types=shared.get("resource_types", ()),
         config=shared["config"],
         model=shared["model"],

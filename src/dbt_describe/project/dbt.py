@@ -28,6 +28,8 @@ class DbtInvocation(msgspec.Struct, frozen=True):
     target: str = ""
     vars: str = ""
     target_path: Path | None = None
+    defer_state: Path | None = None
+    """The directory of another environment's manifest.json: what isn't built here is read there."""
 
     def options(self) -> list[str]:
         """The options that dbt's commands share."""
@@ -86,20 +88,17 @@ def _said(output: str) -> list[str]:
     return list(itertools.takewhile(lambda line: "Traceback (most" not in line, lines[begin + 1 :]))[:_ERROR_LINES]
 
 
-def list_unique_ids(invocation: DbtInvocation, select: str, exclude: str) -> set[str]:
-    """unique_ids that `dbt ls` selects, for selectors that only dbt understands.
+def list_unique_ids(invocation: DbtInvocation, selectors: list[str]) -> set[str]:
+    """unique_ids that `dbt ls` selects, for selectors that only dbt understands; `selectors` are its options.
 
     Raises:
         SelectionError: dbt refuses the selector.
     """
-    command = ["--quiet", "ls", "--output", "json", "--output-keys", "unique_id"]
-    command += [
-        word for flag, value in (("--select", select), ("--exclude", exclude)) if value for word in (flag, value)
-    ]
+    command = ["--quiet", "ls", "--output", "json", "--output-keys", "unique_id", *selectors]
     try:
         output = run_dbt(invocation, command)
     except DbtCommandError as error:
-        raise SelectionError(f"dbt can't select `{select}`: {error}") from error
+        raise SelectionError(f"dbt can't select `{' '.join(selectors)}`: {error}") from error
     lines = (line for line in output.splitlines() if line.startswith("{"))
     return {str(msgspec.json.decode(line)["unique_id"]) for line in lines}
 

@@ -171,6 +171,8 @@ class Project(msgspec.Struct, frozen=True):
     """Where dbt puts packages and artifacts, relative to `root`: nothing in them is the project's own."""
     ignore_patterns: tuple[str, ...] = ()
     """The lines of `.dbtignore`."""
+    manifest_path: Path | None = None
+    """The manifest that all this was read from."""
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 
