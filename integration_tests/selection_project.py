@@ -36,7 +36,9 @@ lab:
     "analyses/deep_dive.sql": "select * from {{ ref('orders') }}",
     "tests/assert_paid.sql": "select 1 from {{ ref('orders') }} join {{ ref('customers') }} on true where false",
     "tests/assert_nothing.sql": "{{ config(severity='warn', tags=['slow']) }} select 1 where false",
-    "models/staging/stg_orders.sql": "select id, customer_id, {{ cents('total') }} as total from {{ source('shop', 'orders') }}",
+    "models/staging/stg_orders.sql": """
+select id, customer_id, {{ cents('total') }} as total from {{ source('shop', 'orders') }}
+""",
     "models/staging/stg_customers.sql": "select id, code from {{ source('shop', 'customers') }}",
     "models/staging/stg_codes.sql": "select code, label from {{ ref('codes') }}",
     "models/staging/schema.yml": """
@@ -65,14 +67,22 @@ models:
     config: {meta: {contains_pii: true, owner: sales, level: 3}, group: finance}
     columns: [{name: id, data_tests: [is_even]}]
 """,
-    "models/marts/orders.sql": "select o.id, o.total from {{ ref('stg_orders') }} o join {{ ref('stg_customers') }} c on true",
-    "models/marts/customers.sql": "{{ config(group='finance') }} select id from {{ ref('stg_customers') }} join {{ ref('days') }} on true",
-    "models/marts/sales.sql": "{{ config(tags=['more']) }} select 1 as id, 2 as total, cast('2026-01-01' as date) as ordered_at",
+    "models/marts/orders.sql": """
+select o.id, o.total from {{ ref('stg_orders') }} o join {{ ref('stg_customers') }} c on true
+""",
+    "models/marts/customers.sql": """
+{{ config(group='finance') }} select id from {{ ref('stg_customers') }} join {{ ref('days') }} on true
+""",
+    "models/marts/sales.sql": """
+{{ config(tags=['more']) }} select 1 as id, 2 as total, cast('2026-01-01' as date) as ordered_at
+""",
     "models/marts/prices_v1.sql": "select 1 as id",
     "models/marts/prices_v2.sql": "select 1 as id from {{ ref('stg_codes') }}",
     "models/marts/prices_v3.sql": "select 1 as id",
     "models/marts/uses_prices.sql": "select * from {{ ref('prices', v=1) }}",
-    "models/marts/deep/down/below.sql": "{{ config(unique_key=['id', 'day'], tags=['one.two'], group='finance', access='private') }} select 1 as id",
+    "models/marts/deep/down/below.sql": """
+{{ config(unique_key=['id', 'day'], tags=['one.two'], group='finance', access='private') }} select 1 as id
+""",
     "models/marts/dotted.name.sql": "select 1 as id",
     "models/marts/promised.sql": "select 1 as id, 'a' as name",
     "models/marts/off.sql": "{{ config(enabled=false) }} select 1 as id",

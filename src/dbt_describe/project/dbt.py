@@ -17,6 +17,11 @@ from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, Selection
 
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
+_DEFERRING = frozenset({"compile", "docs"})
+"""Commands that compile, and so may ask tables what is in them.
+
+Source: https://docs.getdbt.com/reference/node-selection/defer (2026-11).
+"""
 
 
 class DbtInvocation(msgspec.Struct, frozen=True):
@@ -29,7 +34,7 @@ class DbtInvocation(msgspec.Struct, frozen=True):
     vars: str = ""
     target_path: Path | None = None
     defer_state: Path | None = None
-    """The directory of another environment's manifest.json: what isn't built here is read there."""
+    """The directory of another environment's manifest.json: what isn't built here is read there as SQL is compiled."""
 
     def options(self) -> list[str]:
         """The options that dbt's commands share."""
@@ -64,6 +69,8 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
         DbtCommandError: there is no dbt that can be started, or the command failed; the message ends with dbt's words.
     """
     words = [find_dbt(command[0]), "--no-use-colors", *command, *invocation.options()]
+    if invocation.defer_state and command[0] in _DEFERRING:
+        words += ["--defer", "--defer-state", str(invocation.defer_state)]
     try:
         done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
             words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False

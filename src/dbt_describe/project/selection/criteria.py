@@ -76,6 +76,7 @@ class Criterion(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
+        """The value as it is written."""
         return str(self.value)
 
 
@@ -121,7 +122,7 @@ def parse_criterion(text: str, indirect: Indirect = "eager") -> Criterion:
         raise SelectionError(f'Invalid selector spec "{text}": see dbt\'s node selection syntax.')
     if match["childrens_parents"] and match["children"]:
         raise SelectionError(
-            f'Invalid node spec {text}: "@" prefix and "+" suffix are incompatible, as "@" selects all children already.'
+            f'Invalid node spec {text}: "@" prefix and "+" suffix are incompatible: "@" takes all children along.'
         )
     method, arguments = (
         parse_method(match["method"], text) if match["method"] else (_default_method(match["value"]), ())
