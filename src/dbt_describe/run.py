@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing
@@ -21,7 +22,7 @@ from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.git import files_changed_since
-from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -60,7 +61,8 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *unread, *unlisted)
+        persisted = persistence_warning(self.project, self.plan)
+        return (*self.project.warnings, *unread, *unlisted, *([persisted] if persisted else []))
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -70,10 +72,10 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
     project = open_project(settings.dbt, progress.wait)
-
     chosen = choose_nodes(project, settings, progress)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     return Prepared(project, lineage, make_plan(project, lineage, chosen))
 
 
@@ -118,6 +120,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
     prepared, paths, failures = find_places(prepare(settings, progress), settings)
+    _tell_language(prepared.project, writer, progress)
     gaps = prepared.plan
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
@@ -186,6 +189,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
+    _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
@@ -211,6 +215,12 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         not_begun=drafting.not_begun,
         references=filing.references,
     )
+
+
+def _tell_language(project: Project, writer: Writer, progress: Progress) -> None:
+    language = project.conventions.language
+    if isinstance(writer, RulesWriter) and language != Conventions().language:
+        progress.say(f"Descriptions are in {language} here; without a language model, new ones are in English.")
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

@@ -20,7 +20,7 @@ _NODES = (
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
     ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out."),
-    click.option("--selector", default="", metavar="NAME", help="The nodes of a selector of selectors.yml."),
+    click.option("--selector", metavar="NAME", help="The nodes of a selector of selectors.yml."),
     click.option("--state", metavar="DIR", help="Where an older manifest.json is, for `state:` selectors."),
     click.option(
         "--defer-state",
@@ -36,7 +36,6 @@ _NODES = (
         "--changed",
         is_flag=False,
         flag_value="HEAD",
-        default="",
         metavar="[REF]",
         help="Only nodes whose files changed in git since REF, e.g. origin/main. Default: what isn't committed.",
     ),
@@ -139,8 +138,9 @@ def settings_of(
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
     _start_logging(shared["log_level"], shared["log_bodies"])
-    for flag in ("select", "exclude"):
-        if any(not value.strip() for value in shared.get(flag, ())):
+    for flag in ("select", "exclude", "selector", "state", "changed"):
+        given = shared.get(flag) or () if flag in ("select", "exclude") else (shared.get(flag),)
+        if any(value is not None and not value.strip() for value in given):
             raise click.UsageError(f"--{flag} needs a value.")
     return make_settings(
         project_dir=shared["project_dir"],
@@ -151,11 +151,11 @@ def settings_of(
         target_path=shared.get("target_path"),
         select=shared.get("select", ()),
         exclude=shared.get("exclude", ()),
-        selector=shared.get("selector", ""),
+        selector=shared.get("selector") or "",
         state=shared.get("state"),
         defer_state=shared.get("defer_state"),
         indirect_selection=shared.get("indirect_selection") or "",
-        changed=shared.get("changed", ""),
+        changed=shared.get("changed") or "",
         resource_types=shared.get("resource_types", ()),
         config=shared["config"],
         model=shared["model"],

@@ -148,6 +148,15 @@ class DocBlock(msgspec.Struct, frozen=True):
     """The file that holds it, relative to its package's root."""
 
 
+class Conventions(msgspec.Struct, frozen=True):
+    """How descriptions are written in a project."""
+
+    language: str = "English"
+    """By its English name."""
+    full_stop: bool = True
+    """A single sentence ends with one, too."""
+
+
 class Project(msgspec.Struct, frozen=True):
     """All nodes by unique_id, packages' included (they are context; only `name`'s own nodes are ever written)."""
 
@@ -173,6 +182,7 @@ class Project(msgspec.Struct, frozen=True):
     """The lines of `.dbtignore`."""
     manifest_path: Path | None = None
     """The manifest that all this was read from."""
+    conventions: Conventions = Conventions()
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 

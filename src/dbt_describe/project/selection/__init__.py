@@ -8,12 +8,13 @@ Source: https://docs.getdbt.com/reference/node-selection/syntax (2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from dbt_describe.errors import SelectionError
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.project_file import read_project_file
 from dbt_describe.project.selection.criteria import (
     ASKED_OF_DBT,
     INDIRECT,
@@ -34,6 +35,11 @@ AskDbt = Callable[[list[str]], set[str]]
 """Told the options of `dbt ls`, the unique_ids that it lists."""
 _MAY_BE_EMPTY = ASKED_OF_DBT | {"state"}
 """Methods by which nothing is selected when all is well."""
+_BY_UNRENDERED = "state_modified_compare_more_unrendered_values"
+"""A flag of dbt_project.yml.
+
+Source: https://docs.getdbt.com/reference/global-configs/behavior-changes (2026-11).
+"""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -132,7 +138,9 @@ def _compare(project: Project, selectors: Selectors) -> Comparison:
         )
     if project.manifest_path is None:
         raise SelectionError("There is no manifest to compare the state with.")
-    return Comparison(project.manifest_path, selectors.state_manifest)
+    flags = read_project_file(project.root).get("flags")
+    by_unrendered = isinstance(flags, Mapping) and flags.get(_BY_UNRENDERED) is True
+    return Comparison(project.manifest_path, selectors.state_manifest, by_unrendered=by_unrendered)
 
 
 def _files_of(node: Node) -> frozenset[str]:

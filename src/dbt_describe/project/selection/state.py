@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from dbt_describe.errors import ManifestError, SelectionError
-from dbt_describe.project.artifacts import KNOWN_MANIFEST_VERSIONS, decode_artifact, schema_version
+from dbt_describe.errors import SelectionError
+from dbt_describe.project.artifacts import decode_artifact
+from dbt_describe.project.selection.entries import Entry, StateManifest, read_previous
 
 _PARSED = frozenset({"model", "seed", "snapshot", "analysis", "test", "function"})
 _NO_CONFIGS = _PARSED | {"source", "exposure", "metric", "semantic_model", "saved_query"}
@@ -53,85 +51,6 @@ _COMPARED: Mapping[str, tuple[str, ...]] = {
 """What must be the same of what dbt doesn't parse from SQL."""
 
 
-class _DependsOn(msgspec.Struct, frozen=True):
-    macros: list[str | None] | None = None
-    nodes: list[str] | None = None
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    """What of an entry of either manifest is compared; absent and null are the same."""
-
-    resource_type: str = ""
-    fqn: Any = None
-    raw_code: str | None = None
-    checksum: Any = None
-    description: str | None = None
-    columns: dict[str, dict[str, Any]] | None = None
-    config: dict[str, Any] | None = None
-    unrendered_config: dict[str, Any] | None = None
-    contract: dict[str, Any] | None = None
-    latest_version: Any = None
-    access: Any = None
-    deprecation_date: Any = None
-    test_metadata: Any = None
-    depends_on: _DependsOn | None = None
-    database: Any = None
-    schema: Any = None
-    unrendered_database: Any = None
-    unrendered_schema: Any = None
-    identifier: Any = None
-    quoting: Any = None
-    freshness: Any = None
-    loaded_at_field: Any = None
-    external: Any = None
-    type: Any = None
-    owner: Any = None
-    maturity: Any = None
-    url: Any = None
-    label: Any = None
-    model: Any = None
-    defaults: Any = None
-    entities: Any = None
-    dimensions: Any = None
-    measures: Any = None
-    primary_entity: Any = None
-    group: Any = None
-    tags: Any = None
-    query_params: dict[str, Any] | None = None
-    exports: list[dict[str, Any]] | None = None
-    arguments: Any = None
-    returns: Any = None
-    macro_sql: str | None = None
-
-
-_Entries = dict[str, _Entry] | None
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    dbt_schema_version: str = ""
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    metadata: _Metadata
-    nodes: dict[str, _Entry]
-    sources: _Entries = None
-    exposures: _Entries = None
-    metrics: _Entries = None
-    semantic_models: _Entries = None
-    saved_queries: _Entries = None
-    unit_tests: _Entries = None
-    functions: _Entries = None
-    macros: _Entries = None
-
-    def graph(self) -> dict[str, _Entry]:
-        """All that can be selected, by unique_id."""
-        sections = (self.sources, self.exposures, self.metrics, self.semantic_models, self.saved_queries)
-        found = dict(self.nodes)
-        for section in (*sections, self.unit_tests, self.functions):
-            found |= section or {}
-        return found
-
-
 class Comparison:
     """Two manifests of a project, and what differs."""
 
@@ -141,7 +60,7 @@ class Comparison:
         Raises:
             ManifestError, SelectionError: one of them can't be read.
         """
-        new, old = decode_artifact(current, _Manifest, "manifest"), _read_previous(previous)
+        new, old = decode_artifact(current, StateManifest, "manifest"), read_previous(previous)
         self._new, self._old = new.graph(), old.graph()
         self._with_changed_macros = _using_changed_macros(new.macros or {}, old.macros or {})
         self._by_unrendered = by_unrendered
@@ -169,9 +88,7 @@ class Comparison:
         test = self._tests[wanted]
         return lambda unique_id: unique_id in self._new and test(unique_id)
 
-    def _differing(
-        self, same: Callable[[_Entry, _Entry], bool], resource_types: frozenset[str]
-    ) -> Callable[[str], bool]:
+    def _differing(self, same: Callable[[Entry, Entry], bool], resource_types: frozenset[str]) -> Callable[[str], bool]:
         def differs(unique_id: str) -> bool:
             new, old = self._new[unique_id], self._old.get(unique_id)
             return new.resource_type in resource_types and (old is None or not same(new, old))
@@ -192,7 +109,7 @@ class Comparison:
         depends_on = self._new[unique_id].depends_on
         return bool(depends_on and self._with_changed_macros.intersection(depends_on.macros or ()))
 
-    def _same_parsed(self, new: _Entry, old: _Entry) -> bool:
+    def _same_parsed(self, new: Entry, old: Entry) -> bool:
         if new.test_metadata is not None:
             return _same_configs(new, old) and new.fqn == old.fqn
         tests = (_same_body, _same_configs, _same_persisted_descriptions, self._same_relation, _same_contract)
@@ -203,7 +120,7 @@ class Comparison:
             keys += ("arguments", "returns")
         return _same(new, old, keys) and all(test(new, old) for test in tests)
 
-    def _same_declared(self, new: _Entry, old: _Entry) -> bool:
+    def _same_declared(self, new: Entry, old: Entry) -> bool:
         kind = new.resource_type
         if kind == "source" and self._by_unrendered:
             keys = tuple(f"unrendered_{key}" if key in {"database", "schema"} else key for key in _COMPARED[kind])
@@ -216,7 +133,7 @@ class Comparison:
             return _same_query(new, old)
         return kind not in {"source", "exposure", "metric"} or _same_configs(new, old)
 
-    def _same_relation(self, new: _Entry, old: _Entry) -> bool:
+    def _same_relation(self, new: Entry, old: Entry) -> bool:
         if new.resource_type == "source":
             prefix = "unrendered_" if self._by_unrendered else ""
             return _same(new, old, (f"{prefix}database", f"{prefix}schema", "identifier"))
@@ -224,26 +141,7 @@ class Comparison:
         return all(mine.get(key) == others.get(key) for key in ("database", "schema", "alias"))
 
 
-def _read_previous(path: Path) -> _Manifest:
-    if not path.is_file():
-        raise SelectionError(
-            f"Could not find manifest in --state path: {path} doesn't exist. "
-            "Keep a manifest.json of an earlier run of dbt there, and pass its directory with --state."
-        )
-    manifest = decode_artifact(path, _Manifest, "manifest")
-    version = schema_version(manifest.metadata.dbt_schema_version)
-    if version is None:
-        raise ManifestError(f"{path} is not a dbt manifest: its metadata names no manifest schema version.")
-    if version not in KNOWN_MANIFEST_VERSIONS:
-        known = ", ".join(f"v{known}" for known in sorted(KNOWN_MANIFEST_VERSIONS))
-        raise SelectionError(
-            f"{path} has manifest schema v{version}; the state can be compared with {known}. "
-            "Make it again with the dbt that the project uses now."
-        )
-    return manifest
-
-
-def _using_changed_macros(new: Mapping[str, _Entry], old: Mapping[str, _Entry]) -> frozenset[str]:
+def _using_changed_macros(new: Mapping[str, Entry], old: Mapping[str, Entry]) -> frozenset[str]:
     """Macros that are changed, added or gone, and all that call one of them, at any distance."""
     changed = {name for name in new.keys() | old.keys() if name not in new or name not in old}
     changed |= {name for name in new.keys() & old.keys() if new[name].macro_sql != old[name].macro_sql}
@@ -259,19 +157,19 @@ def _using_changed_macros(new: Mapping[str, _Entry], old: Mapping[str, _Entry]) 
     return frozenset(changed)
 
 
-def _same(new: _Entry, old: _Entry, keys: tuple[str, ...]) -> bool:
+def _same(new: Entry, old: Entry, keys: tuple[str, ...]) -> bool:
     return all(getattr(new, key) == getattr(old, key) for key in keys)
 
 
-def _parents(entry: _Entry) -> set[str]:
+def _parents(entry: Entry) -> set[str]:
     return set((entry.depends_on and entry.depends_on.nodes) or ())
 
 
-def _same_body(new: _Entry, old: _Entry) -> bool:
+def _same_body(new: Entry, old: Entry) -> bool:
     return new.checksum == old.checksum if new.resource_type == "seed" else new.raw_code == old.raw_code
 
 
-def _same_configs(new: _Entry, old: _Entry) -> bool:
+def _same_configs(new: Entry, old: Entry) -> bool:
     """As they are written: what differs only by target or profile is no change."""
     if new.resource_type == "semantic_model":
         return bool(new.config == old.config)
@@ -283,18 +181,18 @@ def _same_configs(new: _Entry, old: _Entry) -> bool:
     return all((key in mine) == (key in others) and mine.get(key) == others.get(key) for key in keys)
 
 
-def _same_persisted_descriptions(new: _Entry, old: _Entry) -> bool:
+def _same_persisted_descriptions(new: Entry, old: Entry) -> bool:
     persisted = (new.config or {}).get("persist_docs") or {}
     if persisted.get("relation") and new.description != old.description:
         return False
     return not persisted.get("columns") or _column_descriptions(new) == _column_descriptions(old)
 
 
-def _column_descriptions(entry: _Entry) -> dict[str, object]:
+def _column_descriptions(entry: Entry) -> dict[str, object]:
     return {name: column.get("description") for name, column in (entry.columns or {}).items()}
 
 
-def _same_contract(new: _Entry, old: _Entry) -> bool:
+def _same_contract(new: Entry, old: Entry) -> bool:
     if new.resource_type != "model":
         return True
     mine, others = new.contract or {}, old.contract or {}
@@ -303,14 +201,14 @@ def _same_contract(new: _Entry, old: _Entry) -> bool:
     return bool(mine.get("enforced") and others.get("enforced")) and mine.get("checksum") == others.get("checksum")
 
 
-def _same_query(new: _Entry, old: _Entry) -> bool:
+def _same_query(new: Entry, old: Entry) -> bool:
     mine, others = new.query_params or {}, old.query_params or {}
     return all(mine.get(key) == others.get(key) for key in ("metrics", "group_by", "where")) and (
         _exports(new) == _exports(old)
     )
 
 
-def _exports(entry: _Entry) -> list[tuple[object, ...]]:
+def _exports(entry: Entry) -> list[tuple[object, ...]]:
     return [
         (
             export.get("name"),
