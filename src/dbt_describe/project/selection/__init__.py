@@ -24,7 +24,7 @@ from dbt_describe.project.selection.criteria import (
     parse_union,
 )
 from dbt_describe.project.selection.definitions import Definitions, JinjaInSelectorError, read_definitions
-from dbt_describe.project.selection.evaluation import Evaluation
+from dbt_describe.project.selection.evaluation import Evaluation, enabled_nodes
 from dbt_describe.project.selection.selectors import Selectors
 from dbt_describe.project.selection.state import Comparison
 from dbt_describe.project.selection.wording import nothing_matches
@@ -102,7 +102,7 @@ def find_nodes(project: Project, selectors: Selectors, ask_dbt: AskDbt | None = 
         if foreign:
             found = _asked(ask_dbt, selectors, f"method `{foreign[0]}:`")
         else:
-            found = evaluation.select(included) if included else set(project.nodes)
+            found = evaluation.select(included) if included else set(enabled_nodes(project))
             found = found - evaluation.select(excluded) if excluded else found
     return Selection(
         unique_ids=tuple(unique_id for unique_id in project.nodes if unique_id in found),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from dbt_describe.errors import SelectionError
 from dbt_describe.project.graph import ALL, neighbours_of, reachable
-from dbt_describe.project.nodes import Project
+from dbt_describe.project.nodes import Node, Project
 from dbt_describe.project.selection.criteria import Combination, Criterion, Indirect, Specification
 from dbt_describe.project.selection.definitions import Definitions
 from dbt_describe.project.selection.methods import matcher_of
@@ -18,15 +18,20 @@ Selected = tuple[set[str], set[str]]
 """unique_ids that are selected, and tests that would be with more of their parents."""
 
 
+def enabled_nodes(project: Project) -> dict[str, Node]:
+    """What can be selected. dbt leaves a disabled source in the manifest, other than a disabled model."""
+    return {unique_id: node for unique_id, node in project.nodes.items() if node.config.get("enabled") is not False}
+
+
 class Evaluation:
     """One project's graph, for any number of criteria."""
 
     def __init__(self, project: Project, definitions: Definitions, compare: Callable[[], Comparison]) -> None:
         """`compare` is called at the first `state:` criterion."""
         self._project = project
-        self._nodes = project.nodes
-        self._neighbours = neighbours_of(project.nodes)
-        self._sources = {unique_id for unique_id, node in project.nodes.items() if node.resource_type == "source"}
+        self._nodes = enabled_nodes(project)
+        self._neighbours = neighbours_of(self._nodes)
+        self._sources = {unique_id for unique_id, node in self._nodes.items() if node.resource_type == "source"}
         self._definitions = definitions
         self._compare = compare
         self._comparison: Comparison | None = None
