@@ -99,13 +99,13 @@ def test_dbt_is_asked_for_what_it_alone_knows(demo: Path) -> None:
 
 def test_changed_takes_what_git_shows(demo: Path, dbt_describe: Run) -> None:
     nothing = dbt_describe("plan", "--changed")
-    assert "No node to describe has changed." in nothing.stderr
+    assert "No node to describe is selected whose files changed since HEAD." in nothing.stderr
     model = demo / "models/marts/fct_product_sales.sql"
     model.write_text(model.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     touch_manifest(demo)
     assert "fct_product_sales" in dbt_describe("plan", "--changed").stdout
     commit_all(demo, "changed")
-    assert "No node to describe has changed." in dbt_describe("plan", "--changed").stderr
+    assert "No node to describe is selected whose files changed since HEAD." in dbt_describe("plan", "--changed").stderr
     since = dbt_describe("plan", "--changed", "HEAD~1").stdout
     assert "fct_product_sales" in since
     assert "fct_orders" not in since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -71,21 +71,23 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
+    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait)
-    chosen = choose_nodes(project, settings, progress)
+    chosen = choose_nodes(project, settings, progress, changed)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     return Prepared(project, lineage, make_plan(project, lineage, chosen))
 
 
-def choose_nodes(project: Project, settings: Settings, progress: Progress) -> list[str]:
-    """unique_ids of the nodes to describe, in the manifest's order.
+def choose_nodes(
+    project: Project, settings: Settings, progress: Progress, changed: Iterable[str] | None = None
+) -> list[str]:
+    """unique_ids of the nodes to describe, in the manifest's order; of `changed` files only, if there is such a limit.
 
     Raises:
         SelectionError: a selector can't be used or matches nothing.
     """
-    changed = files_changed_since(project.root, settings.changed) if settings.changed else None
     chosen = select_nodes(project, settings.selectors, partial(list_unique_ids, settings.dbt), changed)
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
@@ -95,10 +97,11 @@ def choose_nodes(project: Project, settings: Settings, progress: Progress) -> li
     if selected:
         return selected
     if chosen.may_be_empty:
-        progress.say("No node to describe has changed.")
+        since = f" whose files changed since {settings.changed}" if changed is not None else ""
+        progress.say(f"No node to describe is selected{since}.")
     elif chosen.unique_ids:
         raise SelectionError(
-            f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
+            f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "
             "change --select or --resource-type."
         )
     return selected

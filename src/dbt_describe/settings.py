@@ -22,7 +22,7 @@ from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
-from dbt_describe.project.selection import INDIRECT, Selectors
+from dbt_describe.project.selection import INDIRECT, Selectors, parse_union
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -104,6 +104,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     Raises:
         ProjectNotFoundError: there is no dbt project.
         SettingsError: a value can't be used.
+        SelectionError: a selector can't be understood.
     """
     env = os.environ if environ is None else environ
     dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
@@ -198,6 +199,8 @@ def _selectors(
     words = _joined(select), _joined(exclude)
     if selector and any(map(str.strip, words)):
         raise SettingsError("--selector can't be combined with --select or --exclude: dbt would ignore those.")
+    for given in words:
+        parse_union(given)  # what can't be understood is told before dbt is waited for
     mode = _dbt_variable(indirect_selection, "INDIRECT_SELECTION", env).lower() or "eager"
     indirect = next((known for known in INDIRECT if known == mode), None)
     if indirect is None:

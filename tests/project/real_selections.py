@@ -11,8 +11,8 @@ from typing import Any
 FIGURES = Path(__file__).with_name("real_selections.json")
 """project → options → [how many nodes `dbt ls` lists, hash of their unique_ids].
 
-They were made once with dbt 1.11.16: its own NodeSelector over these manifests, in a directory that has the project's own
-files (empty ones), with `older()` as the state. No such figure was made by dbt-describe.
+They were made once with dbt 1.11.16: its own NodeSelector over these manifests, in a directory that has the project's
+own files (empty ones), with `older()` as the state. No such figure was made by dbt-describe.
 """
 
 
@@ -37,10 +37,8 @@ def older(manifest: Mapping[str, Any]) -> dict[str, Any]:
         elif place % 5 == 0:
             node["description"] = "Other."
             node["fqn"].append("other")
-    for place, unique_id in enumerate(sorted(before["sources"])):
-        if place % 6 == 0:
-            before["sources"][unique_id]["identifier"] = "other"
-    for place, unique_id in enumerate(sorted(name for name in before["macros"] if "shopify" in name)):
-        if place % 9 == 0:
-            before["macros"][unique_id]["macro_sql"] += " "
+    for unique_id in sorted(before["sources"])[::6]:
+        before["sources"][unique_id]["identifier"] = "other"
+    for unique_id in sorted(name for name in before["macros"] if "shopify" in name)[::9]:
+        before["macros"][unique_id]["macro_sql"] += " "
     return before

@@ -29,7 +29,7 @@ from dbt_describe.project.selection.selectors import Selectors
 from dbt_describe.project.selection.state import Comparison
 from dbt_describe.project.selection.wording import nothing_matches
 
-__all__ = ["INDIRECT", "Indirect", "Selection", "Selectors", "find_nodes", "select_nodes"]
+__all__ = ["INDIRECT", "Indirect", "Selection", "Selectors", "find_nodes", "parse_union", "select_nodes"]
 
 AskDbt = Callable[[list[str]], set[str]]
 """Told the options of `dbt ls`, the unique_ids that it lists."""

@@ -87,7 +87,8 @@ class Definitions:
     def _unknown(self, name: str) -> str:
         names = list(self._definitions)
         if not names:
-            return f"Could not find selector named {name}: {self._path} has none before it, or doesn't exist."
+            why = "has none that it could be" if self._path.exists() else "doesn't exist"
+            return f"Could not find selector named {name}: {self._path} {why}."
         near = difflib.get_close_matches(name, names, 3) or names
         return f"Could not find selector named {name}, expected one of {', '.join(near)} ({self._path})."
 
