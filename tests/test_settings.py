@@ -279,6 +279,8 @@ def test_a_survey_asks_for_the_model_that_is_named(make: Make, tmp_path: Path, m
 
 
 def test_selectors_are_dbt_s_own(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod/manifest.json").touch()
     made = make(
         select=["a", "b+"], exclude="c", state="old", defer_state="prod", indirect_selection="empty", changed="main"
     )
@@ -288,11 +290,10 @@ def test_selectors_are_dbt_s_own(make: Make, tmp_path: Path) -> None:
     assert make().selectors == Selectors()
 
 
-def test_dbt_s_variables_say_where_states_are(make: Make, tmp_path: Path) -> None:
-    environ = {"DBT_STATE": "old", "DBT_DEFER_STATE": "prod", "DBT_INDIRECT_SELECTION": "Cautious"}
+def test_dbt_s_variables_say_where_the_state_is(make: Make, tmp_path: Path) -> None:
+    environ = {"DBT_STATE": "old", "DBT_INDIRECT_SELECTION": "Cautious"}
     made = make(environ=environ)
     assert made.selectors == Selectors(state=tmp_path / "old", indirect="cautious")
-    assert made.dbt.defer_state == tmp_path / "prod"
     assert make(environ={**environ, "DBT_ENGINE_STATE": "newer"}).selectors.state == tmp_path / "newer"
     assert make(environ=environ, state=tmp_path / "given").selectors.state == tmp_path / "given"
 
@@ -303,6 +304,7 @@ def test_dbt_s_variables_say_where_states_are(make: Make, tmp_path: Path) -> Non
         ({"selector": "a", "select": "b"}, "--selector can't be combined"),
         ({"selector": "a", "exclude": ["b"]}, "--selector can't be combined"),
         ({"select": "orders tags:a"}, "'tags' is not a valid method name"),
+        ({"defer_state": "nowhere"}, "--defer-state: .*nowhere has no manifest.json"),
         ({"exclude": "@a+"}, "incompatible"),
         ({"indirect_selection": "all"}, "--indirect-selection is all; choose from eager, cautious, buildable, empty"),
     ],

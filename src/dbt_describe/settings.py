@@ -108,8 +108,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     """
     env = os.environ if environ is None else environ
     dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
-    deferred = _dbt_variable(defer_state, "DEFER_STATE", env)
-    dbt = msgspec.structs.replace(dbt, defer_state=dbt.project_dir / deferred if deferred else None)
+    dbt = msgspec.structs.replace(dbt, defer_state=_defer_state(defer_state, dbt.project_dir))
     flags = Flags(
         model=model,
         fallback=(fallback,) if isinstance(fallback, str) and fallback else tuple(fallback),
@@ -207,6 +206,16 @@ def _selectors(
         raise SettingsError(f"--indirect-selection is {mode}; choose from {', '.join(INDIRECT)}.")
     older = _dbt_variable(state, "STATE", env)
     return Selectors(*words, selector, project_dir / older if older else None, indirect)
+
+
+def _defer_state(given: str | Path | None, project_dir: Path) -> Path | None:
+    """The directory, or nothing: dbt reads DBT_DEFER and DBT_DEFER_STATE itself."""
+    if not given:
+        return None
+    directory = project_dir / given
+    if not (directory / "manifest.json").is_file():
+        raise SettingsError(f"--defer-state: {directory} has no manifest.json. Name the directory of one.")
+    return directory
 
 
 def _dbt_variable(given: str | Path | None, name: str, env: Mapping[str, str]) -> str:
