@@ -12,7 +12,7 @@ import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.placing import find_schema_files
@@ -72,7 +72,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
-    project = open_project(settings.dbt, progress.wait)
+    project = open_project(settings.dbt, progress.wait, settings.sources)
     chosen = choose_nodes(project, settings, progress, changed)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
@@ -189,6 +189,8 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
 
 def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
+    if not prepared.project.has_files:
+        raise ManifestError(f"{prepared.project.warnings[-1]} Run `document` where they are, or `plan` here.")
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)

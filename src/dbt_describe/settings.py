@@ -23,6 +23,7 @@ from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.selection import INDIRECT, Selectors, parse_union
+from dbt_describe.project.sources import ArtifactSources, make_sources
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     """One run's settings."""
 
     dbt: DbtInvocation
+    sources: ArtifactSources = ArtifactSources()
     llm: LlmSettings = LlmSettings()
     selectors: Selectors = Selectors()
     changed: str = ""
@@ -72,6 +74,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     target: str = "",
     vars: str | Mapping[str, object] = "",  # noqa: A002 - dbt's own name
     target_path: str | Path | None = None,
+    manifest: str | Path = "",
+    catalog: str | Path = "",
+    refresh: bool = False,
     select: str | Sequence[str] = "",
     exclude: str | Sequence[str] = "",
     selector: str = "",
@@ -97,6 +102,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 ) -> Settings:
     """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
 
+    `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
     `max_cost` is in US dollars; `changed` is a ref of git. Relative paths are taken from the working directory, except
     `target_path`, `state` and `defer_state`, which dbt takes from the project.
@@ -124,6 +130,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     llm = _llm_settings(flags, file, prompts, env, use_cache=use_cache)
     return Settings(
         dbt=dbt,
+        sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
         llm=llm,
         selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
         changed=changed,
