@@ -79,7 +79,7 @@ _OPERATORS = """
     stg_orders,nosuch ,orders a:b foo.bar:x +tag:nightly,1+orders stg_*,tag:staging,config.materialized:view
     tag:nightly,tag:staging +exposure:weekly,resource_type:source meta.x-y:z
 """
-_SELECTORS = "nightly wide single_key pii level mixed marts_without careful buildable inherited no"
+_SELECTORS = "nightly wide single_key pii level mixed marts_without careful buildable inherited commas words no"
 LAB: tuple[Options, ...] = (
     *_around("fqn:stg_orders tag:nightly source:shop metric:revenue"),
     *_beside("""

@@ -198,6 +198,10 @@ selectors:
         - {method: fqn, value: stg_orders, indirect_selection: empty}
   - name: buildable
     definition: {method: fqn, value: stg_orders, indirect_selection: buildable, childrens_parents: true}
+  - name: commas
+    definition: "orders,tag:nightly"
+  - name: words
+    definition: "orders customers"
   - name: inherited
     definition:
       intersection: [{method: selector, value: mixed}, {method: resource_type, value: model}]

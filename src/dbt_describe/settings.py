@@ -204,7 +204,10 @@ def _selectors(
 ) -> Selectors:
     words = _joined(select), _joined(exclude)
     if selector and any(map(str.strip, words)):
-        raise SettingsError("--selector can't be combined with --select or --exclude: dbt would ignore those.")
+        raise SettingsError(
+            "--selector can't be combined with --select or --exclude: dbt would ignore those. "
+            f"Write `selector:{selector}` into --select."
+        )
     for given in words:
         parse_union(given)  # what can't be understood is told before dbt is waited for
     mode = _dbt_variable(indirect_selection, "INDIRECT_SELECTION", env).lower() or "eager"

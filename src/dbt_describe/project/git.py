@@ -80,7 +80,8 @@ def _git(directory: Path, *words: str) -> str:
     git = shutil.which("git")
     if git is None:
         raise SelectionError("--changed needs git, which isn't on PATH. Install it, or leave out --changed.")
-    command = [git, "--no-optional-locks", "-C", str(directory), *words]
+    # A monitor that the repository configures is a program of its own, and no one asked for it.
+    command = [git, "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(directory), *words]
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the user's own git, no shell
     except OSError as error:
