@@ -93,6 +93,7 @@ def test_a_package_s_path_counts_only_where_the_project_has_it_too(project: Proj
         ("custmers", "`customers`"),
         ("+custmers", "`customers`"),
         ("tag:nightli", "`tag:nightly`"),
+        ("orders,tag:nightli", "`tag:nightly`?"),
         ("source:rwa", "`source:raw`"),
         ("source:raw.ordrs", "`source:raw.orders`"),
         ("path:models/stagin", "`path:models/staging`"),
@@ -270,6 +271,19 @@ def test_every_resource_type_is_selected_by_its_methods(rich: Project, select: s
 def test_tests_come_along_as_asked(rich: Project, select: str, indirect: Indirect, tests: set[str]) -> None:
     found = select_nodes(rich, Selectors(select, indirect=indirect)).unique_ids
     assert {rich.nodes[name].name.rstrip("_").removesuffix("_id") for name in found} - {"orders", "lines"} == tests
+
+
+@pytest.mark.parametrize(("selector", "expected"), [("old", "beta"), ("latest", "beta.2"), ("prerelease", "gamma")])
+def test_versions_may_be_words(tmp_path: Path, selector: str, expected: str) -> None:
+    versions = [
+        model(f"m_{version}", version=version, latest_version="beta.2") for version in ("beta", "beta.2", "gamma")
+    ]
+    project = make_project(tmp_path, *versions)
+    assert names(project, f"version:{selector}") == {f"m_{expected}"}
+
+
+def test_a_severity_is_compared_without_case(rich: Project) -> None:
+    assert names(rich, "config.severity:error") == {"orders_id", "lines_"}
 
 
 def test_a_test_in_between_makes_what_it_tests_a_parent_of_the_child(rich: Project) -> None:

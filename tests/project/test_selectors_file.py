@@ -135,6 +135,8 @@ def test_what_jinja_makes_of_a_selector_is_asked_of_dbt(project: Project) -> Non
         ("selectors: [{name: mines, definition: a}, {name: yours, definition: a}]", "expected one of mines"),
         ("selectors: [{name: a, definition: a, default: true}, {name: b, definition: b, default: true}]", "a and b"),
         ("", "Could not find selector named mine"),
+        (r'selectors: [{name: mine, definition: "a\nb"}]', "Invalid selector spec"),
+        ("selectors: [{name: mine, definition: {union: [a, 3]}}]", "found `3`"),
     ],
 )
 def test_a_file_that_dbt_refuses_is_refused(project: Project, text: str, said: str) -> None:

@@ -21,8 +21,7 @@ from dbt_describe.project.graph import ALL
 _CRITERION = re.compile(
     r"(?P<childrens_parents>@)?(?P<parents>(?P<parents_depth>\d*)\+)?"
     r"((?P<method>[\w.]+):)?(?P<value>.*?)"
-    r"(?P<children>\+(?P<children_depth>\d*))?",
-    re.DOTALL,
+    r"(?P<children>\+(?P<children_depth>\d*))?"
 )
 _FILE_SUFFIXES = (".sql", ".py", ".csv")
 ASKED_OF_DBT = frozenset({"result", "source_status"})

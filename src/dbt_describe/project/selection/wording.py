@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 
-from dbt_describe.errors import SelectionError
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.project.selection.criteria import parse_criterion
 from dbt_describe.project.selection.selectors import Selectors
@@ -47,10 +46,7 @@ def _suggestion(words: Iterable[str], project: Project) -> str:
 
 
 def _nearest(text: str, own: Iterable[Node]) -> list[str]:
-    try:
-        criterion = parse_criterion(text)
-    except SelectionError:
-        return []
+    criterion = parse_criterion(text)
     values = sorted({value for node in own for value in _VALUES.get(criterion.method, _names)(node)})
     if criterion.text in values:
         return []
