@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,9 @@ from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
+from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
-from dbt_describe.project.resource_types import unread_resource_types
+from dbt_describe.project.resource_types import readable_nodes
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -78,47 +78,43 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
+    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
-
-    def ask_dbt(select: str, exclude: str) -> set[str]:
-        return list_unique_ids(settings.dbt, select, exclude)
-
-    chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
-    for criterion in chosen.unmatched:
-        progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
+    chosen = choose_nodes(project, settings, progress, changed)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
-    selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
-    if chosen.unique_ids and not selected:
-        raise SelectionError(
-            f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
-            "change --select or --resource-type."
-        )
-    selected, unread_types = _readable(project, selected)
-    return Prepared(project, lineage, make_plan(project, lineage, selected), unread_types)
+    readable, unread_types = readable_nodes(project, chosen)
+    return Prepared(project, lineage, make_plan(project, lineage, readable), unread_types)
 
 
-def _readable(project: Project, selected: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """The selected nodes whose descriptions the project's dbt reads, and what is to be said of the others.
+def choose_nodes(
+    project: Project, settings: Settings, progress: Progress, changed: Iterable[str] | None = None
+) -> list[str]:
+    """unique_ids of the nodes to describe, in the manifest's order; of `changed` files only, if there is such a limit.
 
     Raises:
-        SelectionError: it reads none of them.
+        SelectionError: a selector can't be used or matches nothing.
     """
-    since = unread_resource_types(project.dbt_version)
-    types = {name: project.nodes[name].resource_type for name in selected}
-    left_out = Counter(resource_type for resource_type in types.values() if resource_type in since)
-    said = tuple(
-        f"dbt {project.dbt_version} reads no description of a {resource_type} (dbt {since[resource_type]} does): "
-        f"{count} left out."
-        for resource_type, count in left_out.items()
-    )
-    left = [name for name in selected if types[name] not in since]
-    if selected and not left:
-        raise SelectionError(" ".join(said))
-    return left, said
+    chosen = select_nodes(project, settings.selectors, partial(list_unique_ids, settings.dbt), changed)
+    if chosen.by_default:
+        progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
+    for criterion in chosen.unmatched:
+        progress.say(f"The selection criterion '{criterion}' does not match any enabled nodes.")
+    selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
+    if selected:
+        return selected
+    if chosen.may_be_empty:
+        since = f" whose files changed since {settings.changed}" if changed is not None else ""
+        progress.say(f"No node to describe is selected{since}.")
+    elif chosen.unique_ids:
+        raise SelectionError(
+            f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "
+            "change --select or --resource-type."
+        )
+    return selected
 
 
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:

@@ -106,7 +106,7 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
         compiled_code=_text(raw.get("compiled_code")),
         language=_text(raw.get("language")) or "sql",
         fqn=tuple(map(str, raw.get("fqn") or ())),
-        tags=tuple(map(str, raw.get("tags") or config.get("tags") or ())),
+        tags=_tags(raw["tags"] if "tags" in raw else config.get("tags")),
         depends_on=depends_on,
         macros=tuple(name for name in map(str, reads.get("macros") or ()) if name.startswith(own_macros)),
         version=_text(raw.get("version")),
@@ -209,6 +209,12 @@ def _expression(child: Mapping[str, Any]) -> str:
     if child.get("non_additive_dimension") or any((child.get("agg_params") or {}).values()):
         return ""
     return _AGGREGATIONS.get(_text(child["agg"]).lower(), "").format(expression)
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
