@@ -117,6 +117,46 @@ def test_accepted_values_are_said_of_the_project_they_are_in(tmp_path: Path) -> 
     )
 
 
+def singular(directory: Path, sql: str, **fields: Any) -> str:
+    entry = {
+        **model("assert_it", sql, reads=["orders"]),
+        "unique_id": "test.shop.assert_it",
+        "resource_type": "test",
+        "config": {},
+        **fields,
+    }
+    return say(directory, "test.shop.assert_it", ORDERS, entry)
+
+
+@pytest.mark.parametrize(
+    ("sql", "wanted"),
+    [
+        (
+            'select id from "db"."main"."orders" where total < 0',
+            "Checks that there are no rows of `orders` where the order total is less than 0.",
+        ),
+        (
+            "with open as (select * from orders where status = 'open') select * from open where total is null",
+            "Checks that there are no rows of `orders` where",
+        ),
+        ('select id from "db"."main"."orders"', "(what it checks is only in its SQL)"),
+        ('select status from "db"."main"."orders" where total < 0 group by 1', "(what it checks is only in its SQL)"),
+        ('select count(*) as n from "db"."main"."orders" where total < 0', "(what it checks is only in its SQL)"),
+        ('select * from "db"."main"."orders" where total < 0 limit 10', "(what it checks is only in its SQL)"),
+        ("select 1 where false", "(what it checks is only in its SQL)"),
+        ("select * from {{ ref('orders') }} where {{ bad }}", "(what it checks is only in its SQL)"),
+        ("select", "(what it checks is only in its SQL)"),
+    ],
+)
+def test_a_singular_test_that_chooses_rows_of_one_node_is_said(sql: str, wanted: str, tmp_path: Path) -> None:
+    assert singular(tmp_path, sql).startswith(wanted)
+
+
+def test_a_singular_test_that_may_pass_is_not_said(tmp_path: Path) -> None:
+    sql = 'select id from "db"."main"."orders" where total < 0'
+    assert singular(tmp_path, sql, config={"error_if": ">5"}) == "(it may pass although some rows fail it)"
+
+
 def semantic(*measures: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return resource("semantic_model", "sales", depends_on={"nodes": ["model.shop.orders"]}, measures=measures, **fields)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from dbt_describe.lineage.alone import trace_query
 from dbt_describe.lineage.known import declared
 from dbt_describe.lineage.origins import Lineage, NodeLineage, Origin, Same, Unknown
-from dbt_describe.lineage.relations import NamedNode, Relations
-from dbt_describe.lineage.subjects import Subject
+from dbt_describe.lineage.relations import NamedNode
 from dbt_describe.project.nodes import Column, Node, Project
 
 _RELATION = "the_model"
@@ -35,14 +35,11 @@ def with_semantic_models(project: Project, lineage: Lineage) -> tuple[Project, L
 
 
 def _origin(column: Column, node: Node, model: Node, dialect: str) -> Origin:
-    from dbt_describe.lineage.tracing import trace_node  # noqa: PLC0415 - sqlglot takes 0.3 s to import
-
     if not column.expression or "{{" in column.expression:
         return Unknown(NO_EXPRESSION)
     # A line break ends what may be a comment.
     sql = f"select {column.expression}\n as {_ELEMENT} from {_RELATION}"  # noqa: S608 - parsed, never run
-    relations = Relations([NamedNode(model.unique_id, _RELATION, _RELATION, known=declared(model))])
-    found = trace_node(Subject(node.unique_id, sql, dialect, depends_on=(model.unique_id,)), relations).lineage
+    found = trace_query(node, sql, dialect, [NamedNode(model.unique_id, _RELATION, _RELATION, known=declared(model))])
     return found.origins.get(_ELEMENT) or Unknown(found.failure or NO_EXPRESSION)
 
 

@@ -1,4 +1,4 @@
-"""What a generic data test checks, in a sentence. It never says that the data is so: tests fail."""
+"""What a data test checks, in a sentence. It never says that the data is so: tests fail."""
 
 from __future__ import annotations
 
@@ -7,12 +7,39 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from dbt_describe.lineage.alone import trace_alone
+from dbt_describe.lineage.origins import ColumnRef, Lineage
+from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import DataTest, Node, Project
 from dbt_describe.writers.rules import words
+from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
+from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
+from dbt_describe.writers.rules.provenance import origin_of
 
 _DBT = "macro.dbt.test_"
 _ASSUMED: Mapping[str, str] = {"error_if": "!=0", "warn_if": "!=0", "fail_calc": "count(*)"}
+
+
+def singular_test_sentence(node: Node, project: Project, lineage: Lineage, known: Descriptions) -> str:
+    """What a singular test looks for in the rows of one node.
+
+    Raises:
+        UnsayableError: its SQL does more than to choose rows of one node, or how can't be said.
+    """
+    unsaid = UnsayableError("what it checks is only in its SQL")
+    if node.config.get("where") or not _fails_on_any_row(node):
+        raise UnsayableError("it may pass although some rows fail it")
+    shape = trace_alone(node, project, lineage.dialect).shape
+    if shape is None or not shape.driving or not shape.filters or changes_rows(node) or drops_duplicates(node):
+        raise unsaid
+    if shape.joins or shape.group_by or shape.distinct or shape.union or shape.grouped_from:
+        raise unsaid
+    names = Names(project, known, Grain(project, lineage), ColumnRef(node.unique_id, ""))
+    text = origin_of(node, shape, names, lineage.dialect).text
+    if " where " not in text or text.startswith("some of"):
+        raise unsaid
+    return sentence(f"checks that there are no rows of {text}")
 
 
 class _Check(msgspec.Struct, frozen=True):
@@ -33,9 +60,7 @@ def data_test_sentence(node: Node, project: Project) -> str:
     test, tested = node.test, project.nodes.get(node.attached_node)
     say = _TESTS.get(test.name) if test else None
     if test is None or tested is None or say is None:
-        raise UnsayableError(
-            f"what the test {test.name} checks is only in its code" if test else "what it checks is only in its SQL"
-        )
+        raise UnsayableError(f"what the test {test.name if test else node.name} checks is only in its code")
     if not _is_dbts_own(node, test):
         raise UnsayableError(f"the project has a test {test.name} of its own")
     if not _fails_on_any_row(node):

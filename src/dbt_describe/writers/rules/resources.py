@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from dbt_describe.lineage.origins import ColumnRef
+from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.data_tests import data_test_sentence
+from dbt_describe.writers.rules.data_tests import data_test_sentence, singular_test_sentence
 from dbt_describe.writers.rules.names import noun_phrase
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 
@@ -27,12 +27,15 @@ _GROUPED = re.compile(
 )
 
 
-def describe_resource(node: Node, project: Project, known: Descriptions) -> Draft | Abstention:
+def describe_resource(node: Node, project: Project, lineage: Lineage, known: Descriptions) -> Draft | Abstention:
     """What is certain about a node that is no table, or why nothing is."""
     try:
         if node.resource_type in UNSAYABLE:
             raise UnsayableError(UNSAYABLE[node.resource_type])
-        text, evidence, confidence = _SAYERS[node.resource_type](node, project, known)
+        if node.resource_type == "test":
+            text, evidence, confidence = _test(node, project, lineage, known)
+        else:
+            text, evidence, confidence = _SAYERS[node.resource_type](node, project, known)
     except UnsayableError as error:
         return Abstention(node.unique_id, "", str(error))
     return Draft(node.unique_id, "", text, WRITER, confidence, evidence)
@@ -47,8 +50,10 @@ _Said = tuple[str, str, str]
 """Text, evidence, confidence."""
 
 
-def _test(node: Node, project: Project, known: Descriptions) -> _Said:
-    return data_test_sentence(node, project), f"the test {node.test.name}" if node.test else "", "high"
+def _test(node: Node, project: Project, lineage: Lineage, known: Descriptions) -> _Said:
+    if node.test is None:
+        return singular_test_sentence(node, project, lineage, known), "its SQL", "high"
+    return data_test_sentence(node, project), f"the test {node.test.name}", "high"
 
 
 def _semantic_model(node: Node, project: Project, known: Descriptions) -> _Said:
@@ -161,7 +166,6 @@ def _list(value: object) -> list[object]:
 
 
 _SAYERS: Mapping[str, Callable[[Node, Project, Descriptions], _Said]] = {
-    "test": _test,
     "semantic_model": _semantic_model,
     "metric": _metric,
     "saved_query": _saved_query,

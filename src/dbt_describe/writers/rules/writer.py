@@ -19,7 +19,9 @@ def answers(task: Task, project: Project, lineage: Lineage, known: Descriptions)
     is_table = node.resource_type in (*RELATION_RESOURCE_TYPES, "analysis")
     if task.describe_node:
         found.append(
-            describe_node(node, project, lineage, known, grain) if is_table else describe_resource(node, project, known)
+            describe_node(node, project, lineage, known, grain)
+            if is_table
+            else describe_resource(node, project, lineage, known)
         )
     if not is_table and node.resource_type != "semantic_model":
         return [*found, *(describe_argument(node, name) for name in task.columns)]
