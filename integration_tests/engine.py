@@ -33,7 +33,7 @@ HAS_TEST_ARGUMENTS = ENGINE >= (1, 10)
 def needs_engine(oldest: Version, feature: str) -> pytest.MarkDecorator:
     """Skip a test where dbt is older than a feature that the test is about."""
     installed, first = (".".join(map(str, version)) for version in (ENGINE, oldest))
-    return pytest.mark.skipif(ENGINE < oldest, reason=f"dbt {installed} has no {feature}: it came with {first}")
+    return pytest.mark.skipif(oldest > ENGINE, reason=f"dbt {installed} has no {feature}: it came with {first}")
 
 
 def spell_for_engine(directory: Path) -> None:

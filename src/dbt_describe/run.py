@@ -18,6 +18,7 @@ from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
+from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
@@ -84,6 +85,8 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
             f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
             "change --select or --resource-type."
         )
+    selected, warnings = leave_undescribable(project, selected)
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
     return Prepared(project, lineage, make_plan(project, lineage, selected))
 
 

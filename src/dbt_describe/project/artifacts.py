@@ -8,17 +8,18 @@ Source: https://docs.getdbt.com/reference/artifacts/dbt-artifacts (manifest v10 
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from dbt_describe.errors import ManifestError
+from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
+from dbt_describe.project.project_file import check_project
 from dbt_describe.project.resources import Resources, resource_nodes
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
@@ -27,9 +28,6 @@ KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
     r"(?:ref|source)\(\s*(?:['\"](?P<first>[^'\"]+)['\"])\s*(?:,\s*['\"](?P<second>[^'\"]+)['\"])?"
 )
-
-
-_Artifact = TypeVar("_Artifact", bound=msgspec.Struct)
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -78,7 +76,7 @@ class _RawNode(msgspec.Struct, frozen=True):
     fqn: list[str] | None = None
     tags: list[str] | None = None
     depends_on: _DependsOn | None = None
-    checksum: _Checksum | None = None
+    checksum: _Checksum | str | None = None
     source_name: str | None = None
     source_description: str | None = None
     version: str | int | float | None = None
@@ -125,10 +123,11 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     """Read a project from its artifacts; both may be gzipped. Without a catalog, columns come from YAML alone.
 
     Raises:
-        ManifestError: a file can't be read, isn't JSON, or isn't the artifact it should be.
+        ManifestError: a file can't be read, isn't JSON, isn't the artifact it should be, or is of another project.
     """
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     warnings = _version_warnings(manifest.metadata, manifest_path)
+    check_project(root, manifest.metadata.project_name, manifest_path)
     catalog = _Catalog()
     if catalog_path is not None and catalog_path.exists():
         catalog = decode_artifact(catalog_path, _Catalog, "catalog")
@@ -158,39 +157,21 @@ def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]
     """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     return {
-        (raw.unique_id, raw.checksum.checksum): raw.compiled_code
+        (raw.unique_id, checksum): raw.compiled_code
         for raw in manifest.nodes.values()
-        if raw.compiled_code and raw.checksum and raw.checksum.checksum
+        if raw.compiled_code and (checksum := _checksum(raw))
     }
 
 
 def checksums(manifest_path: Path) -> dict[str, str]:
     """Checksum of each node's file by unique_id."""
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
-    return {
-        raw.unique_id: raw.checksum.checksum
-        for raw in manifest.nodes.values()
-        if raw.checksum and raw.checksum.checksum
-    }
+    return {raw.unique_id: checksum for raw in manifest.nodes.values() if (checksum := _checksum(raw))}
 
 
-def decode_artifact(path: Path, artifact: type[_Artifact], kind: str) -> _Artifact:
-    """What `artifact` has room for of a `manifest` or `catalog`, which may be gzipped.
-
-    Raises:
-        ManifestError: the file can't be read, isn't JSON, or isn't the artifact it should be.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"Can't read {kind} {path}: {error.strerror or error}.") from error
-    try:
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return msgspec.json.decode(content, type=artifact)
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError) as error:
-        again = "dbt compile" if kind == "manifest" else "dbt docs generate"
-        raise ManifestError(f"{path} is not a readable dbt {kind}: {error}. Make it again with `{again}`.") from error
+def _checksum(raw: _RawNode) -> str:
+    """The checksum of the node's file, which v2 may write without the name of its kind."""
+    return (raw.checksum if isinstance(raw.checksum, str) else raw.checksum and raw.checksum.checksum) or ""
 
 
 def _version_warnings(metadata: _Metadata, path: Path) -> list[str]:

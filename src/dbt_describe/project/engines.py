@@ -34,7 +34,7 @@ class Engine(msgspec.Struct, frozen=True, order=True):
     @property
     def is_v2(self) -> bool:
         """Whether it is the engine in Rust: dbt-core 2, or Fusion."""
-        return 2 <= self.major < _FIRST_YEAR  # noqa: PLR2004 - the first such version
+        return 2 <= self.major < _FIRST_YEAR
 
     def describes(self, resource_type: str) -> bool:
         """Whether its schema files have room for a description of the resource type."""

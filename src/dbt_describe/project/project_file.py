@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import yaml
 
-from dbt_describe.errors import ProjectError, ProjectNotFoundError
+from dbt_describe.errors import ManifestError, ProjectError, ProjectNotFoundError
 from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
 
@@ -54,6 +54,23 @@ def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...
     if configured is None:
         return PATH_KEYS[key]
     return tuple(str(name) for name in configured) if isinstance(configured, list) else ()
+
+
+def check_project(project_dir: Path, name: str | None, manifest_path: Path) -> None:
+    """That a manifest is of this project.
+
+    Raises:
+        ProjectError: dbt_project.yml has another name than the manifest, or can't be understood.
+    """
+    path = project_dir / "dbt_project.yml"
+    if not name or not path.is_file():
+        return
+    own = read_project_file(project_dir).get("name")
+    if isinstance(own, str) and "{{" not in own and own != name:
+        raise ManifestError(
+            f"{manifest_path} is of the project `{name}`, and {path} is of `{own}`. Make it again with `dbt compile`, "
+            "or pass the --project-dir that it belongs to."
+        )
 
 
 def with_project_file(project: Project) -> Project:
