@@ -304,13 +304,14 @@ def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
 
 
 def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTest:
-    kwargs = {**(metadata.kwargs.get("arguments") or {}), **metadata.kwargs}
+    arguments = metadata.kwargs.get("arguments")
+    kwargs = {**(arguments if isinstance(arguments, dict) else {}), **metadata.kwargs}
     depends_on = (raw.depends_on and raw.depends_on.nodes) or []
     combination = kwargs.get("combination_of_columns")
     return DataTest(
         name=f"{metadata.namespace}.{metadata.name}" if metadata.namespace else metadata.name,
         column=unquoted(str(raw.column_name or kwargs.get("column_name") or "")),
-        accepted_values=tuple(str(value) for value in kwargs.get("values") or ()),
+        accepted_values=_names(kwargs.get("values")),
         to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
         field=unquoted(str(kwargs.get("field") or "")),
         combination=_names(combination),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -76,6 +76,6 @@ def _parts(value: object, wanted: Any) -> Iterator[tuple[object, Any, str]]:
             yield from ((inner, type_, f"[{name!r}]") for name, inner in value.items())
             return
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            hints = get_type_hints(option)
-            yield from ((value[name], type_, f".{name}") for name, type_ in hints.items() if name in value)
+            fields = msgspec.structs.fields(option)
+            yield from ((value[field.name], field.type, f".{field.name}") for field in fields if field.name in value)
             return

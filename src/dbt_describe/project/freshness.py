@@ -27,6 +27,7 @@ from dbt_describe.project.changes import (
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import read_project_file, with_project_file
+from dbt_describe.project.restoring import restored_on_failure
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
@@ -77,7 +78,8 @@ def open_project(invocation: DbtInvocation, say: Say) -> Project:
         return with_project_file(_load(invocation.project_dir, target))
     find_dbt("compile" if is_for_sql else "parse")
     try:
-        warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
+        with restored_on_failure(target.compiled, target.parsed):
+            warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
     project = with_project_file(_load(invocation.project_dir, target))
@@ -122,7 +124,8 @@ def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
     target = _Target(target_dir(invocation))
     before = _mtime(target.parsed)
     say("Running `dbt parse`: does dbt accept what was written?")
-    _parse(invocation, target)
+    with restored_on_failure(target.parsed):
+        _parse(invocation, target)
     if _mtime(target.parsed) <= before:
         raise DbtCommandError(f"dbt wrote no {target.parsed}.")
     target.options.write_text(_noted(invocation), encoding="utf-8")

@@ -64,7 +64,7 @@ def resource_nodes(resources: Resources, package_name: str) -> Iterator[Node]:
 def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
     config = _mapping(raw.get("config"))
     name = _text(raw.get("name")) or unique_id.rpartition(".")[2]
-    depends_on = tuple(map(str, _mapping(raw.get("depends_on")).get("nodes") or ()))
+    depends_on = _texts(_mapping(raw.get("depends_on")).get("nodes"))
     return Node(
         unique_id=unique_id,
         resource_type=resource_type,
@@ -77,8 +77,8 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
         raw_code=next((_text(raw[key]) for key in _CODE_KEYS if raw.get(key)), ""),
         compiled_code=_text(raw.get("compiled_code")),
         language=_text(raw.get("language")) or "sql",
-        fqn=tuple(map(str, raw.get("fqn") or ())),
-        tags=tuple(map(str, raw.get("tags") or config.get("tags") or ())),
+        fqn=_texts(raw.get("fqn")),
+        tags=_texts(raw.get("tags") or config.get("tags")),
         depends_on=depends_on,
         version=_text(raw.get("version")),
         config=config,
@@ -127,6 +127,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _mappings(values: object) -> Iterable[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(map(str, values)) if isinstance(values, list) else ()
 
 
 def _text(value: object) -> str:
