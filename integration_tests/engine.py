@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
-import pytest
-
 Version = tuple[int, int]
 
 
@@ -20,20 +18,10 @@ def installed_version() -> Version:
 
 
 ENGINE = installed_version()
-HAS_TEST_DESCRIPTIONS = ENGINE >= (1, 9)
-"""Generic data tests may have a `description`. dbt 1.8 takes it for an argument of the test, and fails."""
 HAS_SNAPSHOTS_IN_YAML = ENGINE >= (1, 9)
 """A snapshot may be defined in a schema file, with `relation`. dbt 1.8 knows those in SQL files only."""
-HAS_SINGULAR_TEST_DESCRIPTIONS = ENGINE >= (1, 9)
-"""`data_tests:` at the top of a schema file describes tests of SQL files."""
 HAS_TEST_ARGUMENTS = ENGINE >= (1, 10)
 """Arguments of a generic data test may stand below `arguments:`."""
-
-
-def needs_engine(oldest: Version, feature: str) -> pytest.MarkDecorator:
-    """Skip a test where dbt is older than a feature that the test is about."""
-    installed, first = (".".join(map(str, version)) for version in (ENGINE, oldest))
-    return pytest.mark.skipif(oldest > ENGINE, reason=f"dbt {installed} has no {feature}: it came with {first}")
 
 
 def spell_for_engine(directory: Path) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from dbt_describe.project.engines import DESCRIBED_SINCE, Engine
 from dbt_describe.schema_files import DescriptionEdit, prepare_change, write_change
 from integration_tests.conftest import DBT, run_in
-from integration_tests.engine import HAS_SNAPSHOTS_IN_YAML, HAS_TEST_DESCRIPTIONS
+from integration_tests.engine import ENGINE, HAS_SNAPSHOTS_IN_YAML
 
 FILES = {
     "dbt_project.yml": """
@@ -29,6 +30,7 @@ lab:
     "models/orders_v1.sql": "select 1 as id, 2 as total, 3 as old",
     "models/orders_v2.sql": "select 1 as id, 2 as total, 4 as new",
     "models/days.sql": "select cast('2026-01-01' as date) as day",
+    "models/metricflow_time_spine.sql": "select cast('2026-01-01' as date) as date_day",
     "models/sales.sql": "select 1 as id, 2 as total, cast('2026-01-01' as date) as ordered_at",
     "seeds/codes.csv": "code,label\n1,one\n",
     "analyses/deep_dive.sql": "select 1 as month",
@@ -159,7 +161,7 @@ EDITS = {
     "is_even": DescriptionEdit("model", "sales", "", "id", data_test="even_ids"),
 }
 """Where the manifest has a description → the edit that puts it there. A generic test is found by its name."""
-OF_TESTS = ("test.", "unique", "not_null", "is_even")
+GENERIC_TESTS = ("unique", "not_null", "is_even")
 
 
 def wanted_places() -> list[str]:
@@ -167,15 +169,18 @@ def wanted_places() -> list[str]:
     return [
         place
         for place in EDITS
-        if (HAS_TEST_DESCRIPTIONS or not place.startswith(OF_TESTS))
-        and (HAS_SNAPSHOTS_IN_YAML or not place.startswith("snapshot."))
+        if Engine(*ENGINE).describes(resource_type_of(place))
+        and (HAS_SNAPSHOTS_IN_YAML or resource_type_of(place) != "snapshot")
     ]
 
 
-def edits() -> Iterator[DescriptionEdit]:
-    for place in wanted_places():
-        edit = EDITS[place]
-        yield msgspec.structs.replace(edit, description=text_for(place))
+def resource_type_of(place: str) -> str:
+    return "test" if place in GENERIC_TESTS else place.partition(".")[0]
+
+
+def edits(places: Iterable[str]) -> Iterator[DescriptionEdit]:
+    for place in places:
+        yield msgspec.structs.replace(EDITS[place], description=text_for(place))
 
 
 def text_for(place: str) -> str:
@@ -210,7 +215,7 @@ def lab(tmp_path: Path) -> Path:
 @pytest.mark.engine
 def test_dbt_reads_each_description_where_it_was_meant(lab: Path) -> None:
     schema = lab / "models/schema.yml"
-    write_change(prepare_change(schema, list(edits()), lab), lab)
+    write_change(prepare_change(schema, list(edits(wanted_places())), lab), lab)
     run_in(lab, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
     found = described(json.loads((lab / "target/manifest.json").read_bytes()))
     wanted = {place: text_for(place) for place in wanted_places()}
@@ -219,3 +224,26 @@ def test_dbt_reads_each_description_where_it_was_meant(lab: Path) -> None:
     assert found["model.lab.orders.v2/id"] == text_for("model.lab.orders.v1/id")
     assert "model.lab.orders.v2/old" not in found
     assert "model.lab.orders.v1/new" not in found
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            place,
+            marks=pytest.mark.skipif(
+                Engine(*ENGINE).describes(resource_type_of(place)),
+                reason=f"this dbt reads descriptions of a {resource_type_of(place)}",
+            ),
+        )
+        for place in ("unique", "test.lab.assert_paid", "group.lab.finance")
+    ],
+)
+def test_what_is_left_out_for_an_older_dbt_would_not_be_read(place: str, lab: Path) -> None:
+    assert resource_type_of(place) in DESCRIBED_SINCE
+    schema = lab / "models/schema.yml"
+    write_change(prepare_change(schema, list(edits([place])), lab), lab)
+    done = run_in(lab, str(DBT), "--quiet", "parse", "--profiles-dir", ".", check=False)
+    read = {} if done.returncode else described(json.loads((lab / "target/manifest.json").read_bytes()))
+    assert not read.get(place)

@@ -3,14 +3,15 @@
 `lab` has a source, a seed, two models, a snapshot, tests, an exposure, a group, a macro, a docs block, and the like.
 The entries are written once, with what all engines have; a `Shape` is what an engine adds or leaves out.
 
-Source: dbt-core 1.6 to 1.12 and 2.0.0b2, Fusion; their manifests of one small project compared (2026-11).
+Source: manifests of one small project by dbt-core 1.8 to 1.12 and 2.0.0a1; dbt-core's tags v1.6.19 and v1.7.20; crates/dbt-schemas
+of 2.0.0-beta.2 (2026-11).
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +268,7 @@ def _section(*entries: Entry) -> dict[str, Entry]:
     return {entry["unique_id"]: entry for entry in entries}
 
 
-_MANIFEST: Mapping[str, Any] = {
+_MANIFEST: Manifest = {
     "metadata": {"project_name": "lab", "adapter_type": "duckdb", "generated_at": "2026-11-20T10:00:00.5Z", "env": {}},
     "nodes": _section(*_NODES),
     "sources": _section(_SOURCE),

@@ -7,7 +7,6 @@ counts, not the file. Left there, the next run would take it for a fresh one.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ def restored_on_failure(*paths: Path) -> Iterator[None]:
     except BaseException:
         with contextlib.suppress(OSError):
             for path, copy in copies.items():
-                os.replace(copy, path)
+                copy.replace(path)
             for path in new:
                 path.unlink(missing_ok=True)
         raise
