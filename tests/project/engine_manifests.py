@@ -3,8 +3,8 @@
 `lab` has a source, a seed, two models, a snapshot, tests, an exposure, a group, a macro, a docs block, and the like.
 The entries are written once, with what all engines have; a `Shape` is what an engine adds or leaves out.
 
-Source: manifests of one small project by dbt-core 1.8 to 1.12 and 2.0.0a1; dbt-core's tags v1.6.19 and v1.7.20; crates/dbt-schemas
-of 2.0.0-beta.2 (2026-11).
+Source: manifests of one small project by dbt-core 1.8 to 1.12 and 2.0.0a1; dbt-core's tags v1.6.19 and v1.7.20;
+crates/dbt-schemas of 2.0.0-beta.2 (2026-11).
 """
 
 from __future__ import annotations
