@@ -97,7 +97,11 @@ def test_a_manifest_that_v2_wrote_with_errors_is_never_read(dbt: V2Executable, l
     for _ in range(2):
         with pytest.raises(DbtCommandError) as raised:
             columns(lab)
-        assert str(raised.value).endswith(REJECTED)
+        assert str(raised.value).splitlines()[:3] == [
+            f"`dbt parse` failed in {lab} (exit 1). dbt said:",
+            f"  {REJECTED}",
+            "    --> models/schema.yml:4:5",
+        ]
     assert [command for command, _ in dbt.calls] == ["compile", "parse"] * 2
     assert not list(lab.rglob("*manifest.json*"))
     dbt.fail(always=False)

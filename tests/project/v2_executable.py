@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.project.engine_manifests import SHAPES, Manifest, manifest_of
 
 V2 = next(shape for shape in SHAPES if shape.engine == "dbt 2.0")
-REJECTED = 'error: dbt1060: Ignored unexpected key `"meta"`. YAML path: `columns[0].meta`.'
+REJECTED = '[error] [UnusedConfigKey (dbt1060)]: Ignored unexpected key `"meta"`. YAML path: `columns[0].meta`.'
 _SCRIPT = """#!{python} -SE
 import datetime, json, os, pathlib, sys
 
@@ -49,7 +49,10 @@ target = pathlib.Path(given["--project-dir"], given.get("--target-path", "target
 target.mkdir(parents=True, exist_ok=True)
 (target / "manifest.json").write_text(json.dumps(manifest))
 if fails:
-    sys.exit({rejected!r})
+    print("   Loading profiles.yml")
+    print({rejected!r}, "  --> models/schema.yml:4:5", sep="\\n", file=sys.stderr)
+    print(*["[warning] [Generic (dbt1000)]: something old"] * 20, sep="\\n", file=sys.stderr)
+    sys.exit("Finished 'parse' with 20 warnings and 1 error")
 """
 
 
