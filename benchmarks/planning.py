@@ -152,8 +152,8 @@ def write_project(root: Path, manifest: dict[str, Any], catalog: dict[str, Any])
     name = manifest["metadata"]["project_name"]
     (root / "dbt_project.yml").write_text(f"name: {name}\nversion: '1.0'\nprofile: none\n", encoding="utf-8")
     schemas: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    sections = (manifest.get(name, {}) for name in ("nodes", "sources", "macros", "docs"))
-    entries = [entry for section in sections for entry in section.values()]
+    sections = (manifest.get(section, {}) for section in ("nodes", "sources", "macros", "docs"))
+    entries = [entry for found in sections for entry in found.values()]
     for entry in entries:
         if entry.get("package_name") != name:
             continue

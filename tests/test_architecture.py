@@ -33,9 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": FOUNDATION | {"project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
-    "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
+    "conventions": {"answers", "planning", "project"},
+    "drafting": FOUNDATION
+    | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
+        "conventions",
         "drafting",
         "filing",
         "placing",
@@ -86,9 +89,11 @@ OWNERS: dict[str, set[str]] = {
     "pathspec": {"project"},
     "platformdirs": {"settings"},
     "sqlite3": {"store", "lineage", "llm"},
+    "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},
-    "tenacity": {"llm"},
+    "tenacity": {"llm", "project"},
+    "urllib3": {"project"},
     "yaml": {"configuration", "project", "schema_files", "prompting"},
 }
 

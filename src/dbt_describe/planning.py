@@ -41,6 +41,16 @@ PLACEHOLDERS = frozenset(
 )
 """Texts, lower-case and without closing punctuation, that stand where a description should (some are dbt-osmosis's)."""
 
+_MARKS = frozenset({"fixme", "placeholder", "tbc", "tbd", "todo", "wip", "xxx"})
+_WISHES = frozenset({"add", "describe", "document", "enter", "fill", "insert", "provide", "write"})
+_FILLERS = frozenset(
+    {"a", "an", "be", "column", "description", "doc", "docs", "documentation", "field", "for", "here", "in", "later"}
+    | {"me", "missing", "model", "needs", "please", "table", "the", "this", "to"}
+)
+"""What is left of a placeholder beside such a mark or wish; other words say something."""
+_LONGEST_PLACEHOLDER = 60
+_WORD = re.compile(r"[^\W_]+")
+
 _GRAIN_CLAIM = re.compile(
     r"\b(primary key|surrogate key|(?<!number of )(?<!count of )unique(ly)?|one (row|record) (per|for)"
     r"|(each|every) (row|record)|identif(y|ies) (one|a single|each|every))\b",
@@ -149,7 +159,15 @@ def is_missing(description: str) -> bool:
     if not description:
         return True
     text = description.strip().lower().rstrip(".!… ")
-    return not text or text in PLACEHOLDERS
+    return not text or text in PLACEHOLDERS or (len(text) <= _LONGEST_PLACEHOLDER and _is_placeholder(text))
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether a text has no words (`-`, `???`), or only those that ask for others: `[TODO] add description here`."""
+    words = _WORD.findall(text)
+    if not words:
+        return True
+    return words[0] in _MARKS | _WISHES and all(word in _FILLERS or word in _WISHES | _MARKS for word in words)
 
 
 def claims_grain(text: str) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.placing import find_schema_files
@@ -21,7 +22,7 @@ from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
-from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -60,7 +61,8 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *unread, *unlisted)
+        persisted = persistence_warning(self.project, self.plan)
+        return (*self.project.warnings, *unread, *unlisted, *([persisted] if persisted else []))
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -69,7 +71,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
-    project = open_project(settings.dbt, progress.wait)
+    project = open_project(settings.dbt, progress.wait, settings.sources)
 
     def ask_dbt(select: str, exclude: str) -> set[str]:
         return list_unique_ids(settings.dbt, select, exclude)
@@ -79,6 +81,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if chosen.unique_ids and not selected:
         raise SelectionError(
@@ -106,6 +109,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
     prepared, paths, failures = find_places(prepare(settings, progress), settings)
+    _tell_language(prepared.project, writer, progress)
     gaps = prepared.plan
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
@@ -171,9 +175,12 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
 
 def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
+    if not prepared.project.has_files:
+        raise ManifestError(f"{prepared.project.warnings[-1]} Run `document` where they are, or `plan` here.")
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
+    _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
@@ -199,6 +206,12 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         not_begun=drafting.not_begun,
         references=filing.references,
     )
+
+
+def _tell_language(project: Project, writer: Writer, progress: Progress) -> None:
+    language = project.conventions.language
+    if isinstance(writer, RulesWriter) and language != Conventions().language:
+        progress.say(f"Descriptions are in {language} here; without a language model, new ones are in English.")
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -22,6 +22,8 @@ NO_SETTINGS = frozenset({"plans_only"})
 SchemaSection = Literal["models", "seeds", "snapshots"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
 
+Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
+
 
 class Own(msgspec.Struct, frozen=True):
     """The settings beside the gateway's."""
@@ -38,6 +40,12 @@ class Own(msgspec.Struct, frozen=True):
     """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
     verify: bool = False
     """Whether dbt must accept what was written, which is taken back else; as `--verify`."""
+    language: Language = ""
+    """What models write in, by its English name, e.g. `German`; the one that most descriptions are in if not set."""
+    manifest: str = ""
+    """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
+    catalog: str = ""
+    """A catalog in place of the project's own, named as `manifest` is."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -50,6 +58,10 @@ class Configuration(msgspec.Struct, frozen=True):
     """Templates by section."""
     doc_blocks: bool = False
     verify: bool = False
+    language: str = ""
+    manifest: str = ""
+    """A URL, or an absolute path; as `catalog`."""
+    catalog: str = ""
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -91,7 +103,18 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
     llm = LlmConfig(**given, endpoints=usable)
-    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, chosen.verify, unresolved)
+    return Configuration(
+        llm,
+        prompts_dir,
+        chosen.cache,
+        schema_path,
+        chosen.doc_blocks,
+        chosen.verify,
+        chosen.language,
+        _located(chosen.manifest, path.parent),
+        _located(chosen.catalog, path.parent),
+        unresolved,
+    )
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:
@@ -137,6 +160,12 @@ def _directory(conversion: Conversion, prompts: str, base: Path) -> Path | None:
     if not directory.is_dir():
         conversion.complain(("prompts",), f"names the directory {directory}, which doesn't exist")
     return directory
+
+
+def _located(location: str, base: Path) -> str:
+    """The location; a path as one from `base`."""
+    is_path = location and "://" not in location
+    return str(base / Path(location).expanduser()) if is_path else location
 
 
 def _schema_path(conversion: Conversion, given: str | Mapping[SchemaSection, str]) -> dict[str, str]:

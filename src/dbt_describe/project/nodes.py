@@ -148,6 +148,15 @@ class DocBlock(msgspec.Struct, frozen=True):
     """The file that holds it, relative to its package's root."""
 
 
+class Conventions(msgspec.Struct, frozen=True):
+    """How descriptions are written in a project."""
+
+    language: str = "English"
+    """By its English name."""
+    full_stop: bool = True
+    """A single sentence ends with one, too."""
+
+
 class Project(msgspec.Struct, frozen=True):
     """All nodes by unique_id, packages' included (they are context; only `name`'s own nodes are ever written)."""
 
@@ -171,6 +180,9 @@ class Project(msgspec.Struct, frozen=True):
     """Where dbt puts packages and artifacts, relative to `root`: nothing in them is the project's own."""
     ignore_patterns: tuple[str, ...] = ()
     """The lines of `.dbtignore`."""
+    conventions: Conventions = Conventions()
+    has_files: bool = True
+    """Whether any of its own nodes' files is here. Without them, only the manifest is: nothing can be written."""
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 
