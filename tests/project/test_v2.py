@@ -13,6 +13,7 @@ from dbt_describe.project.dbt import DbtInvocation, list_unique_ids
 from dbt_describe.project.engines import Engine, parse_engine
 from dbt_describe.project.freshness import open_project, parse_anew
 from dbt_describe.project.restoring import restored_on_failure
+from dbt_describe.project.sources import ArtifactSources
 from tests.project.engine_manifests import manifest_of
 from tests.project.v2_executable import REJECTED, V2, V2Executable
 
@@ -136,6 +137,17 @@ def test_what_v2_refuses_to_verify_isnt_read_later(dbt: V2Executable, lab: Path)
     with pytest.raises(DbtCommandError):
         parse_anew(DbtInvocation(lab), silent)
     assert columns(lab) == ["id", "amount"]
+
+
+def test_v2_refreshes_with_an_option_of_its_own(dbt: V2Executable, lab: Path) -> None:
+    project = open_project(DbtInvocation(lab), silent, ArtifactSources(refresh=True))
+    assert (len(project.nodes[ORDERS].columns), project.warnings) == (2, ())
+    assert [(command, "--write-catalog" in options) for command, options in dbt.calls] == [("compile", True)]
+    before = (lab / "target/manifest.json").read_bytes()
+    dbt.fail()
+    with pytest.raises(DbtCommandError):
+        open_project(DbtInvocation(lab), silent, ArtifactSources(refresh=True))
+    assert (lab / "target/manifest.json").read_bytes() == before
 
 
 def test_a_file_saved_while_v2_reads_the_others_is_noticed(dbt: V2Executable, lab: Path, tmp_path: Path) -> None:

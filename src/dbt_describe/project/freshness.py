@@ -223,7 +223,8 @@ def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> list[str]
     before, catalog_before = _mtime(target.newest), _mtime(target.catalog)
     command = generate_command(invocation)
     say(f"Running `dbt {' '.join(command)}`.")
-    generate_artifacts(invocation, command)
+    with restored_on_failure(target.compiled):
+        generate_artifacts(invocation, command)
     _note(invocation, target, before)
     is_new = _mtime(target.catalog) > catalog_before
     return [] if is_new else [f"`dbt {' '.join(command)}` wrote no {target.catalog}: columns may be missing."]
