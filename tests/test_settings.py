@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.errors import SettingsError
+from dbt_describe.errors import SelectionError, SettingsError
 from dbt_describe.llm import registry
 from dbt_describe.llm.config import LlmConfig, RouteConfig, Timeouts
 from dbt_describe.llm.routes import make_routes
 from dbt_describe.llm.specs import ProviderSpec
+from dbt_describe.project.selection import Selectors
 from dbt_describe.settings import Settings, make_settings, survey
 
 KEY = "sk-proj-abcdefghijklmnop"
@@ -275,3 +276,39 @@ def test_a_survey_asks_for_the_model_that_is_named(make: Make, tmp_path: Path, m
     assert (directory, found.model) == (tmp_path, "openai/named")
     with pytest.raises(SettingsError, match="LLM_PROVIDER"):
         survey(tmp_path)
+
+
+def test_selectors_are_dbt_s_own(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod/manifest.json").touch()
+    made = make(
+        select=["a", "b+"], exclude="c", state="old", defer_state="prod", indirect_selection="empty", changed="main"
+    )
+    assert made.selectors == Selectors("a b+", "c", state=tmp_path / "old", indirect="empty")
+    assert (made.changed, made.dbt.defer_state) == ("main", tmp_path / "prod")
+    assert make(selector="nightly").selectors == Selectors(selector="nightly")
+    assert make().selectors == Selectors()
+
+
+def test_dbt_s_variables_say_where_the_state_is(make: Make, tmp_path: Path) -> None:
+    environ = {"DBT_STATE": "old", "DBT_INDIRECT_SELECTION": "Cautious"}
+    made = make(environ=environ)
+    assert made.selectors == Selectors(state=tmp_path / "old", indirect="cautious")
+    assert make(environ={**environ, "DBT_ENGINE_STATE": "newer"}).selectors.state == tmp_path / "newer"
+    assert make(environ=environ, state=tmp_path / "given").selectors.state == tmp_path / "given"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"selector": "a", "select": "b"}, "--selector can't be combined"),
+        ({"selector": "a", "exclude": ["b"]}, "--selector can't be combined"),
+        ({"select": "orders tags:a"}, "'tags' is not a valid method name"),
+        ({"defer_state": "nowhere"}, "--defer-state: .*nowhere has no manifest.json"),
+        ({"exclude": "@a+"}, "incompatible"),
+        ({"indirect_selection": "all"}, "--indirect-selection is all; choose from eager, cautious, buildable, empty"),
+    ],
+)
+def test_selectors_that_cannot_be_are_told(make: Make, flags: dict[str, Any], said: str) -> None:
+    with pytest.raises((SettingsError, SelectionError), match=said):
+        make(**flags)

@@ -34,6 +34,11 @@ class Options(TypedDict, total=False):
     refresh: bool
     select: str | Sequence[str]
     exclude: str | Sequence[str]
+    selector: str
+    state: str | Path | None
+    defer_state: str | Path | None
+    indirect_selection: str
+    changed: str
     resource_types: str | Sequence[str]
     config: str | Path | None
     model: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
+from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
@@ -71,26 +72,42 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
+    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
-
-    def ask_dbt(select: str, exclude: str) -> set[str]:
-        return list_unique_ids(settings.dbt, select, exclude)
-
-    chosen = select_nodes(project, settings.select, settings.exclude, ask_dbt)
-    for criterion in chosen.unmatched:
-        progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
+    chosen = choose_nodes(project, settings, progress, changed)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
+    chosen, warnings = leave_undescribable(project, chosen)
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    return Prepared(project, lineage, make_plan(project, lineage, chosen))
+
+
+def choose_nodes(
+    project: Project, settings: Settings, progress: Progress, changed: Iterable[str] | None = None
+) -> list[str]:
+    """unique_ids of the nodes to describe, in the manifest's order; of `changed` files only, if there is such a limit.
+
+    Raises:
+        SelectionError: a selector can't be used or matches nothing.
+    """
+    chosen = select_nodes(project, settings.selectors, partial(list_unique_ids, settings.dbt), changed)
+    if chosen.by_default:
+        progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
+    for criterion in chosen.unmatched:
+        progress.say(f"The selection criterion '{criterion}' does not match any enabled nodes.")
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
-    if chosen.unique_ids and not selected:
+    if selected:
+        return selected
+    if chosen.may_be_empty:
+        since = f" whose files changed since {settings.changed}" if changed is not None else ""
+        progress.say(f"No node to describe is selected{since}.")
+    elif chosen.unique_ids:
         raise SelectionError(
-            f"None of the {len(chosen.unique_ids)} selected nodes is a {' or '.join(settings.resource_types)}; "
+            f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "
             "change --select or --resource-type."
         )
-    selected, warnings = leave_undescribable(project, selected)
-    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
-    return Prepared(project, lineage, make_plan(project, lineage, selected))
+    return selected
 
 
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:

@@ -22,6 +22,7 @@ from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
+from dbt_describe.project.selection import INDIRECT, Selectors, parse_union
 from dbt_describe.project.sources import ArtifactSources, make_sources
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
@@ -50,8 +51,9 @@ class Settings(msgspec.Struct, frozen=True):
     dbt: DbtInvocation
     sources: ArtifactSources = ArtifactSources()
     llm: LlmSettings = LlmSettings()
-    select: str = ""
-    exclude: str = ""
+    selectors: Selectors = Selectors()
+    changed: str = ""
+    """The git ref since which a node's files must have changed; empty: nothing is asked of git."""
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     schema_path: Mapping[str, str] = {}
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
@@ -77,6 +79,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     refresh: bool = False,
     select: str | Sequence[str] = "",
     exclude: str | Sequence[str] = "",
+    selector: str = "",
+    state: str | Path | None = None,
+    defer_state: str | Path | None = None,
+    indirect_selection: str = "",
+    changed: str = "",
     resource_types: str | Sequence[str] = (),
     config: str | Path | None = None,
     model: str = "",
@@ -97,15 +104,17 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars. Relative paths are taken from the working directory, except `target_path`, which dbt
-    takes from the project.
+    `max_cost` is in US dollars; `changed` is a ref of git. Relative paths are taken from the working directory, except
+    `target_path`, `state` and `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
         SettingsError: a value can't be used.
+        SelectionError: a selector can't be understood.
     """
     env = os.environ if environ is None else environ
     dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
+    dbt = msgspec.structs.replace(dbt, defer_state=_defer_state(defer_state, dbt.project_dir))
     flags = Flags(
         model=model,
         fallback=(fallback,) if isinstance(fallback, str) and fallback else tuple(fallback),
@@ -123,8 +132,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
         llm=llm,
-        select=_joined(select),
-        exclude=_joined(exclude),
+        selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
+        changed=changed,
         resource_types=_resource_types(resource_types),
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
@@ -182,6 +191,46 @@ def _dbt(
         vars=variables if isinstance(variables, str) else msgspec.json.encode(variables).decode(),
         target_path=Path(target_directory) if target_directory else None,
     )
+
+
+def _selectors(
+    select: str | Sequence[str],
+    exclude: str | Sequence[str],
+    selector: str,
+    indirect_selection: str,
+    state: str | Path | None,
+    project_dir: Path,
+    env: Mapping[str, str],
+) -> Selectors:
+    words = _joined(select), _joined(exclude)
+    if selector and any(map(str.strip, words)):
+        raise SettingsError(
+            "--selector can't be combined with --select or --exclude: dbt would ignore those. "
+            f"Write `selector:{selector}` into --select."
+        )
+    for given in words:
+        parse_union(given)  # what can't be understood is told before dbt is waited for
+    mode = _dbt_variable(indirect_selection, "INDIRECT_SELECTION", env).lower() or "eager"
+    indirect = next((known for known in INDIRECT if known == mode), None)
+    if indirect is None:
+        raise SettingsError(f"--indirect-selection is {mode}; choose from {', '.join(INDIRECT)}.")
+    older = _dbt_variable(state, "STATE", env)
+    return Selectors(*words, selector, project_dir / older if older else None, indirect)
+
+
+def _defer_state(given: str | Path | None, project_dir: Path) -> Path | None:
+    """The directory, or nothing: dbt reads DBT_DEFER and DBT_DEFER_STATE itself."""
+    if not given:
+        return None
+    directory = project_dir / given
+    if not (directory / "manifest.json").is_file():
+        raise SettingsError(f"--defer-state: {directory} has no manifest.json. Name the directory of one.")
+    return directory
+
+
+def _dbt_variable(given: str | Path | None, name: str, env: Mapping[str, str]) -> str:
+    """A flag, else dbt's variable for it: DBT_ENGINE_… is the newer name of DBT_…."""
+    return str(given or env.get(f"DBT_ENGINE_{name}") or env.get(f"DBT_{name}") or "")
 
 
 def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:

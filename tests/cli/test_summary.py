@@ -170,6 +170,9 @@ def test_a_long_list_of_unknowns_is_cut_unless_all_is_wished_for() -> None:
         (["document", "--select", "", "--dry-run"], 2, "--select needs a value"),
         (["document", "--exclude", "--select", "x"], 2, "--exclude needs a value"),
         (["plan", "--select="], 2, "--select needs a value"),
+        (["plan", "--selector", ""], 2, "--selector needs a value"),
+        (["plan", "--changed="], 2, "--changed needs a value"),
+        (["plan", "--state", " "], 2, "--state needs a value"),
     ],
 )
 def test_wrong_usage_exits_2_with_a_sentence(

@@ -71,7 +71,9 @@ def test_v2_has_every_option_that_is_passed(dbt: V2Executable, lab: Path) -> Non
     open_project(given, silent)
     parse_anew(given, silent)
     dbt.select(ORDERS)
-    assert list_unique_ids(given, "state:modified", "tag:nightly") == {ORDERS}
+    assert list_unique_ids(given, ["--select", "state:modified", "--exclude", "tag:nightly", "--state", "before"]) == {
+        ORDERS
+    }
     common = {
         "--no-use-colors": True,
         "--project-dir": str(lab),
@@ -88,7 +90,7 @@ def test_v2_has_every_option_that_is_passed(dbt: V2Executable, lab: Path) -> Non
             "ls",
             common
             | {"--quiet": True, "--output": "json", "--output-keys": "unique_id"}
-            | {"--select": "state:modified", "--exclude": "tag:nightly"},
+            | {"--select": "state:modified", "--exclude": "tag:nightly", "--state": "before"},
         ),
     ]
 

@@ -17,10 +17,12 @@ REJECTED = '[error] [UnusedConfigKey (dbt1060)]: Ignored unexpected key `"meta"`
 _SCRIPT = """#!{python} -SE
 import datetime, json, os, pathlib, sys
 
-FLAGS = {{"--quiet", "-q", "--no-use-colors", "--write-catalog"}}
-VALUES = {{"--project-dir", "--profiles-dir", "--profile", "--target", "--target-path", "--vars", "--select",
-          "--exclude", "--selector", "--state"}}
-OF_LS = {{"--output", "--output-keys", "--resource-type", "--exclude-resource-type"}}
+FLAGS = {{"--quiet", "-q", "--no-use-colors", "--write-catalog", "--defer"}}
+VALUES = {{"--project-dir", "--profiles-dir", "--profile", "--target", "--target-path", "--vars",
+          "--selector", "--state", "--defer-state"}}
+LISTS = {{"--select", "--exclude"}}
+OF_LS = {{"--output"}}
+LISTS_OF_LS = {{"--output-keys", "--resource-type", "--exclude-resource-type"}}
 here = pathlib.Path(__file__).parent
 words, given, commands = sys.argv[1:], {{}}, []
 if words == ["--version"]:
@@ -31,6 +33,8 @@ while words:
         given[word] = True
     elif word in VALUES or word in OF_LS and commands == ["ls"]:
         given[word] = words.pop(0)
+    elif word in LISTS or word in LISTS_OF_LS and commands == ["ls"]:
+        given[word] = " ".join(iter(lambda: words.pop(0) if words and words[0][:1] != "-" else None, None))
     elif word.startswith("-") or commands or word not in ("parse", "compile", "ls"):
         sys.exit(f"error: unexpected argument '{{word}}' found")
     else:

@@ -20,6 +20,25 @@ _NODES = (
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
     ),
     click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out."),
+    click.option("--selector", metavar="NAME", help="The nodes of a selector of selectors.yml."),
+    click.option("--state", metavar="DIR", help="Where an older manifest.json is, for `state:` selectors."),
+    click.option(
+        "--defer-state",
+        metavar="DIR",
+        help="Where another environment's manifest.json is: dbt reads what isn't built there.",
+    ),
+    click.option(
+        "--indirect-selection",
+        type=click.Choice(("eager", "cautious", "buildable", "empty")),
+        help="Which tests are selected with what they test. Default: eager.",
+    ),
+    click.option(
+        "--changed",
+        is_flag=False,
+        flag_value="HEAD",
+        metavar="[REF]",
+        help="Only nodes whose files changed in git since REF, e.g. origin/main. Default: what isn't committed.",
+    ),
     click.option(
         "--resource-type",
         "resource_types",
@@ -128,8 +147,9 @@ def settings_of(
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
     _start_logging(shared["log_level"], shared["log_bodies"])
-    for flag in ("select", "exclude"):
-        if any(not value.strip() for value in shared.get(flag, ())):
+    for flag in ("select", "exclude", "selector", "state", "changed"):
+        given = shared.get(flag) or () if flag in ("select", "exclude") else (shared.get(flag),)
+        if any(value is not None and not value.strip() for value in given):
             raise click.UsageError(f"--{flag} needs a value.")
     for flag in ("manifest", "catalog"):
         if shared.get(flag) is not None and not shared[flag].strip():
@@ -146,6 +166,11 @@ def settings_of(
         refresh=shared.get("refresh", False),
         select=shared.get("select", ()),
         exclude=shared.get("exclude", ()),
+        selector=shared.get("selector") or "",
+        state=shared.get("state"),
+        defer_state=shared.get("defer_state"),
+        indirect_selection=shared.get("indirect_selection") or "",
+        changed=shared.get("changed") or "",
         resource_types=shared.get("resource_types", ()),
         config=shared["config"],
         model=shared["model"],

@@ -150,6 +150,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         nodes=_with_same_tables(nodes),
         warnings=tuple(warnings),
         doc_blocks=tuple(_doc_block(raw) for raw in (manifest.docs or {}).values()),
+        manifest_path=manifest_path,
     )
 
 
@@ -174,14 +175,19 @@ def _checksum(raw: _RawNode) -> str:
     return (raw.checksum if isinstance(raw.checksum, str) else raw.checksum and raw.checksum.checksum) or ""
 
 
+def schema_version(dbt_schema_version: str) -> int | None:
+    """12 of `https://schemas.getdbt.com/dbt/manifest/v12.json`; None where it is no manifest's."""
+    found = re.search(r"/manifest/v(\d+)", dbt_schema_version)
+    return int(found[1]) if found else None
+
+
 def _version_warnings(metadata: _Metadata, path: Path) -> list[str]:
-    found = re.search(r"/manifest/v(\d+)", metadata.dbt_schema_version)
-    if not found:
+    version = schema_version(metadata.dbt_schema_version)
+    if version is None:
         raise ManifestError(
             f"{path} is not a dbt manifest: its metadata names no manifest schema version. "
             "Make it again with `dbt compile`."
         )
-    version = int(found[1])
     if version in KNOWN_MANIFEST_VERSIONS:
         return []
     known = ", ".join(f"v{known}" for known in sorted(KNOWN_MANIFEST_VERSIONS))

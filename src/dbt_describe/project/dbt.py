@@ -23,6 +23,11 @@ _V2_ERROR = re.compile(r"\s*(error: |\[error\])")
 
 Source: log_message.rs of dbt-core 2.0.0-beta.2 (2026-08), and what Fusion's users report.
 """
+_DEFERRING = frozenset({"compile", "docs"})
+"""Commands that compile, and so may ask tables what is in them.
+
+Source: https://docs.getdbt.com/reference/node-selection/defer (2026-11).
+"""
 
 
 class DbtInvocation(msgspec.Struct, frozen=True):
@@ -34,6 +39,8 @@ class DbtInvocation(msgspec.Struct, frozen=True):
     target: str = ""
     vars: str = ""
     target_path: Path | None = None
+    defer_state: Path | None = None
+    """The directory of another environment's manifest.json: what isn't built here is read there as SQL is compiled."""
 
     def options(self) -> list[str]:
         """The options that dbt's commands share."""
@@ -68,6 +75,8 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
         DbtCommandError: there is no dbt that can be started, or the command failed; the message ends with dbt's words.
     """
     words = [find_dbt(command[0]), "--no-use-colors", *command, *invocation.options()]
+    if invocation.defer_state and command[0] in _DEFERRING:
+        words += ["--defer", "--defer-state", str(invocation.defer_state)]
     try:
         done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
             words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
@@ -95,20 +104,17 @@ def _said(output: str) -> list[str]:
     return list(itertools.takewhile(lambda line: "Traceback (most" not in line, lines[begin + 1 :]))[:_ERROR_LINES]
 
 
-def list_unique_ids(invocation: DbtInvocation, select: str, exclude: str) -> set[str]:
-    """unique_ids that `dbt ls` selects, for selectors that only dbt understands.
+def list_unique_ids(invocation: DbtInvocation, selectors: list[str]) -> set[str]:
+    """unique_ids that `dbt ls` selects, for selectors that only dbt understands; `selectors` are its options.
 
     Raises:
         SelectionError: dbt refuses the selector.
     """
-    command = ["--quiet", "ls", "--output", "json", "--output-keys", "unique_id"]
-    command += [
-        word for flag, value in (("--select", select), ("--exclude", exclude)) if value for word in (flag, value)
-    ]
+    command = ["--quiet", "ls", "--output", "json", "--output-keys", "unique_id", *selectors]
     try:
         output = run_dbt(invocation, command)
     except DbtCommandError as error:
-        raise SelectionError(f"dbt can't select `{select}`: {error}") from error
+        raise SelectionError(f"dbt can't select `{' '.join(selectors)}`: {error}") from error
     lines = (line for line in output.splitlines() if line.startswith("{"))
     return {str(msgspec.json.decode(line)["unique_id"]) for line in lines}
 

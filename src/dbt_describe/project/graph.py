@@ -4,12 +4,42 @@ from __future__ import annotations
 
 import graphlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from dbt_describe.errors import ManifestError
 from dbt_describe.project.nodes import Node
 
 _TESTS = frozenset({"test", "unit_test"})
+ALL = -1
+"""A depth: as far as there is anything."""
+
+
+class Neighbours(msgspec.Struct, frozen=True):
+    """The parents and children of each node by unique_id, tests included; none for what has none."""
+
+    parents: Mapping[str, Sequence[str]]
+    children: Mapping[str, Sequence[str]]
+
+
+def neighbours_of(nodes: Mapping[str, Node]) -> Neighbours:
+    """The graph that dbt selects in, once for all criteria."""
+    parents = {
+        unique_id: [parent for parent in node.depends_on if parent in nodes] for unique_id, node in nodes.items()
+    }
+    return Neighbours(parents, children_by_node(nodes))
+
+
+def reachable(start: Iterable[str], neighbours: Mapping[str, Sequence[str]], depth: int = ALL) -> set[str]:
+    """The nodes of `start` and what is at most `depth` steps away from one of them."""
+    seen = set(start)
+    frontier = set(seen)
+    while frontier and depth != 0:
+        frontier = {neighbour for unique_id in frontier for neighbour in neighbours.get(unique_id, ())} - seen
+        seen |= frontier
+        depth -= 1
+    return seen
 
 
 def parents_of(node: Node) -> tuple[str, ...]:

@@ -180,6 +180,8 @@ class Project(msgspec.Struct, frozen=True):
     """Where dbt puts packages and artifacts, relative to `root`: nothing in them is the project's own."""
     ignore_patterns: tuple[str, ...] = ()
     """The lines of `.dbtignore`."""
+    manifest_path: Path | None = None
+    """The manifest that all this was read from."""
     conventions: Conventions = Conventions()
     has_files: bool = True
     """Whether any of its own nodes' files is here. Without them, only the manifest is: nothing can be written."""

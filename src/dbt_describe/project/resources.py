@@ -78,7 +78,7 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
         compiled_code=_text(raw.get("compiled_code")),
         language=_text(raw.get("language")) or "sql",
         fqn=_texts(raw.get("fqn")),
-        tags=_texts(raw.get("tags") or config.get("tags")),
+        tags=_tags(raw["tags"] if "tags" in raw else config.get("tags")),
         depends_on=depends_on,
         version=_text(raw.get("version")),
         config=config,
@@ -119,6 +119,12 @@ def _definition(child: Mapping[str, Any]) -> str:
     if child.get("agg"):
         return f"{child['agg']} of {expression}"
     return f"{_text(child.get('type'))} {expression}".strip()
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
