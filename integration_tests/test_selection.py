@@ -77,6 +77,7 @@ def assert_same(project_dir: Path, cases: Sequence[Options]) -> None:
     assert sum(map(bool, theirs)) > len(cases) / 2, "cases that select nothing prove little"
 
 
+@pytest.mark.engine
 def test_the_demo_s_nodes_are_selected_as_dbt_does_it(demo: Path) -> None:
     assert_same(demo, DEMO)
 

@@ -13,6 +13,7 @@ from dbt_describe.project.dbt import DbtInvocation, list_unique_ids
 from dbt_describe.project.engines import Engine, parse_engine
 from dbt_describe.project.freshness import open_project, parse_anew
 from dbt_describe.project.restoring import restored_on_failure
+from dbt_describe.project.selection import Selectors
 from dbt_describe.project.sources import ArtifactSources
 from tests.project.engine_manifests import manifest_of
 from tests.project.v2_executable import REJECTED, V2, V2Executable
@@ -71,9 +72,8 @@ def test_v2_has_every_option_that_is_passed(dbt: V2Executable, lab: Path) -> Non
     open_project(given, silent)
     parse_anew(given, silent)
     dbt.select(ORDERS)
-    assert list_unique_ids(given, ["--select", "state:modified", "--exclude", "tag:nightly", "--state", "before"]) == {
-        ORDERS
-    }
+    selectors = Selectors("state:modified", "tag:nightly", state=lab / "before", indirect="empty")
+    assert list_unique_ids(given, selectors.options()) == {ORDERS}
     common = {
         "--no-use-colors": True,
         "--project-dir": str(lab),
@@ -90,7 +90,12 @@ def test_v2_has_every_option_that_is_passed(dbt: V2Executable, lab: Path) -> Non
             "ls",
             common
             | {"--quiet": True, "--output": "json", "--output-keys": "unique_id"}
-            | {"--select": "state:modified", "--exclude": "tag:nightly", "--state": "before"},
+            | {
+                "--select": "state:modified",
+                "--exclude": "tag:nightly",
+                "--state": str(lab / "before"),
+                "--indirect-selection": "empty",
+            },
         ),
     ]
 

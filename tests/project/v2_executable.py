@@ -19,7 +19,7 @@ import datetime, json, os, pathlib, sys
 
 FLAGS = {{"--quiet", "-q", "--no-use-colors", "--write-catalog", "--defer"}}
 VALUES = {{"--project-dir", "--profiles-dir", "--profile", "--target", "--target-path", "--vars",
-          "--selector", "--state", "--defer-state"}}
+          "--selector", "--state", "--defer-state", "--indirect-selection"}}
 LISTS = {{"--select", "--exclude"}}
 OF_LS = {{"--output"}}
 LISTS_OF_LS = {{"--output-keys", "--resource-type", "--exclude-resource-type"}}
