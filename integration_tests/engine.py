@@ -20,6 +20,8 @@ def installed_version() -> Version:
 ENGINE = installed_version()
 HAS_SNAPSHOTS_IN_YAML = ENGINE >= (1, 9)
 """A snapshot may be defined in a schema file, with `relation`. dbt 1.8 knows those in SQL files only."""
+MATCHES_WILDCARDS_WITH_NAMES = ENGINE >= (1, 11)
+"""`--select fct_*` is compared with names. An older dbt compares it with `project.directory.fct_orders`: no match."""
 HAS_TEST_ARGUMENTS = ENGINE >= (1, 10)
 """Arguments of a generic data test may stand below `arguments:`."""
 
