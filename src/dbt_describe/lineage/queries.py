@@ -17,6 +17,7 @@ from sqlglot.schema import MappingSchema
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.relations import EPHEMERAL_CTE, TableName
+from dbt_describe.lineage.spelling import fold
 
 
 @cache
@@ -41,6 +42,7 @@ def qualified_scope(
         query = sqlglot.parse_one(sql, dialect=opened(dialect))
         if not isinstance(query, exp.Query):
             raise UnreadableQueryError("it isn't a SELECT")
+        fold(query, dialect)
         unique_ids = _rename_tables(query, node_of)
         relations = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
         schema: dict[str, object] = {

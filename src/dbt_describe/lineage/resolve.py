@@ -9,6 +9,8 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from dbt_describe.lineage.arms import Arms, all_arms_of
+from dbt_describe.lineage.equal import one_of_equals
+from dbt_describe.lineage.fields import UnknownFieldError, field_of, path_of, simplified
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.known import Relation
@@ -18,7 +20,8 @@ from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nod
 from dbt_describe.lineage.queries import opened
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
-from dbt_describe.lineage.stars import columns_of, owner_of, starred
+from dbt_describe.lineage.spelling import is_nameless
+from dbt_describe.lineage.stars import Columns, star_of
 
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
@@ -69,25 +72,34 @@ class Query:
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
         self._projections: dict[int, dict[str, exp.Expr]] = {}
+        self._columns = Columns(tables)
 
     def output(self) -> Relation:
         """The columns that the query is sure to return, and whether there are no others."""
-        found = columns_of(self.root, self.tables)
-        return Relation(tuple(filter(None, found.columns)), found.whole)
+        found = self._columns.returned(self.root)
+        return msgspec.structs.replace(found, columns=tuple(filter(None, found.columns)))
 
     def origin(self, column: str) -> Origin:
         """Where the values of an output column come from."""
         try:
-            resolved = self.resolve(self.root, column)
-        except UnresolvedColumnError as error:
+            resolved = self._resolve_output(column)
+            expression = simplified(resolved.expression)
+        except (UnresolvedColumnError, UnknownFieldError) as error:
             return Unknown(str(error))
-        expression = resolved.expression
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
         inputs = dict.fromkeys(_ref(found) for found in nodes_of(expression) if isinstance(found, exp.Column))
         return Derived(
             self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
         )
+
+    def _resolve_output(self, column: str) -> Resolved:
+        """An output column, or a field of one: `address.street` of `address`."""
+        name, *fields = self._columns.returned(self.root).split(column)
+        resolved = self.resolve(self.root, name)
+        if not fields:
+            return resolved
+        return msgspec.structs.replace(resolved, expression=field_of(resolved.expression, fields))
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
@@ -218,9 +230,12 @@ class Query:
 
     def _substitute(self, scope: Scope, expression: exp.Expr) -> Resolved:
         """The expression with each of its columns replaced by what that is in upstream terms."""
+        expression = one_of_equals(scope, expression)
         if isinstance(expression, exp.Column):
             return self._resolve_column(scope, expression)
         copy = expression.copy()
+        for inner in list(copy.find_all(exp.Coalesce)):
+            inner.replace(one_of_equals(scope, inner))
         nodes = nodes_of(copy)
         if any(isinstance(node, exp.Query) for node in nodes):
             raise UnresolvedColumnError("it is computed by a subquery")
@@ -256,7 +271,8 @@ class Query:
         """What a SELECT calls by each name; the first one where there are several."""
         if id(scope) not in self._projections:
             named: dict[str, exp.Expr] = {}
-            for projection in select.selects:
+            # What has no name is found by the one that sqlglot gives it, after what has a name.
+            for projection in sorted(select.selects, key=is_nameless):
                 if not isinstance(projection, exp.Star):
                     named.setdefault(projection.alias_or_name, projection)
             self._projections[id(scope)] = named
@@ -264,13 +280,25 @@ class Query:
 
     def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
         """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
-        names = [name for found in selects_of(scope) if found.is_star for name in starred(found, scope)]
-        if not names:
+        stars = [star_of(found, scope) for found in selects_of(scope) if found.is_star]
+        if not stars:
+            nameless = any(is_nameless(found) for found in selects_of(scope))
+            raise UnresolvedColumnError("the SQL gives it no name" if nameless else "the SQL doesn't return it")
+        replaced = next((star.replaced[column] for star in stars if column in star.replaced), None)
+        if replaced is not None:
+            return self.resolve_expression(scope, bare_of(replaced))
+        # Which column of the relation it is, and which relations may have it.
+        below: dict[str, list[str]] = {}
+        for star in stars:
+            if name := star.name_below(column):
+                below.setdefault(name, []).extend(star.relations)
+        if not below:
             raise UnresolvedColumnError("the SQL doesn't return it")
-        owner = owner_of(column, names, scope, self.tables)
+        name, names = next(iter(below.items()))
+        owner = self._columns.owner(name, names, scope) if len(below) == 1 else ""
         if not owner:
             raise UnresolvedColumnError("it isn't known which of the relations under `*` it comes from")
-        return self._resolve_column(scope, exp.column(column, table=owner))
+        return self._resolve_column(scope, exp.column(name, table=owner))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
         position = self.output_names(scope).index(column) if column in self.output_names(scope) else None
@@ -299,8 +327,11 @@ class Query:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
-        table = column.table or owner_of(column.name, sources, scope, self.tables)
+        table = column.table or self._columns.owner(column.name, sources, scope)
         source = sources[table][1] if table in sources else scope.sources.get(table)
+        if source is None and (path := path_of(scope, column, self._columns)):
+            base = self._resolve_column(scope, path.column)
+            return msgspec.structs.replace(base, expression=field_of(base.expression, path.fields))
         if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
         if isinstance(source, Scope):

@@ -65,7 +65,7 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         output = query.output()
         wanted = dict.fromkeys((*output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
-        found = NodeLineage(subject.unique_id, output.columns, origins, query.shape())
+        found = NodeLineage(subject.unique_id, output.as_written(), origins, query.shape())
         return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
     except UnreadableQueryError as error:
         return Traced(NodeLineage(subject.unique_id, failure=str(error)), tables=tuple(names))

@@ -1,0 +1,88 @@
+"""Fields of columns that are structs: `address.street`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+from dbt_describe.lineage.projections import bare_of, upstream_column
+from dbt_describe.lineage.stars import Columns
+
+
+class UnknownFieldError(Exception):
+    """A field that can't be followed; its message is the reason, in a few words."""
+
+
+class Path(msgspec.Struct, frozen=True):
+    """A field of a column, innermost name last."""
+
+    column: exp.Column
+    fields: tuple[str, ...]
+
+
+def field_of(expression: exp.Expr, fields: Sequence[str]) -> exp.Expr:
+    """A field of an expression, as SQL."""
+    for name in fields:
+        expression = exp.Dot(this=expression.copy(), expression=exp.to_identifier(name))
+    return expression
+
+
+def simplified(expression: exp.Expr) -> exp.Expr:
+    """What a field of something in upstream terms is: of a node's column, a column of its own, called `column.field`.
+
+    That is how schema files, and BigQuery's catalog, name fields. Of a struct that the query makes, it is what was put
+    into the field.
+
+    Raises:
+        UnknownFieldError: it is a field of what is computed.
+    """
+    fields: list[str] = []
+    found = bare_of(expression)
+    while isinstance(found, exp.Dot) and isinstance(found.expression, exp.Identifier):
+        fields.insert(0, found.expression.name.lower())
+        found = bare_of(found.this)
+        while isinstance(found, exp.Struct) and fields:
+            found = bare_of(_put_into(found, fields.pop(0)))
+    if not fields:
+        return found if isinstance(expression, exp.Dot) else expression
+    if isinstance(found, exp.Column):
+        return upstream_column(found.table, ".".join((found.name, *fields)))
+    raise UnknownFieldError("it is a field of what the SQL computes")
+
+
+def _put_into(struct: exp.Struct, field: str) -> exp.Expr:
+    for item in struct.expressions:
+        value = item.expression if isinstance(item, exp.PropertyEQ) else item
+        name = item.this.name if isinstance(item, exp.PropertyEQ) else item.alias_or_name
+        if name.lower() == field:
+            return value
+    raise UnknownFieldError("the struct that the SQL makes has no such field")
+
+
+def path_of(scope: Scope, column: exp.Column, columns: Columns) -> Path | None:
+    """The field that a name with dots stands for, where its first part is no relation of the scope.
+
+    sqlglot tells it apart from `table.column` only where it knows all columns of the relations.
+    """
+    parts = [part.name for part in column.parts]
+    sources = scope.selected_sources
+    if len(parts) < 2 or column.find_ancestor(exp.Lambda):
+        return None
+    if parts[0] in sources:
+        return Path(exp.column(parts[1], table=parts[0]), tuple(parts[2:])) if len(parts) > 2 else None
+    select = scope.expression
+    makes_rows = isinstance(select, exp.Select) and (
+        select.args.get("laterals") or any(isinstance(join.this, (exp.Unnest, exp.Lateral)) for join in _joins(select))
+    )
+    owner = columns.owner(parts[0], sources, scope)
+    is_known = bool(owner) and parts[0] in columns.read(scope, owner).columns
+    if not owner or (makes_rows and not is_known):
+        return None
+    return Path(exp.column(parts[0], table=owner), tuple(parts[1:]))
+
+
+def _joins(select: exp.Select) -> Sequence[exp.Join]:
+    return select.args.get("joins") or ()
