@@ -58,7 +58,7 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *unread, *unlisted)
+        return (*self.project.warnings, *self.lineage.warnings, *unread, *unlisted)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:

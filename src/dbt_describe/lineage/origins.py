@@ -132,6 +132,8 @@ class Lineage(msgspec.Struct, frozen=True):
 
     dialect: str
     nodes: Mapping[str, NodeLineage]
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the whole, one sentence each."""
 
     def origin(self, ref: ColumnRef) -> Origin | None:
         """The origin of a column, or None where its node has no SQL or doesn't output it.
