@@ -17,10 +17,10 @@ from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
-from dbt_describe.lineage.queries import opened
+from dbt_describe.lineage.queries import Qualified, opened
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
-from dbt_describe.lineage.spelling import is_nameless
+from dbt_describe.lineage.spelling import is_maybe_alias, is_nameless
 from dbt_describe.lineage.stars import Columns, star_of
 
 MAX_EXPRESSION_NODES = 400
@@ -45,22 +45,23 @@ class Query:
     """One node's query, with every answer about its columns remembered.
 
     Args:
-        root: the qualified query's scope.
-        unique_ids: table name in the query → the node behind it.
+        unique_id: the node's own.
+        qualified: its query, with the node behind each of its table names.
         tables: table name in the query → what is known of its columns.
         is_unique: whether the given columns of a node are proved to be unique together.
     """
 
     def __init__(
         self,
-        root: Scope,
-        unique_ids: Mapping[str, str],
+        unique_id: str,
+        qualified: Qualified,
         tables: Mapping[str, Relation],
         dialect: str,
         is_unique: Callable[[str, frozenset[str]], bool],
     ) -> None:
-        self.root = root
-        self.unique_ids = unique_ids
+        self.unique_id = unique_id
+        self.root = qualified.scope
+        self.unique_ids = qualified.unique_ids
         self.tables = tables
         self.dialect = dialect
         self._is_unique = is_unique
@@ -313,6 +314,9 @@ class Query:
             if position >= len(names) or "*" in names:
                 raise UnresolvedColumnError("the arms of the UNION are not known column by column")
             resolved = self.resolve(arm, names[position])
+            if resolved.expression == upstream_column(self.unique_id, column):
+                # Rows of earlier runs, which were made in the same way.
+                continue
             if not isinstance(bare_of(resolved.expression), exp.Null):
                 arms.append(resolved)
             else:
@@ -328,6 +332,8 @@ class Query:
             return Resolved(exp.Star())
         sources = scope.selected_sources
         table = column.table or self._columns.owner(column.name, sources, scope)
+        if is_maybe_alias(column) and not (table in sources and column.name in self._columns.read(scope, table).columns):
+            raise UnresolvedColumnError(f"it isn't known whether `{column.name}` is a column or an alias")
         source = sources[table][1] if table in sources else scope.sources.get(table)
         if source is None and (path := path_of(scope, column, self._columns)):
             base = self._resolve_column(scope, path.column)

@@ -14,6 +14,12 @@ _NAMED_BY_CASTS = ("postgres", "redshift", "materialize", "risingwave")
 
 Source: https://www.postgresql.org/docs/current/queries-select-lists.html (2026-11).
 """
+_MAYBE_ALIAS = "maybe_alias"
+_WITHOUT_LATERAL_ALIASES = frozenset(
+    {"athena", "bigquery", "fabric", "mysql", "oracle", "presto", "singlestore", "sqlite", "trino", "tsql"}
+    | set(_NAMED_BY_CASTS) - {"redshift"}
+)
+"""Dialects in which a SELECT can't use the names that it gives: `SELECT a + 1 AS b, b * 2 AS c`."""
 _MADE_UP = re.compile(r"_col_\d+")
 
 
@@ -30,6 +36,34 @@ def fold(query: exp.Query, dialect: str) -> None:
     for node in nodes:
         if isinstance(node, exp.Identifier) and node.this != (lower := node.this.lower()):
             node.set("this", lower)
+    if dialect not in _WITHOUT_LATERAL_ALIASES:
+        _mark_aliases(nodes)
+
+
+def _mark_aliases(nodes: list[exp.Expr]) -> None:
+    """Mark bare names that may stand for what the SELECT calls another of its columns.
+
+    Where a relation has a column of the name, that is meant: so it is where the alias is made of it.
+    """
+    own: dict[int, set[str]] = {}
+    for select in nodes:
+        if isinstance(select, exp.Select):
+            aliases = {found.alias: found for found in select.expressions if isinstance(found, exp.Alias)}
+            own[id(select)] = {name for name, found in aliases.items() if not _reads(found, name)}
+    for column in nodes:
+        if isinstance(column, exp.Column) and not column.table:
+            around = column.find_ancestor(exp.Select)
+            if column.name in own.get(id(around), ()):
+                column.meta[_MAYBE_ALIAS] = True
+
+
+def _reads(alias: exp.Alias, name: str) -> bool:
+    return any(isinstance(node, exp.Column) and node.name == name for node in nodes_of(alias.this))
+
+
+def is_maybe_alias(column: exp.Column) -> bool:
+    """Whether a name may stand for another column of its SELECT, unless a relation is known to have it."""
+    return bool(column.meta.get(_MAYBE_ALIAS))
 
 
 def _mark(projection: exp.Expr, dialect: str) -> None:

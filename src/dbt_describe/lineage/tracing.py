@@ -9,7 +9,7 @@ import msgspec
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import KnownNode, Relation
 from dbt_describe.lineage.origins import NodeLineage
-from dbt_describe.lineage.queries import qualified_scope
+from dbt_describe.lineage.queries import qualified_query
 from dbt_describe.lineage.relations import Relations, TableName
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.subjects import Subject, Traced, known_to
@@ -59,9 +59,9 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         return bool(unique_id) and known(unique_id).is_unique(columns)
 
     try:
-        scope, unique_ids = qualified_scope(subject.sql, subject.dialect, node_of, relation_of)
-        tables = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
-        query = Query(scope, unique_ids, tables, subject.dialect, is_unique)
+        qualified = qualified_query(subject.sql, subject.dialect, node_of, relation_of)
+        tables = {name: relation_of(unique_id) for name, unique_id in qualified.unique_ids.items()}
+        query = Query(subject.unique_id, qualified, tables, subject.dialect, is_unique)
         output = query.output()
         wanted = dict.fromkeys((*output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
