@@ -21,12 +21,14 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dbt_describe import run
+from dbt_describe.cli.main import collect_rarely
 from dbt_describe.lineage.pool import MOST_PROCESSES, cores
 from dbt_describe.settings import make_settings
 
@@ -150,7 +152,8 @@ def write_project(root: Path, manifest: dict[str, Any], catalog: dict[str, Any])
     name = manifest["metadata"]["project_name"]
     (root / "dbt_project.yml").write_text(f"name: {name}\nversion: '1.0'\nprofile: none\n", encoding="utf-8")
     schemas: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    entries = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    sections = (manifest.get(section, {}) for section in ("nodes", "sources", "macros", "docs"))
+    entries = [entry for found in sections for entry in found.values()]
     for entry in entries:
         if entry.get("package_name") != name:
             continue
@@ -170,6 +173,8 @@ def write_project(root: Path, manifest: dict[str, Any], catalog: dict[str, Any])
         (root / schema_path).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (root / "target").mkdir()
     (root / "target" / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
+    # Newer than the files that it is of.
+    manifest["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
     (root / "target" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
@@ -186,6 +191,7 @@ def change_one(root: Path) -> str:
 
 def plan(root: Path, store: Path) -> Measured:
     """Plan here."""
+    collect_rarely()
     started_s = time.perf_counter()
     report = run.plan(make_settings(project_dir=root, environ={"DBT_DESCRIBE_STORE": str(store)}))
     plan_s = time.perf_counter() - started_s

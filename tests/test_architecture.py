@@ -33,9 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": FOUNDATION | {"project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
-    "drafting": FOUNDATION | {"project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
+    "conventions": {"answers", "planning", "project"},
+    "drafting": FOUNDATION
+    | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "run": FOUNDATION
     | {
+        "conventions",
         "drafting",
         "filing",
         "placing",

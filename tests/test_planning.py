@@ -83,9 +83,34 @@ def test_a_described_project_has_an_empty_plan(tmp_path: Path) -> None:
     assert (found.nodes, found.described) == ({}, 2)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "TODO", "tbd.", "Pending further documentation", "N/A"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "TODO",
+        "tbd.",
+        "Pending further documentation",
+        "N/A",
+        "-",
+        "???",
+        "…",
+        "[TODO] add description here",
+        "TODO: document this column!",
+        "<insert description>",
+        "Describe this table",
+        "add a description, please",
+    ],
+)
 def test_placeholders_are_missing(text: str) -> None:
     assert is_missing(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["TODO: ask Ann what 3 means", "Field", "Description of the product", "Table", "5", "Add-on"]
+)
+def test_a_note_of_a_person_is_no_placeholder(text: str) -> None:
+    assert not is_missing(text)
 
 
 @pytest.mark.parametrize("text", ["TODO list of the customer.", "None of the above applies.", "x"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dbt_describe.errors import SchemaFileError
@@ -40,6 +40,7 @@ def find_schema_files(
     unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
     unknown = frozenset[str]().union(*unread.values())
     siblings = index_siblings(project)
+    allowed: dict[PurePosixPath, Path] = {}
     make_edit = edit_maker(project)
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
@@ -47,11 +48,13 @@ def find_schema_files(
     refused: set[tuple[str, str]] = set()
     for unique_id in (name for name in gaps if name not in unknown):
         try:
-            path = locate(project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings)
+            path = locate(
+                project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings, allowed=allowed
+            )
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))
             continue
-        shown = shown_path(path, project.root)
+        shown = shown_path(path, project.root) if unread else ""
         (unread[shown] if shown in unread else in_file[path]).append(unique_id)
     failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
     unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
@@ -60,16 +63,36 @@ def find_schema_files(
         whole = GONE if is_gone(path, nodes) else unmakeable.get(path, "")
         faults: dict[tuple[str, str], str] = {}
         if not whole:
+            tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
             edits = {
-                (name, column): make_edit(name, column, "Any text.") for name in unique_ids for column in gaps[name]
+                (name, column): make_edit(name, column, "Any text.")
+                for name in unique_ids
+                for column in dict.fromkeys(tried[name].values())
             }
-            whole, faults = _faults(path, edits, project.root)
+            whole, found = _faults(path, edits, project.root)
+            faults = {
+                (name, column): found[name, stand_in]
+                for name in unique_ids
+                for column, stand_in in tried[name].items()
+                if (name, stand_in) in found
+            }
         messages = [whole] if whole else dict.fromkeys(faults.values())
         failures += [Failure(shown_path(path, project.root), message) for message in messages]
         refused |= faults.keys()
         if not whole:
             paths |= {name: path for name in unique_ids if not gaps[name] or _is_left(name, gaps[name], faults)}
     return Placement(paths, failures, frozenset(refused))
+
+
+def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:
+    """The missing descriptions, each with the one to be tried for it: of columns that no schema file lists, the first.
+
+    They are all added to the same list. A version may have one of them in another entry, and a brace in a name may be
+    what is wrong with it.
+    """
+    unlisted = {column.name for column in node.columns if not column.declared and "{" not in column.name}
+    first = next((column for column in columns if column in unlisted), "")
+    return {column: first if column in unlisted and not node.version else column for column in columns}
 
 
 def _is_left(unique_id: str, columns: Sequence[str], faults: Mapping[tuple[str, str], str]) -> bool:

@@ -6,7 +6,7 @@ Draft and Abstention are what every writer answers with; Task is what it is aske
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -40,6 +40,16 @@ PLACEHOLDERS = frozenset(
     }
 )
 """Texts, lower-case and without closing punctuation, that stand where a description should (some are dbt-osmosis's)."""
+
+_MARKS = frozenset({"fixme", "placeholder", "tbc", "tbd", "todo", "wip", "xxx"})
+_WISHES = frozenset({"add", "describe", "document", "enter", "fill", "insert", "provide", "write"})
+_FILLERS = frozenset(
+    {"a", "an", "be", "column", "description", "doc", "docs", "documentation", "field", "for", "here", "in", "later"}
+    | {"me", "missing", "model", "needs", "please", "table", "the", "this", "to"}
+)
+"""What is left of a placeholder beside such a mark or wish; other words say something."""
+_LONGEST_PLACEHOLDER = 60
+_WORD = re.compile(r"[^\W_]+")
 
 _GRAIN_CLAIM = re.compile(
     r"\b(primary key|surrogate key|(?<!number of )(?<!count of )unique(ly)?|one (row|record) (per|for)"
@@ -149,7 +159,15 @@ def is_missing(description: str) -> bool:
     if not description:
         return True
     text = description.strip().lower().rstrip(".!… ")
-    return not text or text in PLACEHOLDERS
+    return not text or text in PLACEHOLDERS or (len(text) <= _LONGEST_PLACEHOLDER and _is_placeholder(text))
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether a text has no words (`-`, `???`), or only those that ask for others: `[TODO] add description here`."""
+    words = _WORD.findall(text)
+    if not words:
+        return True
+    return words[0] in _MARKS | _WISHES and all(word in _FILLERS or word in _WISHES | _MARKS for word in words)
 
 
 def claims_grain(text: str) -> bool:
@@ -187,7 +205,13 @@ def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -
 
     Without a draft, the column is the one whose text claims a grain that this column isn't proved to have, or None.
     """
-    for ref in same_values(ColumnRef(node.unique_id, column.name.lower()), lineage):
+    return _inherit(node, column, same_values(ColumnRef(node.unique_id, column.name.lower()), lineage), known)
+
+
+def _inherit(
+    node: Node, column: Column, upstream: Iterable[ColumnRef], known: Descriptions
+) -> tuple[Draft | None, ColumnRef | None]:
+    for ref in upstream:
         text = known.columns.get(ref, "")
         if is_missing(text):
             continue
@@ -198,15 +222,14 @@ def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -
     return None, None
 
 
-def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
+def same_values(ref: ColumnRef, lineage: Lineage) -> list[ColumnRef]:
     """The columns upstream that a column holds the values of, nearest first."""
-    seen = {ref}
+    found: list[ColumnRef] = []
     origin = lineage.origin(ref)
-    while isinstance(origin, Same) and origin.ref not in seen:
-        ref = origin.ref
-        seen.add(ref)
-        yield ref
-        origin = lineage.origin(ref)
+    while isinstance(origin, Same) and origin.ref != ref and origin.ref not in found:
+        found.append(origin.ref)
+        origin = lineage.origin(origin.ref)
+    return found
 
 
 def _existing(project: Project) -> Descriptions:
@@ -229,13 +252,14 @@ def _plan_node(
     skipped: list[Abstention] = []
     for column in missing:
         ref = ColumnRef(node.unique_id, column.name.lower())
-        draft, source = inherit(node, column, lineage, known)
+        upstream = same_values(ref, lineage)
+        draft, source = _inherit(node, column, upstream, known)
         if draft:
             known.add(draft)
             inherited.append(draft)
         elif _is_gone(column, ref, lineage):
             skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
-        elif source is None and (origin := next((up for up in same_values(ref, lineage) if up in gaps), None)):
+        elif source is None and (origin := next((up for up in upstream if up in gaps), None)):
             following[column.name] = origin
         else:
             asked.append(column.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
 from dbt_describe.filing import Filing
@@ -20,7 +21,7 @@ from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
-from dbt_describe.project.nodes import Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -54,11 +55,14 @@ class Prepared(msgspec.Struct, frozen=True):
             for unique_id, node in self.lineage.nodes.items()
             if node.failure and unique_id in selected
         )
-        bare = [unique_id for unique_id in self.plan.selected if not self.project.nodes[unique_id].columns]
+        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
+        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *self.lineage.warnings, *unread, *unlisted)
+        persisted = persistence_warning(self.project, self.plan)
+        known = (*self.project.warnings, *self.lineage.warnings)
+        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -77,6 +81,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         progress.say(f"The selection criterion `{criterion}` does not match any enabled nodes.")
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if chosen.unique_ids and not selected:
         raise SelectionError(
@@ -102,6 +107,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     progress = progress or Silent()
     writer = open_writer(settings, progress, asks=False)
     prepared, paths, failures = find_places(prepare(settings, progress), settings)
+    _tell_language(prepared.project, writer, progress)
     gaps = prepared.plan
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
@@ -170,6 +176,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
+    _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
@@ -195,6 +202,12 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         not_begun=drafting.not_begun,
         references=filing.references,
     )
+
+
+def _tell_language(project: Project, writer: Writer, progress: Progress) -> None:
+    language = project.conventions.language
+    if isinstance(writer, RulesWriter) and language != Conventions().language:
+        progress.say(f"Descriptions are in {language} here; without a language model, new ones are in English.")
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
     verify: bool = False
     """Whether dbt must accept what is written, else it is taken back."""
     doc_blocks: bool = False
+    language: str = ""
+    """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -122,6 +124,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         dry_run=dry_run,
         verify=file.verify if verify is None else verify,
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
+        language=file.language,
     )
 
 

@@ -1,9 +1,10 @@
-"""Whether a text is in English, as far as its script and its little words tell without doubt."""
+"""What language a text is in, as far as its script and its little words tell without doubt."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _ENGLISH = "English"
 _COMMON_WORDS = {
@@ -31,8 +32,19 @@ _QUOTED = re.compile(r"`[^`]*`|(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|“[^”]*”|‘
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def other_language(text: str) -> str:
-    """The language of a text that is clearly not in English, or an empty string. Quoted values don't count."""
+def language_of(texts: Iterable[str]) -> str:
+    """The language, other than English, that the texts are clearly in, all taken together; else an empty string."""
+    found = other_language(" ".join(texts))
+    return found if found in _WORDS_OF else ""
+
+
+def other_language(text: str, wanted: str = _ENGLISH) -> str:
+    """The language of a text that is clearly not in the wanted one, or an empty string. Quoted values don't count.
+
+    Of a language that isn't known here nothing is clear.
+    """
+    if wanted not in _WORDS_OF:
+        return ""
     prose = _QUOTED.sub(" ", text)
     letters = [character for character in prose if character.isalpha()]
     latin = sum(character.isascii() or "LATIN" in unicodedata.name(character, "") for character in letters)
@@ -41,6 +53,6 @@ def other_language(text: str) -> str:
     # Capitals begin names: Los Angeles.
     words = [word for word in _WORD.findall(prose[:1].lower() + prose[1:]) if word.islower()]
     counts = {language: sum(word in common for word in words) for language, common in _WORDS_OF.items()}
-    english = counts.pop(_ENGLISH)
+    right = counts.pop(wanted)
     language = max(counts, key=lambda name: counts[name])
-    return language if counts[language] >= _FEWEST_FOREIGN_WORDS and counts[language] > english else ""
+    return language if counts[language] >= _FEWEST_FOREIGN_WORDS and counts[language] > right else ""

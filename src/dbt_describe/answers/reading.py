@@ -65,6 +65,7 @@ class Subject(msgspec.Struct, frozen=True):
     """Lower-case names of the columns that are proved to be unique."""
     present: frozenset[str] = frozenset()
     """Lower-case names of the columns that are proved never to be null."""
+    language: str = "English"
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -140,7 +141,7 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     name = draft.column or subject.node_name
     most = subject.limits.column_characters if draft.column else subject.limits.node_characters
     # The text as it came, too: tidying mustn't hide what is wrong with it.
-    if fault := fault_of_form(draft.text, most) or fault_of_form(text, most):
+    if fault := fault_of_form(draft.text, most, subject.language) or fault_of_form(text, most, subject.language):
         return Rejection(draft.column, draft.text, fault)
     if restates(text, name):
         # Asking again would send everything once more for a column that the model knows nothing of.

@@ -76,7 +76,7 @@ def tidy(text: str) -> str:
     for quote in ('"', "'", "“”"):
         if len(line) > 2 and line[0] == quote[0] and line[-1] == quote[-1] and quote[0] not in line[1:-1]:
             line = line[1:-1].strip()
-    if line and (line[-1].isalnum() or line[-1] in ")]%`'\"’”"):
+    if line and ((line[-1].isalnum() and _has_spaces(line[-1])) or line[-1] in ")]%`'\"’”"):
         line += "."
     return line
 
@@ -87,7 +87,7 @@ def limits_of(column_words: int, node_words: int) -> Limits:
     return Limits(*characters)
 
 
-def fault_of_form(text: str, most_characters: int) -> str:
+def fault_of_form(text: str, most_characters: int, language: str = "English") -> str:
     """Why the text can't be a description of anything, or an empty string."""
     if any(_is_forbidden(character) for character in text):
         return "it holds control characters"
@@ -99,7 +99,7 @@ def fault_of_form(text: str, most_characters: int) -> str:
         return "it holds Jinja"
     if _FENCE.search(text):
         return "it holds a Markdown fence"
-    return _fault_of_markup(text) or _fault_of_words(text)
+    return _fault_of_markup(text) or _fault_of_words(text, language)
 
 
 def fault_of_claim(text: str, *, is_unique: bool, is_present: bool) -> str:
@@ -127,8 +127,9 @@ def admits_ignorance(text: str) -> bool:
 
 
 def says_too_little(text: str) -> bool:
-    """Whether the text is no more than one word."""
-    return len(_WORD.findall(text)) < 2
+    """Whether the text is no more than one word. Some scripts have no spaces between them."""
+    words = _WORD.findall(text)
+    return len(words) < 2 and not any(len(word) > 1 and not _has_spaces(word) for word in words)
 
 
 def _fault_of_markup(text: str) -> str:
@@ -140,13 +141,13 @@ def _fault_of_markup(text: str) -> str:
     return ""
 
 
-def _fault_of_words(text: str) -> str:
+def _fault_of_words(text: str, wanted: str) -> str:
     if _REFUSAL.search(text):
         return "it is a refusal, not a description"
     if _GUESS.search(text):
         return "it guesses; say only what the facts show, or leave it empty"
-    language = other_language(text)
-    return f"it is in {language}; English is wanted" if language else ""
+    language = other_language(text, wanted)
+    return f"it is in {language}; {wanted} is wanted" if language else ""
 
 
 def _is_forbidden(character: str) -> bool:
@@ -154,3 +155,8 @@ def _is_forbidden(character: str) -> bool:
     if character in "\n\t\r\u200c\u200d":
         return False
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co"}
+
+
+def _has_spaces(word: str) -> bool:
+    """Whether the script of the word sets words apart by spaces: not Chinese, Japanese or Thai."""
+    return not re.search(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]", word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -22,6 +22,8 @@ NO_SETTINGS = frozenset({"plans_only"})
 SchemaSection = Literal["models", "seeds", "snapshots"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
 
+Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
+
 
 class Own(msgspec.Struct, frozen=True):
     """The settings beside the gateway's."""
@@ -38,6 +40,8 @@ class Own(msgspec.Struct, frozen=True):
     """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""
     verify: bool = False
     """Whether dbt must accept what was written, which is taken back else; as `--verify`."""
+    language: Language = ""
+    """What models write in, by its English name, e.g. `German`; the one that most descriptions are in if not set."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -50,6 +54,7 @@ class Configuration(msgspec.Struct, frozen=True):
     """Templates by section."""
     doc_blocks: bool = False
     verify: bool = False
+    language: str = ""
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -91,7 +96,16 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
     usable = {name: endpoint for name, endpoint in endpoints.items() if name not in unresolved}
     llm = LlmConfig(**given, endpoints=usable)
-    return Configuration(llm, prompts_dir, chosen.cache, schema_path, chosen.doc_blocks, chosen.verify, unresolved)
+    return Configuration(
+        llm,
+        prompts_dir,
+        chosen.cache,
+        schema_path,
+        chosen.doc_blocks,
+        chosen.verify,
+        chosen.language,
+        unresolved,
+    )
 
 
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:

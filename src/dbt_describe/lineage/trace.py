@@ -17,9 +17,9 @@ from dbt_describe.lineage.pool import MOST_PROCESSES, WORTHWHILE_CHARACTERS, cor
 from dbt_describe.lineage.relations import NamedNode, Relations
 from dbt_describe.lineage.subjects import Subject, Traced
 from dbt_describe.project.graph import topological_order
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 
-TRACED_RESOURCE_TYPES = ("model", "snapshot")
+TRACED_RESOURCE_TYPES = ("model", "snapshot", "analysis")
 
 
 def trace_project(
@@ -61,7 +61,9 @@ class _Tracing:
         self.dialect = dialect_of(project.adapter_type)
         self.order = topological_order(nodes)
         self.named = [
-            NamedNode(name, node.name, node.relation_name, node.alias, declared(node)) for name, node in nodes.items()
+            NamedNode(name, node.name, node.relation_name, node.alias, declared(node))
+            for name, node in nodes.items()
+            if node.resource_type in RELATION_RESOURCE_TYPES
         ]
         self.relations = Relations(self.named)
         self.traced = {name: _same_table(node) for name, node in nodes.items() if node.same_table_as}

@@ -18,8 +18,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from dbt_describe.errors import ManifestError
-from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES, Column, DataTest, DocBlock, Node, Project, unquoted
+from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
+from dbt_describe.project.resources import Resources, resource_nodes
+from dbt_describe.project.seeds import package_root, read_header
 
+_NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
+"""Of the manifest's `nodes` and `sources`."""
 KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
     r"(?:ref|source)\(\s*(?:['\"](?P<first>[^'\"]+)['\"])\s*(?:,\s*['\"](?P<second>[^'\"]+)['\"])?"
@@ -83,6 +87,9 @@ class _RawNode(msgspec.Struct, frozen=True):
     test_metadata: _TestMetadata | None = None
     column_name: str | None = None
     attached_node: str | None = None
+    group: str | None = None
+    access: str | None = None
+    latest_version: str | int | float | None = None
 
 
 class _RawDoc(msgspec.Struct, frozen=True):
@@ -92,7 +99,7 @@ class _RawDoc(msgspec.Struct, frozen=True):
     original_file_path: str | None = None
 
 
-class _Manifest(msgspec.Struct, frozen=True):
+class _Manifest(Resources, frozen=True, kw_only=True):
     metadata: _Metadata
     nodes: dict[str, _RawNode]
     sources: dict[str, _RawNode] = {}
@@ -129,21 +136,37 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)
+    own = manifest.metadata.project_name or ""
     tables = {**catalog.nodes, **catalog.sources}
     nodes = {
-        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id))
+        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id) or _seed_table(raw, root, own))
         for raw in (*manifest.nodes.values(), *manifest.sources.values())
-        if raw.resource_type in DESCRIBED_RESOURCE_TYPES
+        if raw.resource_type in _NODE_RESOURCE_TYPES
     }
+    name = manifest.metadata.project_name or _only_package(nodes.values())
+    nodes |= {node.unique_id: node for node in resource_nodes(manifest, name)}
     return Project(
         root=root,
-        name=manifest.metadata.project_name or _only_package(nodes.values()),
+        name=name,
         adapter_type=manifest.metadata.adapter_type or "",
         dbt_version=manifest.metadata.dbt_version or "",
         nodes=_with_same_tables(nodes),
         warnings=tuple(warnings),
         doc_blocks=tuple(_doc_block(raw) for raw in (manifest.docs or {}).values()),
     )
+
+
+def _seed_table(raw: _RawNode, root: Path, own: str) -> _CatalogTable | None:
+    """What the file of a seed tells of its table: all columns, and the types that its configuration gives them."""
+    if raw.resource_type != "seed":
+        return None
+    config = raw.config or {}
+    types = config.get("column_types")
+    types = {str(name).lower(): str(type_) for name, type_ in types.items()} if isinstance(types, dict) else {}
+    directory = package_root(root, raw.package_name, own or raw.package_name)
+    names = read_header(directory, raw.original_file_path or "", config.get("delimiter"))
+    columns = {name: _CatalogColumn(name, types.get(name.lower()), index) for index, name in enumerate(names)}
+    return _CatalogTable(columns) if columns else None
 
 
 def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
@@ -211,6 +234,7 @@ def _only_package(nodes: Iterable[Node]) -> str:
 
 def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> Node:
     config = raw.config or {}
+    attached = raw.attached_node or (_tested_node(raw, raw.test_metadata) if raw.test_metadata else "")
     return Node(
         unique_id=raw.unique_id,
         resource_type=raw.resource_type,
@@ -238,6 +262,11 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
         version="" if raw.version is None else str(raw.version),
         unique_key=_names(config.get("unique_key")),
         config=config,
+        group=raw.group or str(config.get("group") or ""),
+        access=raw.access or str(config.get("access") or ""),
+        latest_version="" if raw.latest_version is None else str(raw.latest_version),
+        attached_node=attached,
+        test=_data_test(raw, raw.test_metadata, attached) if raw.test_metadata else None,
     )
 
 

@@ -11,8 +11,24 @@ from pathlib import Path
 
 import msgspec
 
-DESCRIBED_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
-
+RELATION_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
+"""What is a table or view, or SQL in the place of one."""
+DESCRIBED_RESOURCE_TYPES = RELATION_RESOURCE_TYPES
+"""What is described unless other resource types are asked for."""
+DESCRIBABLE_RESOURCE_TYPES = (
+    *RELATION_RESOURCE_TYPES,
+    "analysis",
+    "exposure",
+    "metric",
+    "semantic_model",
+    "saved_query",
+    "macro",
+    "function",
+    "test",
+    "unit_test",
+    "group",
+)
+"""By dbt's names; a `test` is a data test, singular or generic."""
 
 _QUOTES = {'"': '"', "`": "`", "[": "]"}
 
@@ -43,7 +59,11 @@ class DataTest(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column, spelled as the schema file spells it where it is declared, else as the catalog or the SQL does."""
+    """A column, spelled as the schema file spells it where it is declared, else as the catalog or the SQL does.
+
+    So is what else is described inside of a node: a macro's or function's argument, and a semantic model's entity,
+    dimension or measure.
+    """
 
     name: str
     description: str = ""
@@ -51,10 +71,17 @@ class Column(msgspec.Struct, frozen=True):
     declared: bool = False
     """The schema file lists it."""
     tests: tuple[DataTest, ...] = ()
+    children: str = ""
+    """The list that a semantic model has it in: `entities`, `dimensions` or `measures`."""
+    definition: str = ""
+    """What a semantic model's entity, dimension or measure is, in a line: `sum of product_price`."""
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A model, seed, snapshot or source table (a source's `name` is the table's, `source_name` the source's)."""
+    """A node of dbt's graph, or a macro or group: one of DESCRIBABLE_RESOURCE_TYPES.
+
+    A source's `name` is the table's, `source_name` the source's.
+    """
 
     unique_id: str
     resource_type: str
@@ -63,12 +90,12 @@ class Node(msgspec.Struct, frozen=True):
     description: str = ""
     columns: tuple[Column, ...] = ()
     is_built: bool = False
-    """The catalog has it: `columns` are all that there are."""
+    """The catalog, or a seed's own file, has it: `columns` are all that there are."""
     tests: tuple[DataTest, ...] = ()
     """Node-level tests, e.g. a unique combination of columns."""
     relation_name: str = ""
     original_file_path: str = ""
-    """Relative to its package's root. For a source it is the schema file."""
+    """Relative to its package's root. It is the schema file of what is defined there, as sources are."""
     patch_path: str = ""
     """`package://relative/path.yml`, or empty where no schema file names the node."""
     raw_code: str = ""
@@ -91,6 +118,18 @@ class Node(msgspec.Struct, frozen=True):
     unique_key: tuple[str, ...] = ()
     """`config.unique_key` of a snapshot or incremental model."""
     config: Mapping[str, object] = {}
+    group: str = ""
+    access: str = ""
+    latest_version: str = ""
+    label: str = ""
+    attached_node: str = ""
+    """unique_id of the node that a generic data test or a unit test is of."""
+    test: DataTest | None = None
+    """Of a generic data test, what it tests."""
+    properties: Mapping[str, object] = {}
+    """What else the manifest tells of what is no table, by its own keys: an exposure's `type` and `owner`, a metric's
+    `type_params`, a saved query's `query_params`, a unit test's `given` and `expect`, a function's `returns`.
+    """
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -107,6 +146,15 @@ class DocBlock(msgspec.Struct, frozen=True):
     """As it renders."""
     path: str
     """The file that holds it, relative to its package's root."""
+
+
+class Conventions(msgspec.Struct, frozen=True):
+    """How descriptions are written in a project."""
+
+    language: str = "English"
+    """By its English name."""
+    full_stop: bool = True
+    """A single sentence ends with one, too."""
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -132,6 +180,7 @@ class Project(msgspec.Struct, frozen=True):
     """Where dbt puts packages and artifacts, relative to `root`: nothing in them is the project's own."""
     ignore_patterns: tuple[str, ...] = ()
     """The lines of `.dbtignore`."""
+    conventions: Conventions = Conventions()
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 

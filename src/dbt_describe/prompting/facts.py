@@ -10,7 +10,7 @@ import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
-from dbt_describe.project.nodes import Column, DataTest, Node, Project
+from dbt_describe.project.nodes import Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.fragments import middle_out
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
@@ -57,6 +57,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """Columns of the node that are already described."""
     undescribed: tuple[str, ...] = ()
     """Columns of the node that are neither asked nor described."""
+    conventions: Conventions = Conventions()
 
 
 def gather_facts(
@@ -92,6 +93,7 @@ def gather_facts(
         downstream=tuple(names.of(reader) for reader in readers.get(node.unique_id, ())),
         siblings=tuple(described),
         undescribed=tuple(column.name for column in node.columns if column.name.lower() not in told),
+        conventions=project.conventions,
     )
 
 

@@ -159,6 +159,10 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "describe_node": facts.describe_node,
         "column_count": len(facts.columns),
         "output": _output(template),
+        "style": {
+            "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
+            "full_stop": facts.conventions.full_stop,
+        },
     }
 
 

@@ -64,15 +64,19 @@ def find_faults(
     old = read_document(text.removeprefix(_BOM), source)
     places = Places(old)
     style = measure_style(old)
-    faults: list[SchemaFileError | None] = []
-    for edit in edits:
+
+    def find(edits: Sequence[DescriptionEdit]) -> list[SchemaFileError | None]:
+        """Most files take all edits, so all are tried at once, then halves of those that are refused."""
         try:
-            find_splices(old, find_intents(old, [edit], placeholders, places), style)
+            find_splices(old, find_intents(old, edits, placeholders, places), style)
         except SchemaFileError as error:
-            faults.append(error)
-        else:
-            faults.append(None)
-    return faults
+            if len(edits) == 1:
+                return [error]
+            middle = len(edits) // 2
+            return find(edits[:middle]) + find(edits[middle:])
+        return [None] * len(edits)
+
+    return find(edits)
 
 
 def find_splices(document: Document, intents: Intents, style: FileStyle | None = None) -> list[Splice]:

@@ -23,13 +23,19 @@ _PLURALS = {"analysis": "analyses"}
 
 
 def locate(
-    node: Node, project: Project, *, schema_path: Mapping[str, str] | None = None, siblings: Siblings | None = None
+    node: Node,
+    project: Project,
+    *,
+    schema_path: Mapping[str, str] | None = None,
+    siblings: Siblings | None = None,
+    allowed: dict[PurePosixPath, Path] | None = None,
 ) -> Path:
     """The file that describes the node, or the one to add it to. Absolute.
 
     In this order: its own; the one that its directory's other nodes are described in; where `schema_path` leads, by
     dbt's name of the section (`models`, `seeds`, …); where dbt-osmosis would put it; the file that the directories
-    around share; a new one. Give `siblings` from `index_siblings` when asking for many nodes.
+    around share; a new one. When asking for many nodes, give `siblings` from `index_siblings`, and an empty `allowed`
+    that remembers which files may be written.
 
     Raises:
         SchemaFileError: the node or its file belongs to a package, a template can't be filled in for the node, or the
@@ -39,14 +45,15 @@ def locate(
         raise SchemaFileError(
             f"{node.unique_id}: belongs to the package {node.package_name}; packages are never written"
         )
+    allowed = {} if allowed is None else allowed
     if node.patch_path:
         _refuse_package(node, project)
-        return _inside(described_in(node), node, project)
+        return _inside(described_in(node), node, project, allowed)
     if node.resource_type == "source" or posix(node.original_file_path).suffix in YAML_SUFFIXES:
-        return _inside(posix(node.original_file_path), node, project)
+        return _inside(posix(node.original_file_path), node, project, allowed)
     near = index_siblings(project) if siblings is None else siblings
     path, origin = _place(node, project, schema_path or {}, near)
-    found = _inside(path, node, project)
+    found = _inside(path, node, project, allowed)
     _refuse_unread(path, origin, project)
     return found
 
@@ -100,7 +107,9 @@ def _refuse_unread(path: PurePosixPath, origin: str, project: Project) -> None:
         )
 
 
-def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
+def _inside(path: PurePosixPath, node: Node, project: Project, allowed: dict[PurePosixPath, Path]) -> Path:
+    if path in allowed:
+        return allowed[path]
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise SchemaFileError(
             f"{node.unique_id}: its schema file {path} leads out of the project; nothing is written there"
@@ -113,4 +122,5 @@ def _inside(path: PurePosixPath, node: Node, project: Project) -> Path:
         raise SchemaFileError(
             f"{path}: leads into {owner}, where dbt puts packages or artifacts; nothing is written there"
         )
+    allowed[path] = found
     return found

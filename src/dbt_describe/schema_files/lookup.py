@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from dbt_describe.project.nodes import unquoted
 from dbt_describe.schema_files.tree import Alias, Document, Mapping, Scalar, Sequence, YamlNode
@@ -13,6 +14,7 @@ EntryIndex = dict[str, list[tuple[str, YamlNode]]]
 """Lower-case name without quotes → the entries of that name, each with its spelling."""
 
 
+@lru_cache(maxsize=100_000)
 def name_key(name: str) -> str:
     """What names are compared by: dbt's adapters differ in case, people in quotes."""
     return unquoted(name).lower()

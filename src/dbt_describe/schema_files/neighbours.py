@@ -37,7 +37,7 @@ def index_siblings(project: Project) -> Siblings:
     """What most nodes of each directory are described in, and the files that several directories share."""
     names: dict[Place, dict[PurePosixPath, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     described: dict[tuple[str, PurePosixPath], Counter[PurePosixPath]] = defaultdict(Counter)
-    below: Counter[Place] = Counter()
+    counts: Counter[Place] = Counter()
     for node in project.nodes.values():
         file = described_in(node)
         if not node.patch_path or not project.is_own(node) or file.suffix not in YAML_SUFFIXES:
@@ -45,7 +45,11 @@ def index_siblings(project: Project) -> Siblings:
         directory = directory_of(node)
         names[node.resource_type, directory][file][node.name] += 1
         described[node.resource_type, file][directory] += 1
-        below.update((node.resource_type, around) for around in (directory, *directory.parents))
+        counts[node.resource_type, directory] += 1
+    below: Counter[Place] = Counter()
+    for (resource_type, directory), count in counts.items():
+        for around in (directory, *directory.parents):
+            below[resource_type, around] += count
     return Siblings(
         files={place: _most_common(place[1], found) for place, found in names.items()},
         shared_files=_shared_files(described, below),

@@ -29,7 +29,7 @@ from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
-from dbt_describe.project.graph import children_by_node
+from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
@@ -186,7 +186,7 @@ class LlmWriter:
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
-            self._project, self._readers = project, children_by_node(project.nodes)
+            self._project, self._readers = project, readers_by_node(project.nodes)
         return gather_facts(task, project, lineage, known, self._readers)
 
 
