@@ -79,9 +79,7 @@ def test_what_is_special_to_a_dialect_is_followed(adapter: str, sql: str, tmp_pa
     )
     found = trace_project(msgspec.structs.replace(project, adapter_type=adapter)).nodes["model.shop.top"]
     assert found.failure == ""
-    assert [origin for origin in found.origins.values()] == [
-        Same(ColumnRef("source.shop.raw.raw", name)) for name in ("name", "id")
-    ]
+    assert list(found.origins.values()) == [Same(ColumnRef("source.shop.raw.raw", name)) for name in ("name", "id")]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def test_a_packages_seed_is_read_where_the_package_is(tmp_path: Path) -> None:
     assert [column.name for column in project.nodes["seed.paint.colours"].columns] == ["theirs"]
 
 
-@pytest.mark.parametrize("path", ["seeds/none.csv", "seeds", "../colours.csv", "/etc/x.csv", "a\0.csv", "", "x.CSV.txt"])
+@pytest.mark.parametrize(
+    "path", ["seeds/none.csv", "seeds", "../colours.csv", "/etc/x.csv", "a\0.csv", "", "x.CSV.txt"]
+)
 def test_what_is_no_file_of_the_project_has_no_columns(path: str, tmp_path: Path) -> None:
     (tmp_path / "seeds").mkdir()
     (tmp_path.parent / "colours.csv").write_text("id", encoding="utf-8")

@@ -13,9 +13,8 @@ def one_of_equals(scope: Scope, expression: exp.Expr) -> exp.Expr:
 
     sqlglot writes each column of USING, and of a natural join, so.
     """
-    columns = [expression.this, *expression.expressions] if isinstance(expression, exp.Coalesce) else []
-    names = {column.name for column in columns}
-    if len(columns) < 2 or len(names) != 1 or not all(_is_plain(column) for column in columns):
+    columns = _columns(expression)
+    if len(columns) < 2 or len({column.name for column in columns}) != 1:
         return expression
     select = scope.expression
     joins = {join.this.alias_or_name: join for join in select.args.get("joins") or ()}
@@ -29,11 +28,14 @@ def one_of_equals(scope: Scope, expression: exp.Expr) -> exp.Expr:
     return others[0] if kinds == {"right"} and len(others) == 1 else expression
 
 
-def _is_plain(column: exp.Expr) -> bool:
-    return isinstance(column, exp.Column) and bool(column.table)
+def _columns(expression: exp.Expr) -> list[exp.Column]:
+    """What a COALESCE chooses from, where that is columns of known relations alone."""
+    operands = [expression.this, *expression.expressions] if isinstance(expression, exp.Coalesce) else []
+    columns = [operand for operand in operands if isinstance(operand, exp.Column) and operand.table]
+    return columns if len(columns) == len(operands) else []
 
 
-def _equates(join: exp.Join, columns: list[exp.Expr]) -> bool:
+def _equates(join: exp.Join, columns: list[exp.Column]) -> bool:
     """Whether the join's condition equates its relation's column with one, or a COALESCE, of the others."""
     if join.method.upper() == "NATURAL":
         return True
@@ -42,7 +44,7 @@ def _equates(join: exp.Join, columns: list[exp.Expr]) -> bool:
     for conjunct in conjuncts(on) if on is not None else ():
         sides = (conjunct.left, conjunct.right) if isinstance(conjunct, exp.EQ) else ()
         for side, other in zip(sides, sides[::-1], strict=True):
-            others = [other.this, *other.expressions] if isinstance(other, exp.Coalesce) else [other]
+            others: list[exp.Expr] = [*_columns(other)] or [other]
             if side == own and all(found in columns and found != own for found in others):
                 return True
     return False

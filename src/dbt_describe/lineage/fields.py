@@ -55,7 +55,7 @@ def simplified(expression: exp.Expr) -> exp.Expr:
 
 def _put_into(struct: exp.Struct, field: str) -> exp.Expr:
     for item in struct.expressions:
-        value = item.expression if isinstance(item, exp.PropertyEQ) else item
+        value: exp.Expr = item.expression if isinstance(item, exp.PropertyEQ) else item
         name = item.this.name if isinstance(item, exp.PropertyEQ) else item.alias_or_name
         if name.lower() == field:
             return value

@@ -43,13 +43,15 @@ def source_of(scope: Scope, relation: exp.Expr) -> exp.Expr | Scope | None:
 
 
 def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
-    """The conditions that AND connects."""
-    condition = condition.unnest() if isinstance(condition, exp.Paren) else condition
-    if isinstance(condition, exp.And):
-        yield from conjuncts(condition.left)
-        yield from conjuncts(condition.right)
-    else:
-        yield condition
+    """The conditions that AND connects: without recursion, as there may be thousands."""
+    pending = [condition]
+    while pending:
+        found = pending.pop()
+        found = found.unnest() if isinstance(found, exp.Paren) else found
+        if isinstance(found, exp.And):
+            pending += [found.right, found.left]
+        else:
+            yield found
 
 
 def may_lack_match(scope: Scope, name: str) -> bool:

@@ -17,8 +17,12 @@ from sqlglot.schema import MappingSchema
 
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import Relation
+from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.relations import EPHEMERAL_CTE, TableName
 from dbt_describe.lineage.spelling import fold
+
+MAX_SET_OPERATIONS = 2000
+"""The time that sqlglot takes for them grows with the square of their number: ten seconds for so many."""
 
 
 @cache
@@ -67,6 +71,9 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
     (query,) = statements
     if not isinstance(query, exp.Query):
         raise UnreadableQueryError("it isn't a SELECT")
+    arms = sum(isinstance(node, exp.SetOperation) for node in nodes_of(query))
+    if arms > MAX_SET_OPERATIONS:
+        raise UnreadableQueryError(f"its SQL has {arms} UNIONs; up to {MAX_SET_OPERATIONS} are followed")
     fold(query, dialect)
     return query
 

@@ -18,6 +18,7 @@ from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, wors
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
 from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
 from dbt_describe.lineage.queries import Qualified, opened
+from dbt_describe.lineage.readings import is_of_the_same
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
 from dbt_describe.lineage.spelling import is_maybe_alias, is_nameless
@@ -39,6 +40,8 @@ class Resolved(msgspec.Struct, frozen=True, gc=False):
     windows: tuple[Aggregation, ...] = ()
     size: int = 1
     null_where: NullWhere = ""
+    read_again: str = ""
+    """The node that it is a column of, where the query had read that before: good for passing through, no more."""
 
 
 class Query:
@@ -145,6 +148,13 @@ class Query:
         except UnresolvedColumnError:
             return self.sql(expression)
 
+    def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
+        """An output column of the scope in upstream terms; None where it can't be followed."""
+        try:
+            return self.resolve(scope, column).expression
+        except UnresolvedColumnError:
+            return None
+
     def upstream_ref(self, scope: Scope, column: str) -> tuple[str, str] | None:
         """(unique_id, column) where an output column of the scope is passed through from a node."""
         try:
@@ -244,6 +254,8 @@ class Query:
         null_where: list[NullWhere] = []
         for column in (node for node in nodes if isinstance(node, exp.Column)):
             found.append(self._resolve_column(scope, column))
+            if found[-1].read_again:
+                raise joined_to_itself(found[-1].read_again)
             null_where.append(null_where_around(column, found[-1].null_where, copy))
             column.replace(in_place_of(column, found[-1].expression.copy()))
         size = sum(resolved.size for resolved in found) + len(nodes)
@@ -332,7 +344,9 @@ class Query:
             return Resolved(exp.Star())
         sources = scope.selected_sources
         table = column.table or self._columns.owner(column.name, sources, scope)
-        if is_maybe_alias(column) and not (table in sources and column.name in self._columns.read(scope, table).columns):
+        if is_maybe_alias(column) and not (
+            table in sources and column.name in self._columns.read(scope, table).columns
+        ):
             raise UnresolvedColumnError(f"it isn't known whether `{column.name}` is a column or an alias")
         source = sources[table][1] if table in sources else scope.sources.get(table)
         if source is None and (path := path_of(scope, column, self._columns)):
@@ -341,8 +355,7 @@ class Query:
         if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
         if isinstance(source, Scope):
-            resolved = self.resolve(source, column.name)
-            self._refuse_second_reading(scope, table, resolved.expression)
+            resolved = self._marked_if_read_again(scope, table, self.resolve(source, column.name))
             if resolved.aggregations and len(sources) > 1 and not brings_own_groups(self, scope, table, source):
                 raise UnresolvedColumnError("it isn't certain which group a join brings")
             return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
@@ -351,22 +364,34 @@ class Query:
         unique_id = self.unique_ids.get(source.name)
         if unique_id is None:
             raise UnresolvedColumnError(f"`{source.name}` is not a relation of the project")
-        resolved = Resolved(upstream_column(unique_id, column.name))
-        self._refuse_second_reading(scope, table, resolved.expression)
-        return resolved
+        return self._marked_if_read_again(scope, table, Resolved(upstream_column(unique_id, column.name)))
 
-    def _refuse_second_reading(self, scope: Scope, table: str, expression: exp.Expr) -> None:
-        """A column of a node that the scope joins to itself belongs to another row: the manager, not the employee."""
-        sources = scope.selected_sources
-        if not isinstance(expression, exp.Column) or len(sources) == 1:
-            return
+    def _marked_if_read_again(self, scope: Scope, table: str, resolved: Resolved) -> Resolved:
+        """A column of a node that the scope joins to itself may belong to another row: the manager, not the employee.
+
+        Raises:
+            UnresolvedColumnError: it isn't certain that it belongs to the same.
+        """
+        sources, expression = scope.selected_sources, resolved.expression
+        if not isinstance(expression, exp.Column) or len(sources) == 1 or table not in sources:
+            return resolved
+        earlier: list[str] = []
         for name, (_, source) in sources.items():
             if name == table:
-                return
+                break
             reads = self._reads(source, set()) if isinstance(source, Scope) else (self.node_of(source),)
             if expression.table in reads:
-                node_name = expression.table.rpartition(".")[2]
-                raise UnresolvedColumnError(f"`{node_name}` is joined to itself")
+                earlier.append(name)
+        if not earlier:
+            return resolved
+        if not is_of_the_same(self, scope, table, expression.table, earlier):
+            raise joined_to_itself(expression.table)
+        return msgspec.structs.replace(resolved, read_again=expression.table)
+
+
+def joined_to_itself(unique_id: str) -> UnresolvedColumnError:
+    """The error for a column that may belong to another row of its node."""
+    return UnresolvedColumnError(f"`{unique_id.rpartition('.')[2]}` is joined to itself")
 
 
 def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:

@@ -61,6 +61,9 @@ class ColumnResolver(Protocol):
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
 
+    def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
+        """An output column of the scope in upstream terms; None where it can't be followed."""
+
     def upstream_ref(self, scope: Scope, column: str) -> tuple[str, str] | None:
         """(unique_id, column) where an output column of the scope is passed through from a node."""
 

@@ -50,8 +50,10 @@ def _mark_aliases(nodes: list[exp.Expr]) -> None:
         if isinstance(select, exp.Select):
             aliases = {found.alias: found for found in select.expressions if isinstance(found, exp.Alias)}
             own[id(select)] = {name for name, found in aliases.items() if not _reads(found, name)}
+    every = frozenset[str]().union(*own.values())
     for column in nodes:
-        if isinstance(column, exp.Column) and not column.table:
+        # Finding the SELECT around it takes its time in a long chain of conditions.
+        if isinstance(column, exp.Column) and column.name in every and not column.table:
             around = column.find_ancestor(exp.Select)
             if column.name in own.get(id(around), ()):
                 column.meta[_MAYBE_ALIAS] = True

@@ -18,7 +18,6 @@ from dbt_describe.lineage.known import Relation
 from dbt_describe.lineage.projections import selects_of
 from dbt_describe.lineage.spelling import is_nameless, written
 
-
 _UNKNOWN = Relation()
 
 
@@ -66,7 +65,11 @@ def star_of(projection: exp.Expr, scope: Scope) -> Star:
 
 
 class Columns:
-    """What the scopes of a query return, and read. `tables` are the relations by the names that the query's tables have."""
+    """What the scopes of a query return, and read.
+
+    Args:
+        tables: the relations by the names that the query's tables have.
+    """
 
     def __init__(self, tables: Mapping[str, Relation]) -> None:
         self._tables = tables
@@ -77,11 +80,8 @@ class Columns:
     def returned(self, scope: Scope) -> Relation:
         """The columns that a scope returns."""
         if id(scope) not in self._returned:
-            if isinstance(scope.expression, exp.SetOperation):
-                found = self._of_arms(scope)
-            else:
-                found = self._of_select(scope)
-            self._returned[id(scope)] = found
+            is_union = isinstance(scope.expression, exp.SetOperation)
+            self._returned[id(scope)] = self._of_arms(scope) if is_union else self._of_select(scope)
         return self._returned[id(scope)]
 
     def read(self, scope: Scope, name: str) -> Relation:

@@ -139,7 +139,9 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     own = manifest.metadata.project_name or ""
     tables = {**catalog.nodes, **catalog.sources}
     nodes = {
-        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id) or _seed_table(raw, root, own))
+        raw.unique_id: _node(
+            raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id) or _seed_table(raw, root, own)
+        )
         for raw in (*manifest.nodes.values(), *manifest.sources.values())
         if raw.resource_type in _NODE_RESOURCE_TYPES
     }

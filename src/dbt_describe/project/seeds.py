@@ -16,7 +16,8 @@ _LONGEST_HEADER = 2**20
 def read_header(package_root: Path, path: str, delimiter: object = None) -> tuple[str, ...]:
     """The names in the first row, as dbt takes them; empty where the file isn't there, or can't be read as a seed.
 
-    `path` is relative to the root of the project, or of the installed package. `delimiter` is the seed's configured one.
+    `path` is relative to the root of the project, or of the installed package; `delimiter` is the one in the seed's
+    configuration.
 
     Source: dbt-common 1.x, `clients/agate_helper.py`, `from_csv` (UTF-8, a byte order mark is skipped), and agate 1.9,
     which calls a second column `a` `a_2`.
