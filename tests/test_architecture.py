@@ -89,9 +89,11 @@ OWNERS: dict[str, set[str]] = {
     "pathspec": {"project"},
     "platformdirs": {"settings"},
     "sqlite3": {"store", "lineage", "llm"},
+    "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},
-    "tenacity": {"llm"},
+    "tenacity": {"llm", "project"},
+    "urllib3": {"project"},
     "yaml": {"configuration", "project", "schema_files", "prompting"},
 }
 

@@ -29,6 +29,9 @@ class Options(TypedDict, total=False):
     target: str
     vars: str | Mapping[str, object]
     target_path: str | Path | None
+    manifest: str | Path
+    catalog: str | Path
+    refresh: bool
     select: str | Sequence[str]
     exclude: str | Sequence[str]
     resource_types: str | Sequence[str]

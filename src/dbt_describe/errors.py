@@ -5,6 +5,7 @@
     ├── ProjectError                     the dbt project, its artifacts or dbt itself
     │   ├── ProjectNotFoundError
     │   ├── ManifestError
+    │   ├── DownloadError                an artifact can't be fetched from its URL
     │   ├── DbtCommandError
     │   └── SelectionError
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
@@ -54,6 +55,10 @@ class ProjectNotFoundError(ProjectError):
 
 class ManifestError(ProjectError):
     """manifest.json or catalog.json can't be read."""
+
+
+class DownloadError(ProjectError):
+    """manifest.json or catalog.json can't be fetched from where it is."""
 
 
 class DbtCommandError(ProjectError):

@@ -57,6 +57,9 @@ def find_schema_files(
         shown = shown_path(path, project.root) if unread else ""
         (unread[shown] if shown in unread else in_file[path]).append(unique_id)
     failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
+    if not project.has_files:
+        paths = {unique_id: path for path, unique_ids in in_file.items() for unique_id in unique_ids}
+        return Placement(paths, failures, frozenset())
     unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]

@@ -12,7 +12,7 @@ import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import DbtCommandError, LlmSettingsError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
 from dbt_describe.placing import find_schema_files
@@ -71,7 +71,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
     """
-    project = open_project(settings.dbt, progress.wait)
+    project = open_project(settings.dbt, progress.wait, settings.sources)
 
     def ask_dbt(select: str, exclude: str) -> set[str]:
         return list_unique_ids(settings.dbt, select, exclude)
@@ -173,6 +173,8 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
 
 def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
+    if not prepared.project.has_files:
+        raise ManifestError(f"{prepared.project.warnings[-1]} Run `document` where they are, or `plan` here.")
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)

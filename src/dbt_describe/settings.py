@@ -22,6 +22,7 @@ from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
+from dbt_describe.project.sources import ArtifactSources, make_sources
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
     """One run's settings."""
 
     dbt: DbtInvocation
+    sources: ArtifactSources = ArtifactSources()
     llm: LlmSettings = LlmSettings()
     select: str = ""
     exclude: str = ""
@@ -70,6 +72,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     target: str = "",
     vars: str | Mapping[str, object] = "",  # noqa: A002 - dbt's own name
     target_path: str | Path | None = None,
+    manifest: str | Path = "",
+    catalog: str | Path = "",
+    refresh: bool = False,
     select: str | Sequence[str] = "",
     exclude: str | Sequence[str] = "",
     resource_types: str | Sequence[str] = (),
@@ -90,6 +95,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 ) -> Settings:
     """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
 
+    `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
     `max_cost` is in US dollars. Relative paths are taken from the working directory, except `target_path`, which dbt
     takes from the project.
@@ -115,6 +121,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     llm = _llm_settings(flags, file, prompts, env, use_cache=use_cache)
     return Settings(
         dbt=dbt,
+        sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
         llm=llm,
         select=_joined(select),
         exclude=_joined(exclude),

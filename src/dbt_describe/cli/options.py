@@ -40,6 +40,15 @@ _DBT = (
     click.option("--vars", "vars_", default="", metavar="YAML", help="Variables for dbt."),
     click.option("--target-path", type=click.Path(path_type=Path), help="Where dbt's artifacts are. Default: target."),
 )
+_ARTIFACTS = (
+    click.option(
+        "--manifest",
+        metavar="PATH|URL",
+        help="A manifest in place of the project's own, taken as it is: a path, a URL, or dbt-cloud://ACCOUNT/JOB.",
+    ),
+    click.option("--catalog", metavar="PATH|URL", help="A catalog in place of the project's own."),
+    click.option("--refresh", is_flag=True, help="Let dbt make manifest and catalog anew; needs the warehouse."),
+)
 _MODELS = (
     click.option(
         "--model",
@@ -85,7 +94,7 @@ _LOGGING = (
         help="Add what models are asked and answer to FILE, as JSON lines without keys.",
     ),
 )
-SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
+SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
 """Of commands that look at nodes and may ask a model."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
@@ -122,6 +131,9 @@ def settings_of(
     for flag in ("select", "exclude"):
         if any(not value.strip() for value in shared.get(flag, ())):
             raise click.UsageError(f"--{flag} needs a value.")
+    for flag in ("manifest", "catalog"):
+        if shared.get(flag) is not None and not shared[flag].strip():
+            raise click.UsageError(f"--{flag} needs a value.")
     return make_settings(
         project_dir=shared["project_dir"],
         profiles_dir=shared.get("profiles_dir"),
@@ -129,6 +141,9 @@ def settings_of(
         target=shared.get("target", ""),
         vars=shared.get("vars_", ""),
         target_path=shared.get("target_path"),
+        manifest=shared.get("manifest") or "",
+        catalog=shared.get("catalog") or "",
+        refresh=shared.get("refresh", False),
         select=shared.get("select", ()),
         exclude=shared.get("exclude", ()),
         resource_types=shared.get("resource_types", ()),

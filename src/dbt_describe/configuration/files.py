@@ -42,6 +42,10 @@ class Own(msgspec.Struct, frozen=True):
     """Whether dbt must accept what was written, which is taken back else; as `--verify`."""
     language: Language = ""
     """What models write in, by its English name, e.g. `German`; the one that most descriptions are in if not set."""
+    manifest: str = ""
+    """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
+    catalog: str = ""
+    """A catalog in place of the project's own, named as `manifest` is."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -55,6 +59,9 @@ class Configuration(msgspec.Struct, frozen=True):
     doc_blocks: bool = False
     verify: bool = False
     language: str = ""
+    manifest: str = ""
+    """A URL, or an absolute path; as `catalog`."""
+    catalog: str = ""
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -104,6 +111,8 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         chosen.doc_blocks,
         chosen.verify,
         chosen.language,
+        _located(chosen.manifest, path.parent),
+        _located(chosen.catalog, path.parent),
         unresolved,
     )
 
@@ -151,6 +160,12 @@ def _directory(conversion: Conversion, prompts: str, base: Path) -> Path | None:
     if not directory.is_dir():
         conversion.complain(("prompts",), f"names the directory {directory}, which doesn't exist")
     return directory
+
+
+def _located(location: str, base: Path) -> str:
+    """The location; a path as one from `base`."""
+    is_path = location and "://" not in location
+    return str(base / Path(location).expanduser()) if is_path else location
 
 
 def _schema_path(conversion: Conversion, given: str | Mapping[SchemaSection, str]) -> dict[str, str]:

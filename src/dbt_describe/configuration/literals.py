@@ -12,8 +12,8 @@ _SECRET_KEY = re.compile(
     r"(?:^|_)(?:api_?keys?|(?:access|account|subscription|private)_key|secret(?:_key)?|password|passphrase|token)$"
 )
 _SECRET_HEADER = re.compile(r"authorization|cookie|secret|password|token|credential|signature|(?:^|[-_])key$|api-?key")
-_URL_KEY = re.compile(r"(?:^|_)(?:url|uri|endpoint|proxy)$")
-_SECRET_PARAMETER = re.compile(r"key|token|secret|password|^sig(?:nature)?$|^code$")
+_URL_KEY = re.compile(r"(?:^|_)(?:url|uri|endpoint|proxy)$|^(?:manifest|catalog)$")
+_SECRET_PARAMETER = re.compile(r"key|token|secret|password|(?:^|-)sig(?:nature)?$|^code$")
 # `Bearer ${KEY}` and `session=${KEY}` are fine.
 _SCHEME = re.compile(r"\s*(?:[A-Za-z_]+[ =])?\s*")
 # How keys of OpenAI, Anthropic, Groq, OpenRouter, Google and Azure AD's tokens begin (2026-11).

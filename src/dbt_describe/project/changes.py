@@ -99,6 +99,15 @@ def changed_files(record: FileRecord, root: Path) -> list[Path]:
     return [path for path in newer if not _is_as_read(path, record.checksums.get(relative_path(path, root)))]
 
 
+def differing_files(record: FileRecord, root: Path) -> list[str]:
+    """Files that are there and whose text isn't what dbt has read, whatever times and line endings say."""
+    return sorted(
+        path
+        for path, checksum in record.checksums.items()
+        if (root / path).exists() and checksum not in _checksums(root / path)
+    )
+
+
 def relative_path(path: Path, root: Path) -> str:
     """The path as manifests have it, where the file is in the project."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
@@ -137,11 +146,17 @@ def _is_as_read(path: Path, checksum: str | None) -> bool:
 
 def _checksum(path: Path) -> str:
     """dbt's own: of the text in UTF-8, without the white space around it (tried with dbt 1.11). Empty if unreadable."""
+    return _checksums(path)[0]
+
+
+def _checksums(path: Path) -> tuple[str, ...]:
+    """The file's own checksum, and that of a checkout with other line endings."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        return ""
-    return hashlib.sha256(text.strip().encode()).hexdigest()
+        return ("",)
+    unix = text.replace("\r\n", "\n")
+    return tuple(hashlib.sha256(form.encode()).hexdigest() for form in (text, unix, unix.replace("\n", "\r\n")))
 
 
 def _path(entry: _Entry) -> str:

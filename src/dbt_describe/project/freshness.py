@@ -25,8 +25,12 @@ from dbt_describe.project.changes import (
     relative_path,
 )
 from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
+from dbt_describe.project.given import open_given
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import read_project_file, with_project_file
+from dbt_describe.project.refreshing import generate_artifacts, generate_command
+from dbt_describe.project.remote import find_artifacts
+from dbt_describe.project.sources import NO_SOURCES, ArtifactSources
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
@@ -42,6 +46,12 @@ class _Target(msgspec.Struct, frozen=True):
     """Where a project's artifacts are."""
 
     directory: Path
+    given_catalog: Path | None = None
+    """In place of the project's own."""
+
+    @property
+    def catalog(self) -> Path:
+        return self.given_catalog or self.directory / "catalog.json"
 
     @property
     def compiled(self) -> Path:
@@ -65,13 +75,25 @@ class _Target(msgspec.Struct, frozen=True):
         return max(self.compiled, self.parsed, key=_mtime)
 
 
-def open_project(invocation: DbtInvocation, say: Say) -> Project:
+def open_project(invocation: DbtInvocation, say: Say, sources: ArtifactSources = NO_SOURCES) -> Project:
     """The project from its artifacts, which dbt is called to make where they are missing or out of date.
 
+    A manifest that `sources` names is taken as it is, and dbt isn't called.
+
     Raises:
-        ProjectError: there is no project, no dbt to make the manifest with, or dbt or a manifest is broken.
+        ProjectError: there is no project, no dbt to make the manifest with, or dbt or an artifact is broken or missing.
     """
-    target = _Target(target_dir(invocation))
+    directory = target_dir(invocation)
+    given = find_artifacts(sources, directory / OWN_DIRECTORY, say)
+    if given.manifest:
+        return open_given(invocation.project_dir, given, sources.manifest)
+    target = _Target(directory, given.catalog)
+    warnings = (*given.warnings, *(_generate(invocation, target, say) if sources.refresh else ()))
+    project = _open_own(invocation, target, say)
+    return msgspec.structs.replace(project, warnings=(*warnings, *project.warnings))
+
+
+def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
     reason, is_for_sql = _stale_reason(invocation, target)
     if not reason:
         return with_project_file(_load(invocation.project_dir, target))
@@ -137,7 +159,7 @@ def target_dir(invocation: DbtInvocation) -> Path:
 
 def _load(root: Path, target: _Target) -> Project:
     manifest = target.newest
-    project = load_project(root, manifest, target.directory / "catalog.json")
+    project = load_project(root, manifest, target.catalog)
     if manifest == target.compiled:
         return project
     compiled = _compiled_before(target.compiled)
@@ -189,6 +211,21 @@ def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
     return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
 
 
+def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> list[str]:
+    """Make manifest and catalog anew, whether or not that seems necessary; returns warnings.
+
+    Raises:
+        DbtCommandError: there is no dbt, or it couldn't.
+    """
+    before, catalog_before = _mtime(target.newest), _mtime(target.catalog)
+    command = generate_command(invocation)
+    say(f"Running `dbt {' '.join(command)}`.")
+    generate_artifacts(invocation, command)
+    _note(invocation, target, before)
+    is_new = _mtime(target.catalog) > catalog_before
+    return [] if is_new else [f"`dbt {' '.join(command)}` wrote no {target.catalog}: columns may be missing."]
+
+
 def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, is_for_sql: bool) -> list[str]:
     """Call dbt; returns warnings.
 
@@ -211,11 +248,16 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     else:
         say(f"Running `dbt parse`: {reason}.")
         _parse(invocation, target)
+    _note(invocation, target, before)
+    return warnings
+
+
+def _note(invocation: DbtInvocation, target: _Target, before: float) -> None:
+    """Note how dbt was called for the manifest that is newer than `before`."""
     if _mtime(target.newest) <= before:
         raise DbtCommandError(f"dbt wrote no {target.compiled}. Pass the --target-path that your project uses.")
     target.own.mkdir(parents=True, exist_ok=True)
     target.options.write_text(_noted(invocation), encoding="utf-8")
-    return warnings
 
 
 def _parse(invocation: DbtInvocation, target: _Target) -> None:

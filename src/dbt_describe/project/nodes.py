@@ -181,6 +181,8 @@ class Project(msgspec.Struct, frozen=True):
     ignore_patterns: tuple[str, ...] = ()
     """The lines of `.dbtignore`."""
     conventions: Conventions = Conventions()
+    has_files: bool = True
+    """Whether any of its own nodes' files is here. Without them, only the manifest is: nothing can be written."""
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 
