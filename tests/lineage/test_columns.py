@@ -161,6 +161,23 @@ def test_names_that_cant_be_placed_cost_no_other_columns(adapter: str, sql: str,
     assert shown(lineage)["id"] == "id"
 
 
+@pytest.mark.parametrize(
+    ("adapter", "relation"),
+    [
+        ("duckdb", '"db"."raw"."my.events"'),
+        ("duckdb", '"db"."raw"."say ""hi"" 😀"'),
+        ("sqlserver", "[db].[raw].[my]]events]"),
+        ("bigquery", "`my-project.raw.events`"),
+        ("bigquery", "`my-project`.`raw`.`events`"),
+        ("mysql", "`raw`.`ev``ents`"),
+    ],
+)
+def test_relations_with_unusual_names_are_found(adapter: str, relation: str, tmp_path: Path) -> None:
+    raw = {**source("raw", {}), "relation_name": relation}
+    project = make_project(tmp_path, raw, model("top", f"select id from {relation}", reads=[RAW_ID]))
+    assert shown(trace_project(msgspec.structs.replace(project, adapter_type=adapter))) == {"id": "id"}
+
+
 # Structs
 
 
