@@ -18,6 +18,19 @@ from dbt_describe.lineage.projections import bare_of, upstream_column
 from dbt_describe.lineage.rows import ColumnResolver, key_columns
 
 
+def read_before(resolver: ColumnResolver, scope: Scope, name: str, unique_id: str) -> list[str]:
+    """The names, before the given one, under which a scope reads a node."""
+    found: list[str] = []
+    for earlier, (_, source) in scope.selected_sources.items():
+        if earlier == name:
+            return found
+        reads = resolver.reads(source) if isinstance(source, Scope) else (resolver.node_of(source),)
+        if unique_id in reads:
+            found.append(earlier)
+    # A query around it reads it.
+    return found
+
+
 def is_of_the_same(resolver: ColumnResolver, scope: Scope, name: str, unique_id: str, earlier: Iterable[str]) -> bool:
     """Whether a column of a node, read under a name, tells of what the rows of the scope are.
 

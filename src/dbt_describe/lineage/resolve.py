@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from sqlglot import exp
@@ -14,34 +14,23 @@ from dbt_describe.lineage.fields import UnknownFieldError, field_of, path_of, si
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.known import Relation
-from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
-from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
+from dbt_describe.lineage.nulls import null_where_around, worst
+from dbt_describe.lineage.origins import ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, upstream_column
 from dbt_describe.lineage.queries import Qualified, opened
-from dbt_describe.lineage.readings import is_of_the_same
+from dbt_describe.lineage.readings import is_of_the_same, read_before
+from dbt_describe.lineage.resolved import (
+    MAX_EXPRESSION_NODES,
+    Resolved,
+    UnresolvedColumnError,
+    in_order,
+    joined_to_itself,
+    null_too,
+)
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
 from dbt_describe.lineage.spelling import is_maybe_alias, is_nameless
-from dbt_describe.lineage.stars import Columns, star_of
-
-MAX_EXPRESSION_NODES = 400
-"""Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
-
-
-class UnresolvedColumnError(Exception):
-    """A column that can't be followed; its message is the reason, in a few words."""
-
-
-class Resolved(msgspec.Struct, frozen=True, gc=False):
-    """An expression in upstream terms: each Column's table is a unique_id."""
-
-    expression: exp.Expr
-    aggregations: tuple[Aggregation, ...] = ()
-    windows: tuple[Aggregation, ...] = ()
-    size: int = 1
-    null_where: NullWhere = ""
-    read_again: str = ""
-    """The node that it is a column of, where the query had read that before: good for passing through, no more."""
+from dbt_describe.lineage.stars import Columns
 
 
 class Query:
@@ -122,7 +111,7 @@ class Query:
         """What the rows of the node are."""
         rows = self.rows(self.root)
         return Shape(
-            reads=tuple(dict.fromkeys(self._reads(self.root, set()))),
+            reads=tuple(dict.fromkeys(self.reads(self.root))),
             driving=rows.driving if rows.grouped_from is None else "",
             group_by=key_columns(self, self.root),
             filters=rows.filters,
@@ -181,6 +170,10 @@ class Query:
             return self._upstream_text(self.resolve(scope, column).expression)
         except UnresolvedColumnError:
             return ""
+
+    def reads(self, scope: Scope) -> Iterator[str]:
+        """unique_ids of the nodes that a scope reads, in order."""
+        return self._reads(scope, set())
 
     def _reads(self, scope: Scope, seen: set[int]) -> Iterator[str]:
         if id(scope) in seen:
@@ -263,8 +256,8 @@ class Query:
             raise UnresolvedColumnError("the expression is too long to follow")
         return Resolved(
             copy,
-            _in_order(resolved.aggregations for resolved in found),
-            _in_order(resolved.windows for resolved in found),
+            in_order(resolved.aggregations for resolved in found),
+            in_order(resolved.windows for resolved in found),
             size,
             worst(null_where),
         )
@@ -277,7 +270,7 @@ class Query:
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
         projection = self._projections_of(scope, expression).get(column)
         if projection is None:
-            return self._resolve_through_star(scope, column)
+            return self.resolve_expression(scope, self._columns.under_star(scope, column))
         return self.resolve_expression(scope, bare_of(projection))
 
     def _projections_of(self, scope: Scope, select: exp.Select) -> dict[str, exp.Expr]:
@@ -290,28 +283,6 @@ class Query:
                     named.setdefault(projection.alias_or_name, projection)
             self._projections[id(scope)] = named
         return self._projections[id(scope)]
-
-    def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
-        """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
-        stars = [star_of(found, scope) for found in selects_of(scope) if found.is_star]
-        if not stars:
-            nameless = any(is_nameless(found) for found in selects_of(scope))
-            raise UnresolvedColumnError("the SQL gives it no name" if nameless else "the SQL doesn't return it")
-        replaced = next((star.replaced[column] for star in stars if column in star.replaced), None)
-        if replaced is not None:
-            return self.resolve_expression(scope, bare_of(replaced))
-        # Which column of the relation it is, and which relations may have it.
-        below: dict[str, list[str]] = {}
-        for star in stars:
-            if name := star.name_below(column):
-                below.setdefault(name, []).extend(star.relations)
-        if not below:
-            raise UnresolvedColumnError("the SQL doesn't return it")
-        name, names = next(iter(below.items()))
-        owner = self._columns.owner(name, names, scope) if len(below) == 1 else ""
-        if not owner:
-            raise UnresolvedColumnError("it isn't known which of the relations under `*` it comes from")
-        return self._resolve_column(scope, exp.column(name, table=owner))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
         position = self.output_names(scope).index(column) if column in self.output_names(scope) else None
@@ -337,7 +308,7 @@ class Query:
             return Resolved(exp.null())
         if any(arm != arms[0] for arm in arms[1:]):
             raise UnresolvedColumnError("the arms of the UNION differ")
-        return _null_too(arms[0], null_where)
+        return null_too(arms[0], null_where)
 
     def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
         if isinstance(column.this, exp.Star):
@@ -358,7 +329,7 @@ class Query:
             resolved = self._marked_if_read_again(scope, table, self.resolve(source, column.name))
             if resolved.aggregations and len(sources) > 1 and not brings_own_groups(self, scope, table, source):
                 raise UnresolvedColumnError("it isn't certain which group a join brings")
-            return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
+            return null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
@@ -372,16 +343,10 @@ class Query:
         Raises:
             UnresolvedColumnError: it isn't certain that it belongs to the same.
         """
-        sources, expression = scope.selected_sources, resolved.expression
-        if not isinstance(expression, exp.Column) or len(sources) == 1 or table not in sources:
+        expression = resolved.expression
+        if not isinstance(expression, exp.Column) or len(scope.selected_sources) == 1:
             return resolved
-        earlier: list[str] = []
-        for name, (_, source) in sources.items():
-            if name == table:
-                break
-            reads = self._reads(source, set()) if isinstance(source, Scope) else (self.node_of(source),)
-            if expression.table in reads:
-                earlier.append(name)
+        earlier = read_before(self, scope, table, expression.table)
         if not earlier:
             return resolved
         if not is_of_the_same(self, scope, table, expression.table, earlier):
@@ -389,21 +354,5 @@ class Query:
         return msgspec.structs.replace(resolved, read_again=expression.table)
 
 
-def joined_to_itself(unique_id: str) -> UnresolvedColumnError:
-    """The error for a column that may belong to another row of its node."""
-    return UnresolvedColumnError(f"`{unique_id.rpartition('.')[2]}` is joined to itself")
-
-
-def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:
-    """The expression, also null where given: a mark it needs only where it says something else of its own."""
-    if not null_where or is_null_on_nulls(resolved.expression):
-        return resolved
-    return msgspec.structs.replace(resolved, null_where=worst((resolved.null_where, null_where)))
-
-
 def _ref(column: exp.Column) -> ColumnRef:
     return ColumnRef(column.table, column.name.lower())
-
-
-def _in_order(groups: Iterable[tuple[Aggregation, ...]]) -> tuple[Aggregation, ...]:
-    return tuple(dict.fromkeys(aggregation for group in groups for aggregation in group))

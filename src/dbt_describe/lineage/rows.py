@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
@@ -54,6 +55,9 @@ class ColumnResolver(Protocol):
 
     def is_unique(self, unique_id: str, columns: frozenset[str]) -> bool:
         """Whether the columns of the node are proved to be unique together."""
+
+    def reads(self, scope: Scope) -> Iterator[str]:
+        """unique_ids of the nodes that a scope reads, in order."""
 
     def rows(self, scope: Scope) -> Rows:
         """The rows of another scope, remembered."""

@@ -15,7 +15,8 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.arms import all_arms_of
 from dbt_describe.lineage.equal import one_of_equals
 from dbt_describe.lineage.known import Relation
-from dbt_describe.lineage.projections import selects_of
+from dbt_describe.lineage.projections import bare_of, selects_of
+from dbt_describe.lineage.resolved import UnresolvedColumnError
 from dbt_describe.lineage.spelling import is_nameless, written
 
 _UNKNOWN = Relation()
@@ -102,6 +103,34 @@ class Columns:
             return same.table if isinstance(same, exp.Column) else ""
         candidates = having or [name for name, relation in relations.items() if not relation.whole]
         return candidates[0] if len(candidates) == 1 else ""
+
+    def under_star(self, scope: Scope, column: str) -> exp.Expr:
+        """What the stars of a scope return under a name that nothing else there has, as an expression of the scope.
+
+        `*` of a relation whose columns aren't all known: what nothing else returns comes from there.
+
+        Raises:
+            UnresolvedColumnError: they don't return it, or it isn't known which one does.
+        """
+        stars = [star_of(found, scope) for found in selects_of(scope) if found.is_star]
+        if not stars:
+            nameless = any(is_nameless(found) for found in selects_of(scope))
+            raise UnresolvedColumnError("the SQL gives it no name" if nameless else "the SQL doesn't return it")
+        replaced = next((star.replaced[column] for star in stars if column in star.replaced), None)
+        if replaced is not None:
+            return bare_of(replaced)
+        # Which column of the relation it is, and which relations may have it.
+        below: dict[str, list[str]] = {}
+        for star in stars:
+            if name := star.name_below(column):
+                below.setdefault(name, []).extend(star.relations)
+        if not below:
+            raise UnresolvedColumnError("the SQL doesn't return it")
+        name, relations = next(iter(below.items()))
+        owner = self.owner(name, relations, scope) if len(below) == 1 else ""
+        if not owner:
+            raise UnresolvedColumnError("it isn't known which of the relations under `*` it comes from")
+        return exp.column(name, table=owner)
 
     def _names(self, relation: Relation) -> frozenset[str]:
         # The relations live as long as this object: nothing else gets their ids.
