@@ -201,6 +201,25 @@ def test_a_field_that_the_schema_file_lists_inherits_along_the_column_it_is_in(t
     }
 
 
+def test_a_field_of_a_struct_that_another_model_made_is_what_was_put_into_it(tmp_path: Path) -> None:
+    made = "select {'street': s, 'geo': {'lat': lat, 'north': lat > 0}} as address from " + RAW
+    first = model("first", made, reads=[RAW_ID])
+    second = model(
+        "second", 'select f.address as a, address.geo.lat as lat from "db"."main"."first" f', reads=["first"]
+    )
+    third = model(
+        "third", 'select a.street as street, a.geo.north as north from "db"."main"."second"', reads=["second"]
+    )
+    texts = {"s": "Street and number.", "lat": "Degrees north."}
+    project = make_project(tmp_path, source("raw", texts), first, second, third)
+    project = with_sql_columns(project, lineage := trace_project(project))
+    plan = make_plan(project, lineage, project.nodes)
+    drafts = {draft.column: draft.text for found in plan.nodes.values() for draft in found.inherited}
+    assert drafts == {"street": texts["s"], "lat": texts["lat"]}
+    assert [column.name for column in project.nodes["model.shop.first"].columns] == ["address"]
+    assert isinstance(lineage.origin(ColumnRef("model.shop.first", "address.geo.north")), Derived)
+
+
 def test_fields_in_bigquerys_catalog_pass_through_a_star(tmp_path: Path) -> None:
     known = {"id": "INT64", "address": "STRUCT<street STRING>", "address.street": "STRING"}
     sql = "with r as (select * from `db`.`raw`.`raw`) select id, address, address.street as street from r"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from sqlglot import exp
@@ -53,13 +53,29 @@ def simplified(expression: exp.Expr) -> exp.Expr:
     raise UnknownFieldError("it is a field of what the SQL computes")
 
 
+def field_names(struct: exp.Struct) -> list[str]:
+    """The fields that a struct is made of, in lower case, those of structs inside of it after their own."""
+    found: list[str] = []
+    for name, value in _items(struct):
+        found.append(name)
+        inner = bare_of(value)
+        found += [f"{name}.{field}" for field in field_names(inner)] if isinstance(inner, exp.Struct) else []
+    return found
+
+
 def _put_into(struct: exp.Struct, field: str) -> exp.Expr:
+    value = dict(_items(struct)).get(field)
+    if value is None:
+        raise UnknownFieldError("the struct that the SQL makes has no such field")
+    return value
+
+
+def _items(struct: exp.Struct) -> Iterator[tuple[str, exp.Expr]]:
+    """The fields that have a name, with what is put into them."""
     for item in struct.expressions:
-        value: exp.Expr = item.expression if isinstance(item, exp.PropertyEQ) else item
-        name = item.this.name if isinstance(item, exp.PropertyEQ) else item.alias_or_name
-        if name.lower() == field:
-            return value
-    raise UnknownFieldError("the struct that the SQL makes has no such field")
+        named = isinstance(item, exp.PropertyEQ)
+        if name := (item.this.name if named else item.alias_or_name).lower():
+            yield name, item.expression if named else item
 
 
 def path_of(scope: Scope, column: exp.Column, columns: Columns) -> Path | None:

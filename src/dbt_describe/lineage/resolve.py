@@ -10,7 +10,7 @@ from sqlglot.optimizer.scope import Scope
 
 from dbt_describe.lineage.arms import Arms, all_arms_of
 from dbt_describe.lineage.equal import one_of_equals
-from dbt_describe.lineage.fields import UnknownFieldError, field_of, path_of, simplified
+from dbt_describe.lineage.fields import UnknownFieldError, field_names, field_of, path_of, simplified
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.known import Relation
@@ -85,6 +85,12 @@ class Query:
         return Derived(
             self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
         )
+
+    def fields(self, column: str) -> list[str]:
+        """The fields of a struct that the query makes, each called `column.field`."""
+        found = self.output_expression(self.root, column)
+        names = field_names(found) if isinstance(found, exp.Struct) else []
+        return [f"{column}.{name}" for name in names]
 
     def _resolve_output(self, column: str) -> Resolved:
         """An output column, or a field of one: `address.street` of `address`."""

@@ -63,7 +63,9 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         tables = {name: relation_of(unique_id) for name, unique_id in qualified.unique_ids.items()}
         query = Query(subject.unique_id, qualified, tables, subject.dialect, is_unique)
         output = query.output()
-        wanted = dict.fromkeys((*output.columns, *subject.columns))
+        # Fields first: where a node has the same values in a column, too, that is what is spoken of.
+        fields = (field for column in output.columns for field in query.fields(column))
+        wanted = dict.fromkeys((*fields, *output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
         found = NodeLineage(subject.unique_id, output.as_written(), origins, query.shape())
         return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
