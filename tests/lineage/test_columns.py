@@ -13,6 +13,8 @@ from dbt_describe.lineage import ColumnRef, Derived, Lineage, Same, Unknown, tra
 from dbt_describe.lineage.queries import MAX_SET_OPERATIONS
 from dbt_describe.planning import NOT_RETURNED, inherit, make_plan
 from dbt_describe.project import Project, load_project
+from dbt_describe.writers.rules.phrases import UnsayableError
+from dbt_describe.writers.rules.sql import parsed
 from tests.manifests import make_project, model, source
 
 RAW = '"db"."raw"."raw"'
@@ -288,6 +290,19 @@ def test_a_parse_error_says_where(tmp_path: Path) -> None:
 )
 def test_unusual_sql_is_followed(sql: str, expected: dict[str, str], tmp_path: Path) -> None:
     assert shown(trace_project(project_of(tmp_path, sql))) == expected
+
+
+def test_two_megabytes_are_read_and_not_kept(tmp_path: Path) -> None:
+    """Literals and comments are cheap to read; what is told of them is cut, so that nobody reads it again."""
+    comment, text, values = "-- " + "x" * 10**6, "x" * 10**6, ", ".join(map(str, range(10_000)))
+    sql = f"{comment}\nselect id, '{text}' as text from {RAW} where id in ({values}) and kind = 'a'"
+    lineage = trace_project(project_of(tmp_path, sql))
+    assert shown(lineage) == {"id": "id", "text": "unknown: the expression is too long to follow"}
+    shape = lineage.nodes["model.shop.top"].shape
+    assert shape is not None
+    assert [len(condition) < 30_000 for condition in shape.filters] == [True, True]
+    with pytest.raises(UnsayableError):
+        parsed(shape.filters[0], "duckdb")
 
 
 def test_five_thousand_columns_and_thousands_of_conditions_are_followed(tmp_path: Path) -> None:

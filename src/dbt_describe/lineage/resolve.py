@@ -20,12 +20,14 @@ from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nod
 from dbt_describe.lineage.queries import Qualified, opened
 from dbt_describe.lineage.readings import is_of_the_same, read_before
 from dbt_describe.lineage.resolved import (
+    MAX_CHARACTERS,
     MAX_EXPRESSION_NODES,
     Resolved,
     UnresolvedColumnError,
     in_order,
     joined_to_itself,
     null_too,
+    shortened,
 )
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
@@ -81,10 +83,11 @@ class Query:
             return Unknown(str(error))
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
+        text = self.sql(expression)
+        if len(text) > MAX_CHARACTERS:
+            return Unknown("the expression is too long to follow")
         inputs = dict.fromkeys(_ref(found) for found in nodes_of(expression) if isinstance(found, exp.Column))
-        return Derived(
-            self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
-        )
+        return Derived(text, tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where)
 
     def fields(self, column: str) -> list[str]:
         """The fields of a struct that the query makes, each called `column.field`."""
@@ -107,7 +110,7 @@ class Query:
     def _upstream_text(self, expression: exp.Expr) -> str:
         """An expression in upstream terms as text; most are columns, which sqlglot needn't write again and again."""
         if not isinstance(expression, exp.Column):
-            return self.sql(expression)
+            return shortened(self.sql(expression))
         ref = _ref(expression)
         if ref not in self._texts:
             self._texts[ref] = self.sql(expression)
@@ -141,7 +144,7 @@ class Query:
         try:
             return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
-            return self.sql(expression)
+            return shortened(self.sql(expression))
 
     def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
         """An output column of the scope in upstream terms; None where it can't be followed."""

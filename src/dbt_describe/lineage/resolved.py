@@ -13,6 +13,9 @@ from dbt_describe.lineage.origins import Aggregation, NullWhere
 MAX_EXPRESSION_NODES = 400
 """Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
 
+MAX_CHARACTERS = 20_000
+"""Of SQL text that is kept; more is a list of thousands of values, or a file in quotes."""
+
 
 class UnresolvedColumnError(Exception):
     """A column that can't be followed; its message is the reason, in a few words."""
@@ -28,6 +31,11 @@ class Resolved(msgspec.Struct, frozen=True, gc=False):
     null_where: NullWhere = ""
     read_again: str = ""
     """The node that it is a column of, where the query had read that before: good for passing through, no more."""
+
+
+def shortened(text: str) -> str:
+    """A condition's text; of one that is too long the beginning, which nobody can take for a whole condition."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}(…"
 
 
 def joined_to_itself(unique_id: str) -> UnresolvedColumnError:
