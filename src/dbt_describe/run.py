@@ -63,7 +63,8 @@ class Prepared(msgspec.Struct, frozen=True):
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
         persisted = persistence_warning(self.project, self.plan)
-        return (*self.project.warnings, *unread, *unlisted, *([persisted] if persisted else []))
+        known = (*self.project.warnings, *self.lineage.warnings)
+        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:

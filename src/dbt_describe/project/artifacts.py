@@ -21,6 +21,7 @@ from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
 from dbt_describe.project.project_file import check_project
 from dbt_describe.project.resources import Resources, resource_nodes
+from dbt_describe.project.seeds import package_root, read_header
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
 """Of the manifest's `nodes` and `sources`."""
@@ -134,9 +135,12 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)
+    own = manifest.metadata.project_name or ""
     tables = {**catalog.nodes, **catalog.sources}
     nodes = {
-        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id))
+        raw.unique_id: _node(
+            raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id) or _seed_table(raw, root, own)
+        )
         for raw in (*manifest.nodes.values(), *manifest.sources.values())
         if raw.resource_type in _NODE_RESOURCE_TYPES
     }
@@ -152,6 +156,19 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
         doc_blocks=tuple(_doc_block(raw) for raw in (manifest.docs or {}).values()),
         manifest_path=manifest_path,
     )
+
+
+def _seed_table(raw: _RawNode, root: Path, own: str) -> _CatalogTable | None:
+    """What the file of a seed tells of its table: all columns, and the types that its configuration gives them."""
+    if raw.resource_type != "seed":
+        return None
+    config = raw.config or {}
+    types = config.get("column_types")
+    types = {str(name).lower(): str(type_) for name, type_ in types.items()} if isinstance(types, dict) else {}
+    directory = package_root(root, raw.package_name, own or raw.package_name)
+    names = read_header(directory, raw.original_file_path or "", config.get("delimiter"))
+    columns = {name: _CatalogColumn(name, types.get(name.lower()), index) for index, name in enumerate(names)}
+    return _CatalogTable(columns) if columns else None
 
 
 def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
