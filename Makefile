@@ -3,18 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PATHS := src tests integration_tests benchmarks
+# Versions of dbt beside the one in .venv, each in an environment of its own.
+OLDER_DBT := 1.8 1.9 1.10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast bench bench-scale format clean
+# Environments and stamps are kept, though only pattern rules name them.
+.SECONDARY:
+.PHONY: help demo test test-matrix check fast bench bench-scale format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
+	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
 	@echo "make bench-scale  how long a plan of 10,000 models takes, cold and warm"
-	@echo "make clean  remove .venv and what was made"
+	@echo "make clean  remove the environments and what was made"
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,6 +40,18 @@ fast: $(INSTALLED)
 test: check
 	$(BIN)/pytest -n auto --dist worksteal tests integration_tests
 
+# Apart, as it takes minutes, and more of them where the environments aren't there yet.
+test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED)
+	$(BIN)/pytest -n auto --dist worksteal -m engine integration_tests
+
+test-dbt-%: .venv-dbt-%/.installed
+	.venv-dbt-$*/bin/python -m pytest -n auto --dist worksteal -m engine integration_tests
+
+.venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/dbt-$*.txt -e ".[duckdb,test]"
+	@touch $@
+
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound
 	$(BIN)/python -m benchmarks.gateway_throughput
@@ -49,4 +66,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-dbt-* .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,11 +14,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from integration_tests.engine import ENGINE, spell_for_engine
+
 DEMO = Path(__file__).parent.parent / "demo"
 DBT = Path(sys.executable).parent / "dbt"
 IGNORED = "target/\nlogs/\n*.duckdb\n*.duckdb.wal\n.user.yml\n"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_report_header() -> str:
+    """Which dbt this run is about."""
+    return f"dbt-core: {'.'.join(map(str, ENGINE))}" if DBT.exists() else "dbt-core: none"
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -63,6 +70,7 @@ def build_demo(directory: Path) -> None:
     """Copy the demo project into a git repository and build it with dbt, seeds first."""
     shutil.copytree(DEMO, directory, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
     (directory / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    spell_for_engine(directory)
     run_in(directory, "git", "init", "--quiet")
     commit_all(directory, "before")
     for command in (("seed",), ("build",), ("docs", "generate")):

@@ -107,6 +107,7 @@ def test_a_broken_file_beside_other_changes_ends_the_run_with_dbts_words(
     assert schema_files(demo) == before
 
 
+@pytest.mark.engine
 def test_without_a_manifest_a_broken_file_ends_the_run_with_dbts_words(demo: Path, dbt_describe: Run) -> None:
     (demo / "target/manifest.json").unlink()
     (demo / MARTS).write_bytes(b"models: [")
@@ -114,6 +115,7 @@ def test_without_a_manifest_a_broken_file_ends_the_run_with_dbts_words(demo: Pat
     assert (done.returncode, "Error reading corner_shop: marts/marts.yml" in done.stderr) == (2, True)
 
 
+@pytest.mark.engine
 def test_a_text_of_the_older_manifest_is_never_taken_over(demo: Path, dbt_describe: Run) -> None:
     old, new = "Amount paid, in the currency of the shop.", "Amount in cents."
     touch_manifest(demo)

@@ -44,6 +44,7 @@ def plain(demo: Path, dbt_describe: Run, tmp_path: Path) -> dict[tuple[str, str]
     return rendered(tmp_path / "plain")
 
 
+@pytest.mark.engine
 def test_columns_say_the_same_by_reference_and_one_edit_changes_all(
     demo: Path, dbt_describe: Run, plain: dict[tuple[str, str], str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_docs_file_that_cant_be_written_costs_the_blocks_only(
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(before=markdown(), text=TEXTS.filter(is_block_text))
+@pytest.mark.engine
 def test_dbts_own_reader_finds_the_block(before: str, text: str) -> None:
     from dbt.clients.jinja import get_rendered
     from dbt_common.clients._jinja_blocks import BlockTag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import pytest
 
 import dbt_describe as library
 from dbt_describe.project.dbt import DbtInvocation
+from dbt_describe.project.engines import DESCRIBED_SINCE, Engine
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.nodes import DESCRIBABLE_RESOURCE_TYPES
-from dbt_describe.project.resource_types import unread_resource_types
 from dbt_describe.schema_files import DescriptionEdit, prepare_change, write_change
 from integration_tests.conftest import DBT, run_in
+from integration_tests.engine import ENGINE, HAS_SNAPSHOTS_IN_YAML
 from integration_tests.openai_server import OpenAIServer, answer_from_schema
 
 FILES = {
@@ -36,6 +37,7 @@ lab:
     "models/orders_v1.sql": "select 1 as id, 2 as total, 3 as old",
     "models/orders_v2.sql": "select 1 as id, 2 as total, 4 as new",
     "models/days.sql": "select cast('2026-01-01' as date) as day",
+    "models/metricflow_time_spine.sql": "select cast('2026-01-01' as date) as date_day",
     "models/sales.sql": "select 1 as id, 2 as total, cast('2026-01-01' as date) as ordered_at",
     "seeds/codes.csv": "code,label\n1,one\n",
     "analyses/deep_dive.sql": "select 1 as month",
@@ -178,11 +180,26 @@ EDITS = {
     "is_even": DescriptionEdit("model", "sales", "", "id", data_test="even_ids"),
 }
 """Where the manifest has a description → the edit that puts it there. A generic test is found by its name."""
+GENERIC_TESTS = ("unique", "not_null", "is_even")
 
 
-def edits() -> Iterator[DescriptionEdit]:
-    for place, edit in EDITS.items():
-        yield msgspec.structs.replace(edit, description=text_for(place))
+def wanted_places() -> list[str]:
+    """The places that this version of dbt has room for a description in."""
+    return [
+        place
+        for place in EDITS
+        if Engine(*ENGINE).describes(resource_type_of(place))
+        and (HAS_SNAPSHOTS_IN_YAML or resource_type_of(place) != "snapshot")
+    ]
+
+
+def resource_type_of(place: str) -> str:
+    return "test" if place in GENERIC_TESTS else place.partition(".")[0]
+
+
+def edits(places: Iterable[str]) -> Iterator[DescriptionEdit]:
+    for place in places:
+        yield msgspec.structs.replace(EDITS[place], description=text_for(place))
 
 
 def text_for(place: str) -> str:
@@ -214,17 +231,41 @@ def lab(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.engine
 def test_dbt_reads_each_description_where_it_was_meant(lab: Path) -> None:
     schema = lab / "models/schema.yml"
-    write_change(prepare_change(schema, list(edits()), lab), lab)
+    write_change(prepare_change(schema, list(edits(wanted_places())), lab), lab)
     run_in(lab, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
     found = described(json.loads((lab / "target/manifest.json").read_bytes()))
-    wanted = {place: text_for(place) for place in EDITS}
+    wanted = {place: text_for(place) for place in wanted_places()}
     assert {place: found.get(place) for place in wanted} == wanted
     # The second version takes over what stands at the base, except what it leaves out.
     assert found["model.lab.orders.v2/id"] == text_for("model.lab.orders.v1/id")
     assert "model.lab.orders.v2/old" not in found
     assert "model.lab.orders.v1/new" not in found
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            place,
+            marks=pytest.mark.skipif(
+                Engine(*ENGINE).describes(resource_type_of(place)),
+                reason=f"this dbt reads descriptions of a {resource_type_of(place)}",
+            ),
+        )
+        for place in ("unique", "test.lab.assert_paid", "group.lab.finance")
+    ],
+)
+def test_what_is_left_out_for_an_older_dbt_would_not_be_read(place: str, lab: Path) -> None:
+    assert resource_type_of(place) in DESCRIBED_SINCE
+    schema = lab / "models/schema.yml"
+    write_change(prepare_change(schema, list(edits([place])), lab), lab)
+    done = run_in(lab, str(DBT), "--quiet", "parse", "--profiles-dir", ".", check=False)
+    read = {} if done.returncode else described(json.loads((lab / "target/manifest.json").read_bytes()))
+    assert not read.get(place)
 
 
 def schema_files(directory: Path) -> dict[Path, bytes]:
@@ -244,6 +285,7 @@ def words_for(body: dict[str, Any]) -> str:
     return json.dumps(answer)
 
 
+@pytest.mark.engine
 def test_every_resource_type_is_described_and_dbt_reads_each_text_where_it_was_meant(
     lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,8 +305,8 @@ def test_every_resource_type_is_described_and_dbt_reads_each_text_where_it_was_m
     assert (done.failures, done.abstentions, done.exit_code) == ((), (), 0)
     # What dbt wrote when it parsed the files as they are now.
     project = open_project(DbtInvocation(project_dir=lab, profiles_dir=lab), pytest.fail)
-    types = set(DESCRIBABLE_RESOURCE_TYPES) - unread_resource_types(project.dbt_version).keys()
-    types -= set() if any(node.resource_type == "function" for node in project.nodes.values()) else {"function"}
+    there = {node.resource_type for node in project.nodes.values()}
+    types = {name for name in DESCRIBABLE_RESOURCE_TYPES if name in there and Engine(*ENGINE).describes(name)}
     assert {project.nodes[draft.unique_id].resource_type for draft in done.drafts} == types
     for draft in done.drafts:
         node = project.nodes[draft.unique_id]

@@ -23,6 +23,7 @@ def diff_lines(directory: Path) -> list[str]:
     return [line for line in lines if re.match(r"[+-](?![+-]{2} )", line)]
 
 
+@pytest.mark.engine
 def test_documenting_fills_gaps_and_removes_no_line_but_empty_descriptions(demo: Path, dbt_describe: Run) -> None:
     done = dbt_describe("document")
     assert done.returncode == 0, done.stderr
@@ -36,6 +37,7 @@ def test_documenting_fills_gaps_and_removes_no_line_but_empty_descriptions(demo:
     run_in(demo, str(DBT), "--quiet", "parse", "--profiles-dir", ".")
 
 
+@pytest.mark.engine
 def test_the_descriptions_of_the_demo_read_as_expected(demo: Path, dbt_describe: Run) -> None:
     dbt_describe("document")
     marts = (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
@@ -70,6 +72,7 @@ def test_a_selection_limits_what_is_written(demo: Path, dbt_describe: Run) -> No
     ]
 
 
+@pytest.mark.engine
 def test_selectors_that_only_dbt_knows_are_asked_of_dbt(demo: Path, dbt_describe: Run) -> None:
     done = dbt_describe("plan", "--select", "test_type:unit dim_customers")
     assert "dim_customers" in done.stdout
@@ -91,6 +94,7 @@ def test_a_missing_manifest_is_made_by_dbt(demo: Path, dbt_describe: Run) -> Non
     assert (done.returncode, "Running `dbt compile`: there is no manifest." in done.stderr) == (0, True)
 
 
+@pytest.mark.engine
 def test_a_manifest_older_than_the_files_is_made_anew(demo: Path, dbt_describe: Run) -> None:
     model = demo / "models/marts/fct_monthly_sales.sql"
     model.write_text(
@@ -112,6 +116,7 @@ def test_an_older_file_in_the_place_of_a_model_is_noticed(demo: Path, dbt_descri
     assert not [line for line in diff_lines(demo) if "Sum of the order total" in line]
 
 
+@pytest.mark.engine
 def test_a_file_saved_while_dbt_builds_is_noticed(demo: Path, dbt_describe: Run) -> None:
     model = demo / "models/marts/fct_monthly_sales.sql"
     model.write_text(model.read_text(encoding="utf-8").replace("sum(order_total)", "max(order_total)"))
@@ -120,6 +125,7 @@ def test_a_file_saved_while_dbt_builds_is_noticed(demo: Path, dbt_describe: Run)
     assert "Running `dbt compile`: models/marts/fct_monthly_sales.sql is newer than the manifest" in done.stderr
 
 
+@pytest.mark.engine
 def test_files_with_the_text_that_dbt_has_read_need_no_dbt(demo: Path, dbt_describe: Run) -> None:
     for path in [*demo.glob("models/**/*.sql"), *demo.glob("seeds/*.csv"), *demo.glob("snapshots/*.sql")]:
         path.write_bytes(b"\n" + path.read_bytes() + b" \n")
@@ -173,6 +179,7 @@ def test_a_file_moved_in_with_an_old_time_is_noticed(demo: Path, dbt_describe: R
     ]
 
 
+@pytest.mark.engine
 def test_after_our_own_edits_dbt_only_parses_and_lineage_is_still_known(demo: Path, dbt_describe: Run) -> None:
     before = (demo / "target/manifest.json").read_bytes()
     dbt_describe("document", "--select", "int_payments_by_order")
@@ -184,6 +191,7 @@ def test_after_our_own_edits_dbt_only_parses_and_lineage_is_still_known(demo: Pa
     assert "Running" not in third.stderr
 
 
+@pytest.mark.engine
 def test_other_vars_than_the_manifest_was_made_with_make_it_anew(dbt_describe: Run) -> None:
     first, second = (dbt_describe("plan", "--vars", "{currency: EUR}") for _ in range(2))
     assert "made with another profile, target or vars" in first.stderr

@@ -46,6 +46,7 @@ def change_project(demo: Path, changes: Mapping[str, Any]) -> None:
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
+@pytest.mark.engine
 def test_a_template_leads_to_files_that_dbt_reads(demo: Path, dbt_describe: Run) -> None:
     (demo / "dbt-describe.yml").write_text(yaml_of_the_page("dbt-describe.yml"), encoding="utf-8")
     plan = dbt_describe("plan").stdout
@@ -110,6 +111,7 @@ def test_a_file_that_dbtignore_hides_is_told_before_anything_is_written(demo: Pa
     assert read_by_dbt(demo)["orders_snapshot"] == "snapshots/_snapshots__snapshots.yml"
 
 
+@pytest.mark.engine
 def test_dbtignore_is_read_as_dbt_reads_it(demo: Path) -> None:
     lines = "_[ak]*.yml\n!_kept.yml\n/models/docs/\nmodels/**/x.yml\n"
     (demo / ".dbtignore").write_text(lines, encoding="utf-8")

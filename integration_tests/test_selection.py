@@ -17,6 +17,7 @@ from dbt_describe.project.dbt import DbtInvocation, list_unique_ids
 from dbt_describe.project.selection import INDIRECT, Selectors, find_nodes
 from dbt_describe.project.selection.methods import OUTSIDE
 from integration_tests.conftest import DBT, Run, clean_environment, commit_all, touch_manifest
+from integration_tests.engine import MATCHES_WILDCARDS_WITH_NAMES
 from integration_tests.selection_cases import DEMO, LAB, STATE, Options
 from integration_tests.selection_project import change_project, write_project
 
@@ -77,8 +78,9 @@ def assert_same(project_dir: Path, cases: Sequence[Options]) -> None:
     assert sum(map(bool, theirs)) > len(cases) / 2, "cases that select nothing prove little"
 
 
+@pytest.mark.engine
 def test_the_demo_s_nodes_are_selected_as_dbt_does_it(demo: Path) -> None:
-    assert_same(demo, DEMO)
+    assert_same(demo, [case for case in DEMO if MATCHES_WILDCARDS_WITH_NAMES or "fct_*" not in case])
 
 
 @pytest.mark.skipif(not DBT.exists(), reason="dbt isn't installed beside this Python")

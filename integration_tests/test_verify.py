@@ -28,6 +28,7 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
     return {name: ((directory / name).read_bytes(), (directory / name).stat().st_mode) for name in names}
 
 
+@pytest.mark.engine
 def test_dbt_accepts_what_was_written_and_the_next_run_needs_no_parse(demo: Path, dbt_describe: Run) -> None:
     compiled = (demo / "target/manifest.json").read_bytes()
     done = dbt_describe("document", "--verify")
@@ -39,6 +40,7 @@ def test_dbt_accepts_what_was_written_and_the_next_run_needs_no_parse(demo: Path
     assert (again.returncode, "Running" in again.stderr, "accepts" in again.stdout) == (0, False, False)
 
 
+@pytest.mark.engine
 def test_what_dbt_refuses_is_taken_back_whole_and_paid_answers_are_kept(demo: Path, dbt_describe: Run) -> None:
     (demo / "models/marts/marts.yml").chmod(0o640)
     before = contents(demo)

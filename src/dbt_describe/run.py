@@ -19,11 +19,11 @@ from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Abstention, Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
+from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import open_project
 from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
-from dbt_describe.project.resource_types import readable_nodes
 from dbt_describe.project.selection import select_nodes
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
@@ -41,8 +41,6 @@ class Prepared(msgspec.Struct, frozen=True):
     project: Project
     lineage: Lineage
     plan: Plan
-    unread_types: tuple[str, ...] = ()
-    """What dbt is too old to read the descriptions of, a sentence each."""
     abstentions: tuple[Abstention, ...] = ()
     """Of what has no place for a description of its own."""
 
@@ -68,8 +66,8 @@ class Prepared(msgspec.Struct, frozen=True):
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
         persisted = persistence_warning(self.project, self.plan)
-        others = (*unread, *unlisted, *([persisted] if persisted else []))
-        return (*self.project.warnings, *self.unread_types, *others)
+        known = (*self.project.warnings, *self.lineage.warnings)
+        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -86,8 +84,9 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
-    readable, unread_types = readable_nodes(project, chosen)
-    return Prepared(project, lineage, make_plan(project, lineage, readable), unread_types)
+    chosen, warnings = leave_undescribable(project, chosen)
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    return Prepared(project, lineage, make_plan(project, lineage, chosen))
 
 
 def choose_nodes(

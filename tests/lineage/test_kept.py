@@ -90,6 +90,11 @@ def new_column(it: Shop) -> None:
     it.catalog.setdefault("model.shop.raw", {"id": "INT"})["added"] = "INT"
 
 
+def other_spelling(it: Shop) -> None:
+    known = it.catalog.get("model.shop.raw", {})
+    it.catalog["model.shop.raw"] = {name.replace("id", "Id"): kind for name, kind in known.items()}
+
+
 def lost_column(it: Shop) -> None:
     it.catalog["model.shop.people"].pop("name", None)
 
@@ -167,6 +172,7 @@ CHANGES: Mapping[str, Callable[[Shop], None]] = {
     change.__name__: change
     for change in (
         new_column,
+        other_spelling,
         lost_column,
         not_in_catalog,
         stale_table,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dbt_describe.lineage import trace_project, with_sql_columns
+from dbt_describe.lineage import Lineage, Same, trace_project, with_sql_columns
 from dbt_describe.lineage.origins import ColumnRef, Derived
 from dbt_describe.planning import Descriptions, Draft, Task
 from dbt_describe.project import Project, load_project
@@ -67,7 +67,7 @@ def test_every_draft_is_well_formed(
     identifiers |= {f"{node.source_name}.{node.name}".lower() for node in project.nodes.values() if node.source_name}
     identifiers |= {column.name.lower() for node in project.nodes.values() for column in node.columns}
     identifiers |= {ref.column for traced in lineage.nodes.values() for ref in refs_of(traced.origins.values())}
-    counts = {"columns": 0, "computed": 0, "nodes": 0}
+    counts = {"columns": 0, "computed": 0, "nodes": 0, "passed_through": passed_through(project, lineage)}
     wrong: list[str] = []
     floors = {"every": 1, **COVERAGE[name]}
     for node in list(project.nodes.values())[:: floors.pop("every")]:
@@ -83,6 +83,15 @@ def test_every_draft_is_well_formed(
         record_property(f"{name} {kind}", count)
     assert wrong == []
     assert all(counts[kind] >= least for kind, least in floors.items()), counts
+
+
+def passed_through(project: Project, lineage: Lineage) -> int:
+    """Of the columns that models with compiled code return, those that hold the values of another node's column."""
+    compiled = [
+        node.unique_id for node in project.nodes.values() if node.resource_type == "model" and node.compiled_code
+    ]
+    returned = (ColumnRef(name, column.lower()) for name in compiled for column in lineage.nodes[name].columns)
+    return sum(isinstance(lineage.origin(ref), Same) for ref in returned)
 
 
 def refs_of(origins: Any) -> set[ColumnRef]:

@@ -19,7 +19,7 @@ def joins_of(resolver: ColumnResolver, scope: Scope, select: exp.Select, base: R
         name, on = join.this.alias_or_name, join.args.get("on")
         rows = _joined_rows(resolver, source)
         found = Join(
-            kind=_kind(join),
+            kind=kind_of(join),
             unique_id=rows.driving,
             on=resolver.upstream_sql(scope, on) if on is not None else "",
             matches_at_most_one=source is not None
@@ -43,13 +43,15 @@ def source_of(scope: Scope, relation: exp.Expr) -> exp.Expr | Scope | None:
 
 
 def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
-    """The conditions that AND connects."""
-    condition = condition.unnest() if isinstance(condition, exp.Paren) else condition
-    if isinstance(condition, exp.And):
-        yield from conjuncts(condition.left)
-        yield from conjuncts(condition.right)
-    else:
-        yield condition
+    """The conditions that AND connects: without recursion, as there may be thousands."""
+    pending = [condition]
+    while pending:
+        found = pending.pop()
+        found = found.unnest() if isinstance(found, exp.Paren) else found
+        if isinstance(found, exp.And):
+            pending += [found.right, found.left]
+        else:
+            yield found
 
 
 def may_lack_match(scope: Scope, name: str) -> bool:
@@ -58,9 +60,9 @@ def may_lack_match(scope: Scope, name: str) -> bool:
     joins = select.args.get("joins") or () if isinstance(select, exp.Select) else ()
     names = [join.this.alias_or_name for join in joins]
     position = names.index(name) if name in names else -1
-    if position >= 0 and _kind(joins[position]) in ("left", "full"):
+    if position >= 0 and kind_of(joins[position]) in ("left", "full"):
         return True
-    return any(_kind(join) in ("right", "full") for join in joins[position + 1 :])
+    return any(kind_of(join) in ("right", "full") for join in joins[position + 1 :])
 
 
 def brings_own_groups(resolver: ColumnResolver, scope: Scope, name: str, source: Scope) -> bool:
@@ -75,7 +77,7 @@ def brings_own_groups(resolver: ColumnResolver, scope: Scope, name: str, source:
     if join is None:
         return not may_lack_match(scope, name)
     on, rows, keys = join.args.get("on"), resolver.rows(source), key_columns(resolver, source)
-    if _kind(join) not in ("left", "inner") or on is None or rows.grouped_from is None or not keys:
+    if kind_of(join) not in ("left", "inner") or on is None or rows.grouped_from is None or not keys:
         return False
     if rows.joins or rows.filters != rows.grouped_from.filters:
         return False
@@ -111,7 +113,8 @@ def _has_rows_of_its_node(rows: Rows) -> bool:
     return bool(rows.driving) and all(map(is_lookup, rows.before_grouping().joins + rows.joins))
 
 
-def _kind(join: exp.Join) -> str:
+def kind_of(join: exp.Join) -> str:
+    """`inner`, `left`, `right`, `full`, `cross`, `semi` or `anti`."""
     side, kind = (join.side or "").lower(), (join.kind or "").lower()
     if kind in ("semi", "anti", "cross"):
         return kind

@@ -13,6 +13,27 @@ class Relation(msgspec.Struct, frozen=True):
 
     columns: tuple[str, ...] = ()
     whole: bool = False
+    spelled: tuple[str, ...] = ()
+    """Those that are written otherwise, as they are written."""
+
+    def as_written(self) -> tuple[str, ...]:
+        """The columns, each as it is written."""
+        written = {name.lower(): name for name in self.spelled}
+        return tuple(written.get(name, name) for name in self.columns)
+
+    def split(self, name: str) -> tuple[str, ...]:
+        """A column and the field of it that a name stands for; the name alone where it is a column, or unknown.
+
+        `address.street` is what schema files call a field of the column `address`.
+        """
+        parts = name.split(".")
+        if len(parts) == 1 or name in self.columns:
+            return (name,)
+        prefixes = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+        column = next((prefix for prefix in prefixes if prefix in self.columns), None)
+        if column is None:
+            return (parts[0], *parts[1:]) if not self.whole and all(parts) else (name,)
+        return (column, *parts[column.count(".") + 1 :])
 
 
 class KnownNode(msgspec.Struct, frozen=True):
@@ -30,7 +51,8 @@ class KnownNode(msgspec.Struct, frozen=True):
 def declared(node: Node) -> KnownNode:
     """What the artifacts tell of a node."""
     columns = tuple(column.name.lower() for column in node.columns)
-    return KnownNode(Relation(columns, node.is_built), tuple(_tested_keys(node)))
+    spelled = tuple(column.name for column in node.columns if column.name != column.name.lower())
+    return KnownNode(Relation(columns, node.is_built, spelled), tuple(_tested_keys(node)))
 
 
 def with_query(known: KnownNode, output: Relation, shape: Shape | None) -> KnownNode:
@@ -39,7 +61,9 @@ def with_query(known: KnownNode, output: Relation, shape: Shape | None) -> Known
     A model that was built before its SQL was changed has columns that the catalog doesn't know yet.
     """
     columns = tuple(dict.fromkeys((*known.relation.columns, *output.columns)))
-    relation = Relation(columns, known.relation.whole or output.whole)
+    listed = frozenset(known.relation.columns)
+    spelled = (*known.relation.spelled, *(name for name in output.spelled if name.lower() not in listed))
+    relation = Relation(columns, known.relation.whole or output.whole, spelled)
     key = tuple(sorted(set(shape.group_by))) if shape else ()
     return KnownNode(relation, (*known.keys, key) if key and key not in known.keys else known.keys)
 

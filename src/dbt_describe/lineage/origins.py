@@ -132,8 +132,21 @@ class Lineage(msgspec.Struct, frozen=True):
 
     dialect: str
     nodes: Mapping[str, NodeLineage]
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the whole, one sentence each."""
 
     def origin(self, ref: ColumnRef) -> Origin | None:
-        """The origin of a column, or None where its node has no SQL or doesn't output it."""
+        """The origin of a column, or None where its node has no SQL or doesn't output it.
+
+        `address.street` is a field of `address`, and passed through with it.
+        """
         node = self.nodes.get(ref.unique_id)
-        return node.origins.get(ref.column) if node else None
+        if node is None:
+            return None
+        found = node.origins.get(ref.column)
+        if found is None and "." in ref.column:
+            column, _, field = ref.column.rpartition(".")
+            whole = self.origin(ColumnRef(ref.unique_id, column))
+            if isinstance(whole, Same):
+                return Same(ColumnRef(whole.ref.unique_id, f"{whole.ref.column}.{field}"))
+        return found

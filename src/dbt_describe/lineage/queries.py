@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
+import msgspec
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import OptimizeError, SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 from sqlglot.schema import MappingSchema
 
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import Relation
+from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.relations import EPHEMERAL_CTE, TableName
+from dbt_describe.lineage.spelling import fold
+
+MAX_SET_OPERATIONS = 2000
+"""The time that sqlglot takes for them grows with the square of their number: ten seconds for so many."""
 
 
 @cache
@@ -25,10 +31,17 @@ def opened(dialect: str) -> Dialect:
     return Dialect.get_or_raise(dialect)
 
 
-def qualified_scope(
+class Qualified(msgspec.Struct, frozen=True):
+    """A query's root scope, and the node behind each table name that occurs in it."""
+
+    scope: Scope
+    unique_ids: Mapping[str, str]
+
+
+def qualified_query(
     sql: str, dialect: str, node_of: Callable[[TableName], str | None], relation_of: Callable[[str], Relation]
-) -> tuple[Scope, dict[str, str]]:
-    """The query's root scope, and the node behind each table name that occurs in it.
+) -> Qualified:
+    """The query, its columns and stars told apart as far as the relations are known.
 
     Tables are renamed to one plain name per node, so that databases, schemas and quoting no longer matter, and all
     identifiers are lower-cased. `relation_of` is asked by unique_id; only what is known whole lets a star be expanded.
@@ -36,38 +49,101 @@ def qualified_scope(
     Raises:
         UnreadableQueryError: sqlglot can't parse or qualify the SQL.
     """
-    case_insensitive = opened(f"{dialect}, normalization_strategy=case_insensitive")
     try:
-        query = sqlglot.parse_one(sql, dialect=opened(dialect))
-        if not isinstance(query, exp.Query):
-            raise UnreadableQueryError("it isn't a SELECT")
-        unique_ids = _rename_tables(query, node_of)
-        relations = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
-        schema: dict[str, object] = {
-            name: dict.fromkeys(relation.columns, "unknown") for name, relation in relations.items() if relation.whole
-        }
-        query = qualify(
-            query,
-            dialect=case_insensitive,
-            # Its names are in lower case already.
-            schema=MappingSchema(schema or None, dialect=case_insensitive, normalize=False),
-            validate_qualify_columns=False,
-            quote_identifiers=False,
-            identify=False,
-            isolate_tables=False,
-        )
-        scope = build_scope(query)
+        try:
+            return _qualified(_parsed(sql, dialect), dialect, node_of, relation_of)
+        except OptimizeError:
+            # A bare name, which may be a column of a relation that isn't known, or an alias, or of an outer query.
+            query = _parsed(sql, dialect)
+            _qualify_where_sqlglot_must_know(query)
+            return _qualified(query, dialect, node_of, relation_of, expands_aliases=False)
     except (SqlglotError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         # sqlglot raises plain Python errors too on SQL it half understands; one query must not stop the others.
         raise UnreadableQueryError(f"sqlglot can't read its SQL: {_shown(error)}") from error
+
+
+def _parsed(sql: str, dialect: str) -> exp.Query:
+    statements = [found for found in sqlglot.parse(sql, dialect=opened(dialect)) if _is_statement(found)]
+    if not statements:
+        raise UnreadableQueryError("its SQL is empty")
+    if len(statements) > 1:
+        raise UnreadableQueryError(f"its SQL has {len(statements)} statements")
+    (query,) = statements
+    if not isinstance(query, exp.Query):
+        raise UnreadableQueryError("it isn't a SELECT")
+    arms = sum(isinstance(node, exp.SetOperation) for node in nodes_of(query))
+    if arms > MAX_SET_OPERATIONS:
+        raise UnreadableQueryError(f"its SQL has {arms} UNIONs; up to {MAX_SET_OPERATIONS} are followed")
+    fold(query, dialect)
+    return query
+
+
+def _is_statement(found: exp.Expr | None) -> bool:
+    """Comments alone, after the last semicolon, are none."""
+    return found is not None and not isinstance(found, exp.Semicolon)
+
+
+def _qualified(
+    query: exp.Query,
+    dialect: str,
+    node_of: Callable[[TableName], str | None],
+    relation_of: Callable[[str], Relation],
+    *,
+    expands_aliases: bool = True,
+) -> Qualified:
+    case_insensitive = opened(f"{dialect}, normalization_strategy=case_insensitive")
+    unique_ids = _rename_tables(query, node_of)
+    relations = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
+    schema: dict[str, object] = {
+        name: dict.fromkeys(relation.columns, "unknown") for name, relation in relations.items() if relation.whole
+    }
+    query = qualify(
+        query,
+        dialect=case_insensitive,
+        # Its names are in lower case already.
+        schema=MappingSchema(schema or None, dialect=case_insensitive, normalize=False),
+        expand_alias_refs=expands_aliases,
+        validate_qualify_columns=False,
+        quote_identifiers=False,
+        identify=False,
+        isolate_tables=False,
+    )
+    scope = build_scope(query)
     if scope is None:
         raise UnreadableQueryError("it isn't a SELECT")
-    return scope, unique_ids
+    return Qualified(scope, unique_ids)
+
+
+def _qualify_where_sqlglot_must_know(query: exp.Query) -> None:
+    """Take bare names in conditions' subqueries, and in what is unnested, for columns of what the SELECT reads first.
+
+    What such a condition says isn't told to anybody, and what comes of UNNEST isn't followed: nothing rests on it.
+    """
+    for column in list(query.find_all(exp.Column)):
+        if column.table or not isinstance(column.this, exp.Identifier):
+            continue
+        around = column.find_ancestor(exp.Select, exp.Unnest, exp.Lateral)
+        select = around if isinstance(around, exp.Select) else column.find_ancestor(exp.Select)
+        from_ = select.args.get("from_") if isinstance(select, exp.Select) else None
+        name = from_.this.alias_or_name if from_ is not None else ""
+        if name and isinstance(select, exp.Select) and (around is not select or _is_in_condition(select)):
+            column.set("table", exp.to_identifier(name, quoted=True))
+
+
+def _is_in_condition(select: exp.Select) -> bool:
+    """Whether the SELECT is a part of an expression, not of what a query reads."""
+    found = select.parent
+    while isinstance(found, (exp.SetOperation, exp.Subquery)) and not isinstance(found.parent, (exp.From, exp.Join)):
+        if isinstance(found, exp.Subquery) and not isinstance(found.parent, (exp.SetOperation, exp.Subquery)):
+            return found.parent is not None
+        found = found.parent
+    return isinstance(found, (exp.Exists, exp.In, exp.Any, exp.All))
 
 
 def _shown(error: Exception) -> str:
     """The first line of an error, in words: without sqlglot's tokens and the full stop."""
     first_line = str(error).strip().split("\n")[0] or type(error).__name__
+    first_line = re.sub(r"\.? Line (\d+), Col: (\d+)", r" (line \1, column \2 of the compiled SQL)", first_line)
     return re.sub(r"<Token [^>]*text: ([^,>]*)[^>]*>", r"`\1`", first_line).rstrip(". ")
 
 

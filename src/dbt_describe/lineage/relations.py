@@ -12,7 +12,22 @@ from dbt_describe.lineage.known import KnownNode
 EPHEMERAL_CTE = "__dbt__cte__"
 """Prefix that dbt gives to the CTE of an ephemeral model (https://docs.getdbt.com/docs/build/materializations#ephemeral)."""
 
-_QUOTED_OR_PLAIN = re.compile(r'"[^"]*"|`[^`]*`|\[[^\]]*\]|[^."`\[\]]+')
+_QUOTED_OR_PLAIN = re.compile(r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[(?:[^\]]|\]\])*\]|[^."`\[\]]+')
+
+
+def parts_of(relation_name: str) -> tuple[str, ...]:
+    """Database, schema and name of a relation, in lower case and without quotes.
+
+    A name with dots is taken apart, as BigQuery does with `` `project.dataset.table` ``.
+    """
+    names = (_plain(part) for part in _QUOTED_OR_PLAIN.findall(relation_name))
+    return tuple(part for name in names for part in name.lower().split(".") if part)
+
+
+def _plain(name: str) -> str:
+    name = name.strip()
+    closing = "]" if name[:1] == "[" else name[:1]
+    return name[1:-1].replace(closing * 2, closing) if closing in ('"', "`", "]") else name
 
 
 class NamedNode(msgspec.Struct, frozen=True):
@@ -44,8 +59,7 @@ class Relations:
         self._by_name: dict[str, list[str]] = {}
         for node in nodes:
             self._known[node.unique_id] = node.known
-            found = _QUOTED_OR_PLAIN.findall(node.relation_name)
-            parts = tuple(part.strip('"`[] ').lower() for part in found)
+            parts = parts_of(node.relation_name)
             for start in range(len(parts)):
                 self._by_parts.setdefault(parts[start:], []).append(node.unique_id)
             # dbt names the CTE by the alias, which is the name where there is no other.

@@ -2,62 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from dbt_describe.lineage.arms import Arms, all_arms_of
+from dbt_describe.lineage.equal import one_of_equals
+from dbt_describe.lineage.fields import UnknownFieldError, field_names, field_of, path_of, simplified
 from dbt_describe.lineage.grouping import aggregates
 from dbt_describe.lineage.joins import brings_own_groups, may_lack_match
 from dbt_describe.lineage.known import Relation
-from dbt_describe.lineage.nulls import is_null_on_nulls, null_where_around, worst
-from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
-from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, selects_of, upstream_column
-from dbt_describe.lineage.queries import opened
+from dbt_describe.lineage.nulls import null_where_around, worst
+from dbt_describe.lineage.origins import ColumnRef, Derived, NullWhere, Origin, Same, Shape, Unknown
+from dbt_describe.lineage.projections import bare_of, in_place_of, names_of, nodes_of, upstream_column
+from dbt_describe.lineage.queries import Qualified, opened
+from dbt_describe.lineage.readings import is_of_the_same, read_before
+from dbt_describe.lineage.resolved import (
+    MAX_CHARACTERS,
+    MAX_EXPRESSION_NODES,
+    Resolved,
+    UnresolvedColumnError,
+    in_order,
+    joined_to_itself,
+    null_too,
+    shortened,
+)
 from dbt_describe.lineage.rows import Rows, key_columns
 from dbt_describe.lineage.selects import rows_of
-from dbt_describe.lineage.stars import columns_of, owner_of, starred
-
-MAX_EXPRESSION_NODES = 400
-"""Syntax-tree nodes of an inlined expression past which nobody, person or model, reads it with profit."""
-
-
-class UnresolvedColumnError(Exception):
-    """A column that can't be followed; its message is the reason, in a few words."""
-
-
-class Resolved(msgspec.Struct, frozen=True, gc=False):
-    """An expression in upstream terms: each Column's table is a unique_id."""
-
-    expression: exp.Expr
-    aggregations: tuple[Aggregation, ...] = ()
-    windows: tuple[Aggregation, ...] = ()
-    size: int = 1
-    null_where: NullWhere = ""
+from dbt_describe.lineage.spelling import is_maybe_alias, is_nameless
+from dbt_describe.lineage.stars import Columns
 
 
 class Query:
     """One node's query, with every answer about its columns remembered.
 
     Args:
-        root: the qualified query's scope.
-        unique_ids: table name in the query → the node behind it.
+        unique_id: the node's own.
+        qualified: its query, with the node behind each of its table names.
         tables: table name in the query → what is known of its columns.
         is_unique: whether the given columns of a node are proved to be unique together.
     """
 
     def __init__(
         self,
-        root: Scope,
-        unique_ids: Mapping[str, str],
+        unique_id: str,
+        qualified: Qualified,
         tables: Mapping[str, Relation],
         dialect: str,
         is_unique: Callable[[str, frozenset[str]], bool],
     ) -> None:
-        self.root = root
-        self.unique_ids = unique_ids
+        self.unique_id = unique_id
+        self.root = qualified.scope
+        self.unique_ids = qualified.unique_ids
         self.tables = tables
         self.dialect = dialect
         self._is_unique = is_unique
@@ -69,25 +67,41 @@ class Query:
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
         self._projections: dict[int, dict[str, exp.Expr]] = {}
+        self._columns = Columns(tables)
 
     def output(self) -> Relation:
         """The columns that the query is sure to return, and whether there are no others."""
-        found = columns_of(self.root, self.tables)
-        return Relation(tuple(filter(None, found.columns)), found.whole)
+        found = self._columns.returned(self.root)
+        return msgspec.structs.replace(found, columns=tuple(filter(None, found.columns)))
 
     def origin(self, column: str) -> Origin:
         """Where the values of an output column come from."""
         try:
-            resolved = self.resolve(self.root, column)
-        except UnresolvedColumnError as error:
+            resolved = self._resolve_output(column)
+            expression = simplified(resolved.expression)
+        except (UnresolvedColumnError, UnknownFieldError) as error:
             return Unknown(str(error))
-        expression = resolved.expression
         if isinstance(expression, exp.Column):
             return Same(_ref(expression))
+        text = self.sql(expression)
+        if len(text) > MAX_CHARACTERS:
+            return Unknown("the expression is too long to follow")
         inputs = dict.fromkeys(_ref(found) for found in nodes_of(expression) if isinstance(found, exp.Column))
-        return Derived(
-            self.sql(expression), tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where
-        )
+        return Derived(text, tuple(inputs), resolved.aggregations, resolved.windows, resolved.null_where)
+
+    def fields(self, column: str) -> list[str]:
+        """The fields of a struct that the query makes, each called `column.field`."""
+        found = self.output_expression(self.root, column)
+        names = field_names(found) if isinstance(found, exp.Struct) else []
+        return [f"{column}.{name}" for name in names]
+
+    def _resolve_output(self, column: str) -> Resolved:
+        """An output column, or a field of one: `address.street` of `address`."""
+        name, *fields = self._columns.returned(self.root).split(column)
+        resolved = self.resolve(self.root, name)
+        if not fields:
+            return resolved
+        return msgspec.structs.replace(resolved, expression=field_of(resolved.expression, fields))
 
     def sql(self, expression: exp.Expr) -> str:
         """The expression as text in the project's dialect, without comments."""
@@ -96,7 +110,7 @@ class Query:
     def _upstream_text(self, expression: exp.Expr) -> str:
         """An expression in upstream terms as text; most are columns, which sqlglot needn't write again and again."""
         if not isinstance(expression, exp.Column):
-            return self.sql(expression)
+            return shortened(self.sql(expression))
         ref = _ref(expression)
         if ref not in self._texts:
             self._texts[ref] = self.sql(expression)
@@ -106,7 +120,7 @@ class Query:
         """What the rows of the node are."""
         rows = self.rows(self.root)
         return Shape(
-            reads=tuple(dict.fromkeys(self._reads(self.root, set()))),
+            reads=tuple(dict.fromkeys(self.reads(self.root))),
             driving=rows.driving if rows.grouped_from is None else "",
             group_by=key_columns(self, self.root),
             filters=rows.filters,
@@ -130,7 +144,14 @@ class Query:
         try:
             return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
-            return self.sql(expression)
+            return shortened(self.sql(expression))
+
+    def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
+        """An output column of the scope in upstream terms; None where it can't be followed."""
+        try:
+            return self.resolve(scope, column).expression
+        except UnresolvedColumnError:
+            return None
 
     def upstream_ref(self, scope: Scope, column: str) -> tuple[str, str] | None:
         """(unique_id, column) where an output column of the scope is passed through from a node."""
@@ -158,6 +179,10 @@ class Query:
             return self._upstream_text(self.resolve(scope, column).expression)
         except UnresolvedColumnError:
             return ""
+
+    def reads(self, scope: Scope) -> Iterator[str]:
+        """unique_ids of the nodes that a scope reads, in order."""
+        return self._reads(scope, set())
 
     def _reads(self, scope: Scope, seen: set[int]) -> Iterator[str]:
         if id(scope) in seen:
@@ -218,9 +243,12 @@ class Query:
 
     def _substitute(self, scope: Scope, expression: exp.Expr) -> Resolved:
         """The expression with each of its columns replaced by what that is in upstream terms."""
+        expression = one_of_equals(scope, expression)
         if isinstance(expression, exp.Column):
             return self._resolve_column(scope, expression)
         copy = expression.copy()
+        for inner in list(copy.find_all(exp.Coalesce)):
+            inner.replace(one_of_equals(scope, inner))
         nodes = nodes_of(copy)
         if any(isinstance(node, exp.Query) for node in nodes):
             raise UnresolvedColumnError("it is computed by a subquery")
@@ -228,6 +256,8 @@ class Query:
         null_where: list[NullWhere] = []
         for column in (node for node in nodes if isinstance(node, exp.Column)):
             found.append(self._resolve_column(scope, column))
+            if found[-1].read_again:
+                raise joined_to_itself(found[-1].read_again)
             null_where.append(null_where_around(column, found[-1].null_where, copy))
             column.replace(in_place_of(column, found[-1].expression.copy()))
         size = sum(resolved.size for resolved in found) + len(nodes)
@@ -235,8 +265,8 @@ class Query:
             raise UnresolvedColumnError("the expression is too long to follow")
         return Resolved(
             copy,
-            _in_order(resolved.aggregations for resolved in found),
-            _in_order(resolved.windows for resolved in found),
+            in_order(resolved.aggregations for resolved in found),
+            in_order(resolved.windows for resolved in found),
             size,
             worst(null_where),
         )
@@ -249,28 +279,19 @@ class Query:
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
         projection = self._projections_of(scope, expression).get(column)
         if projection is None:
-            return self._resolve_through_star(scope, column)
+            return self.resolve_expression(scope, self._columns.under_star(scope, column))
         return self.resolve_expression(scope, bare_of(projection))
 
     def _projections_of(self, scope: Scope, select: exp.Select) -> dict[str, exp.Expr]:
         """What a SELECT calls by each name; the first one where there are several."""
         if id(scope) not in self._projections:
             named: dict[str, exp.Expr] = {}
-            for projection in select.selects:
+            # What has no name is found by the one that sqlglot gives it, after what has a name.
+            for projection in sorted(select.selects, key=is_nameless):
                 if not isinstance(projection, exp.Star):
                     named.setdefault(projection.alias_or_name, projection)
             self._projections[id(scope)] = named
         return self._projections[id(scope)]
-
-    def _resolve_through_star(self, scope: Scope, column: str) -> Resolved:
-        """`*` of a relation whose columns aren't known: a column nothing else returns comes from there."""
-        names = [name for found in selects_of(scope) if found.is_star for name in starred(found, scope)]
-        if not names:
-            raise UnresolvedColumnError("the SQL doesn't return it")
-        owner = owner_of(column, names, scope, self.tables)
-        if not owner:
-            raise UnresolvedColumnError("it isn't known which of the relations under `*` it comes from")
-        return self._resolve_column(scope, exp.column(column, table=owner))
 
     def _resolve_union(self, scope: Scope, column: str) -> Resolved:
         position = self.output_names(scope).index(column) if column in self.output_names(scope) else None
@@ -285,6 +306,9 @@ class Query:
             if position >= len(names) or "*" in names:
                 raise UnresolvedColumnError("the arms of the UNION are not known column by column")
             resolved = self.resolve(arm, names[position])
+            if resolved.expression == upstream_column(self.unique_id, column):
+                # Rows of earlier runs, which were made in the same way.
+                continue
             if not isinstance(bare_of(resolved.expression), exp.Null):
                 arms.append(resolved)
             else:
@@ -293,55 +317,51 @@ class Query:
             return Resolved(exp.null())
         if any(arm != arms[0] for arm in arms[1:]):
             raise UnresolvedColumnError("the arms of the UNION differ")
-        return _null_too(arms[0], null_where)
+        return null_too(arms[0], null_where)
 
     def _resolve_column(self, scope: Scope, column: exp.Column) -> Resolved:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
-        table = column.table or owner_of(column.name, sources, scope, self.tables)
+        table = column.table or self._columns.owner(column.name, sources, scope)
+        if is_maybe_alias(column) and not (
+            table in sources and column.name in self._columns.read(scope, table).columns
+        ):
+            raise UnresolvedColumnError(f"it isn't known whether `{column.name}` is a column or an alias")
         source = sources[table][1] if table in sources else scope.sources.get(table)
+        if source is None and (path := path_of(scope, column, self._columns)):
+            base = self._resolve_column(scope, path.column)
+            return msgspec.structs.replace(base, expression=field_of(base.expression, path.fields))
         if source is None:
             raise UnresolvedColumnError(f"it isn't known which relation `{column.name}` comes from")
         if isinstance(source, Scope):
-            resolved = self.resolve(source, column.name)
-            self._refuse_second_reading(scope, table, resolved.expression)
+            resolved = self._marked_if_read_again(scope, table, self.resolve(source, column.name))
             if resolved.aggregations and len(sources) > 1 and not brings_own_groups(self, scope, table, source):
                 raise UnresolvedColumnError("it isn't certain which group a join brings")
-            return _null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
+            return null_too(resolved, "unmatched" if may_lack_match(scope, table) else "")
         if source.args.get("pivots"):
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
         if unique_id is None:
             raise UnresolvedColumnError(f"`{source.name}` is not a relation of the project")
-        resolved = Resolved(upstream_column(unique_id, column.name))
-        self._refuse_second_reading(scope, table, resolved.expression)
-        return resolved
+        return self._marked_if_read_again(scope, table, Resolved(upstream_column(unique_id, column.name)))
 
-    def _refuse_second_reading(self, scope: Scope, table: str, expression: exp.Expr) -> None:
-        """A column of a node that the scope joins to itself belongs to another row: the manager, not the employee."""
-        sources = scope.selected_sources
-        if not isinstance(expression, exp.Column) or len(sources) == 1:
-            return
-        for name, (_, source) in sources.items():
-            if name == table:
-                return
-            reads = self._reads(source, set()) if isinstance(source, Scope) else (self.node_of(source),)
-            if expression.table in reads:
-                node_name = expression.table.rpartition(".")[2]
-                raise UnresolvedColumnError(f"`{node_name}` is joined to itself")
+    def _marked_if_read_again(self, scope: Scope, table: str, resolved: Resolved) -> Resolved:
+        """A column of a node that the scope joins to itself may belong to another row: the manager, not the employee.
 
-
-def _null_too(resolved: Resolved, null_where: NullWhere) -> Resolved:
-    """The expression, also null where given: a mark it needs only where it says something else of its own."""
-    if not null_where or is_null_on_nulls(resolved.expression):
-        return resolved
-    return msgspec.structs.replace(resolved, null_where=worst((resolved.null_where, null_where)))
+        Raises:
+            UnresolvedColumnError: it isn't certain that it belongs to the same.
+        """
+        expression = resolved.expression
+        if not isinstance(expression, exp.Column) or len(scope.selected_sources) == 1:
+            return resolved
+        earlier = read_before(self, scope, table, expression.table)
+        if not earlier:
+            return resolved
+        if not is_of_the_same(self, scope, table, expression.table, earlier):
+            raise joined_to_itself(expression.table)
+        return msgspec.structs.replace(resolved, read_again=expression.table)
 
 
 def _ref(column: exp.Column) -> ColumnRef:
     return ColumnRef(column.table, column.name.lower())
-
-
-def _in_order(groups: Iterable[tuple[Aggregation, ...]]) -> tuple[Aggregation, ...]:
-    return tuple(dict.fromkeys(aggregation for group in groups for aggregation in group))

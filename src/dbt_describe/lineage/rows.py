@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
@@ -55,11 +56,17 @@ class ColumnResolver(Protocol):
     def is_unique(self, unique_id: str, columns: frozenset[str]) -> bool:
         """Whether the columns of the node are proved to be unique together."""
 
+    def reads(self, scope: Scope) -> Iterator[str]:
+        """unique_ids of the nodes that a scope reads, in order."""
+
     def rows(self, scope: Scope) -> Rows:
         """The rows of another scope, remembered."""
 
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
+
+    def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
+        """An output column of the scope in upstream terms; None where it can't be followed."""
 
     def upstream_ref(self, scope: Scope, column: str) -> tuple[str, str] | None:
         """(unique_id, column) where an output column of the scope is passed through from a node."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.lineage.code import UnreadableQueryError, sql_of
-from dbt_describe.lineage.dialects import dialect_of
+from dbt_describe.lineage.dialects import dialect_of, dialect_warning
 from dbt_describe.lineage.kept import Entry, KeptLineage, key_of, surroundings_of
 from dbt_describe.lineage.known import KnownNode, declared, with_query
 from dbt_describe.lineage.origins import ColumnRef, Lineage, NodeLineage, Same, Shape
@@ -48,7 +48,9 @@ def trace_project(
     finally:
         kept.keep(tracing.new, tracing.used)
         kept.close()
-    return Lineage(tracing.dialect, {name: tracing.traced[name] for name in tracing.order if name in tracing.traced})
+    nodes = {name: tracing.traced[name] for name in tracing.order if name in tracing.traced}
+    warning = dialect_warning(project.adapter_type)
+    return Lineage(tracing.dialect, nodes, (warning,) if warning else ())
 
 
 class _Tracing:

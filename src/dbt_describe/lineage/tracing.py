@@ -9,7 +9,7 @@ import msgspec
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import KnownNode, Relation
 from dbt_describe.lineage.origins import NodeLineage
-from dbt_describe.lineage.queries import qualified_scope
+from dbt_describe.lineage.queries import qualified_query
 from dbt_describe.lineage.relations import Relations, TableName
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.subjects import Subject, Traced, known_to
@@ -59,13 +59,15 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         return bool(unique_id) and known(unique_id).is_unique(columns)
 
     try:
-        scope, unique_ids = qualified_scope(subject.sql, subject.dialect, node_of, relation_of)
-        tables = {name: relation_of(unique_id) for name, unique_id in unique_ids.items()}
-        query = Query(scope, unique_ids, tables, subject.dialect, is_unique)
+        qualified = qualified_query(subject.sql, subject.dialect, node_of, relation_of)
+        tables = {name: relation_of(unique_id) for name, unique_id in qualified.unique_ids.items()}
+        query = Query(subject.unique_id, qualified, tables, subject.dialect, is_unique)
         output = query.output()
-        wanted = dict.fromkeys((*output.columns, *subject.columns))
+        # Fields first: where a node has the same values in a column, too, that is what is spoken of.
+        fields = (field for column in output.columns for field in query.fields(column))
+        wanted = dict.fromkeys((*fields, *output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
-        found = NodeLineage(subject.unique_id, output.columns, origins, query.shape())
+        found = NodeLineage(subject.unique_id, output.as_written(), origins, query.shape())
         return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
     except UnreadableQueryError as error:
         return Traced(NodeLineage(subject.unique_id, failure=str(error)), tables=tuple(names))

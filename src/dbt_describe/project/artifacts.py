@@ -8,18 +8,20 @@ Source: https://docs.getdbt.com/reference/artifacts/dbt-artifacts (manifest v10 
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from dbt_describe.errors import ManifestError
+from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
+from dbt_describe.project.project_file import check_project
 from dbt_describe.project.resources import Resources, resource_nodes, with_members
+from dbt_describe.project.seeds import package_root, read_header
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
 """Of the manifest's `nodes` and `sources`."""
@@ -27,9 +29,6 @@ KNOWN_MANIFEST_VERSIONS = frozenset({10, 11, 12, 20})
 _NAMED_NODE = re.compile(
     r"(?:ref|source)\(\s*(?:['\"](?P<first>[^'\"]+)['\"])\s*(?:,\s*['\"](?P<second>[^'\"]+)['\"])?"
 )
-
-
-_Artifact = TypeVar("_Artifact", bound=msgspec.Struct)
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -79,7 +78,7 @@ class _RawNode(msgspec.Struct, frozen=True):
     fqn: list[str] | None = None
     tags: list[str] | None = None
     depends_on: _DependsOn | None = None
-    checksum: _Checksum | None = None
+    checksum: _Checksum | str | None = None
     source_name: str | None = None
     source_description: str | None = None
     version: str | int | float | None = None
@@ -126,19 +125,23 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     """Read a project from its artifacts; both may be gzipped. Without a catalog, columns come from YAML alone.
 
     Raises:
-        ManifestError: a file can't be read, isn't JSON, or isn't the artifact it should be.
+        ManifestError: a file can't be read, isn't JSON, isn't the artifact it should be, or is of another project.
     """
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     warnings = _version_warnings(manifest.metadata, manifest_path)
+    check_project(root, manifest.metadata.project_name, manifest_path)
     catalog = _Catalog()
     if catalog_path is not None and catalog_path.exists():
         catalog = decode_artifact(catalog_path, _Catalog, "catalog")
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)
+    own = manifest.metadata.project_name or ""
     tables = {**catalog.nodes, **catalog.sources}
     nodes = {
-        raw.unique_id: _node(raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id))
+        raw.unique_id: _node(
+            raw, tests.get(raw.unique_id, []), tables.get(raw.unique_id) or _seed_table(raw, root, own)
+        )
         for raw in (*manifest.nodes.values(), *manifest.sources.values())
         if raw.resource_type in _NODE_RESOURCE_TYPES
     }
@@ -157,43 +160,38 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     )
 
 
+def _seed_table(raw: _RawNode, root: Path, own: str) -> _CatalogTable | None:
+    """What the file of a seed tells of its table: all columns, and the types that its configuration gives them."""
+    if raw.resource_type != "seed":
+        return None
+    config = raw.config or {}
+    types = config.get("column_types")
+    types = {str(name).lower(): str(type_) for name, type_ in types.items()} if isinstance(types, dict) else {}
+    directory = package_root(root, raw.package_name, own or raw.package_name)
+    names = read_header(directory, raw.original_file_path or "", config.get("delimiter"))
+    columns = {name: _CatalogColumn(name, types.get(name.lower()), index) for index, name in enumerate(names)}
+    return _CatalogTable(columns) if columns else None
+
+
 def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
     """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
     return {
-        (raw.unique_id, raw.checksum.checksum): raw.compiled_code
+        (raw.unique_id, checksum): raw.compiled_code
         for raw in manifest.nodes.values()
-        if raw.compiled_code and raw.checksum and raw.checksum.checksum
+        if raw.compiled_code and (checksum := _checksum(raw))
     }
 
 
 def checksums(manifest_path: Path) -> dict[str, str]:
     """Checksum of each node's file by unique_id."""
     manifest = decode_artifact(manifest_path, _Manifest, "manifest")
-    return {
-        raw.unique_id: raw.checksum.checksum
-        for raw in manifest.nodes.values()
-        if raw.checksum and raw.checksum.checksum
-    }
+    return {raw.unique_id: checksum for raw in manifest.nodes.values() if (checksum := _checksum(raw))}
 
 
-def decode_artifact(path: Path, artifact: type[_Artifact], kind: str) -> _Artifact:
-    """What `artifact` has room for of a `manifest` or `catalog`, which may be gzipped.
-
-    Raises:
-        ManifestError: the file can't be read, isn't JSON, or isn't the artifact it should be.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"Can't read {kind} {path}: {error.strerror or error}.") from error
-    try:
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return msgspec.json.decode(content, type=artifact)
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError) as error:
-        again = "dbt compile" if kind == "manifest" else "dbt docs generate"
-        raise ManifestError(f"{path} is not a readable dbt {kind}: {error}. Make it again with `{again}`.") from error
+def _checksum(raw: _RawNode) -> str:
+    """The checksum of the node's file, which v2 may write without the name of its kind."""
+    return (raw.checksum if isinstance(raw.checksum, str) else raw.checksum and raw.checksum.checksum) or ""
 
 
 def schema_version(dbt_schema_version: str) -> int | None:
@@ -340,13 +338,14 @@ def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
 
 
 def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTest:
-    kwargs = {**(metadata.kwargs.get("arguments") or {}), **metadata.kwargs}
+    arguments = metadata.kwargs.get("arguments")
+    kwargs = {**(arguments if isinstance(arguments, dict) else {}), **metadata.kwargs}
     depends_on = (raw.depends_on and raw.depends_on.nodes) or []
     combination = kwargs.get("combination_of_columns")
     return DataTest(
         name=f"{metadata.namespace}.{metadata.name}" if metadata.namespace else metadata.name,
         column=unquoted(str(raw.column_name or kwargs.get("column_name") or "")),
-        accepted_values=tuple(str(value) for value in kwargs.get("values") or ()),
+        accepted_values=_names(kwargs.get("values")),
         to=next((unique_id for unique_id in depends_on if unique_id != attached), attached if "to" in kwargs else ""),
         field=unquoted(str(kwargs.get("field") or "")),
         combination=_names(combination),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.project.artifacts import decode_artifact
+from dbt_describe.project.decoding import decode_artifact
+from dbt_describe.project.engines import parse_engine
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.project_file import PATH_KEYS, VARS_FILE, configured_paths, read_project_file
 
@@ -32,6 +33,8 @@ class FileRecord(msgspec.Struct, frozen=True):
 
 class _Metadata(msgspec.Struct, frozen=True):
     generated_at: datetime | None = None
+    invocation_started_at: datetime | None = None
+    dbt_version: str | None = None
     project_name: str | None = None
 
 
@@ -45,7 +48,7 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     resource_type: str = ""
     original_file_path: str | None = None
     patch_path: str | None = None
-    checksum: _Checksum | None = None
+    checksum: _Checksum | str | None = None
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ def read_record(manifest_path: Path, root: Path) -> FileRecord:
 
     A file that was saved while dbt ran may be older than the manifest and yet not be in it: `dbt build` writes it at
     its end. dbt takes `generated_at` just before it reads files; `invocation_started_at` may be an earlier run's
-    (tried with dbt 1.11).
+    (tried with dbt 1.11). v2 takes the former when it has read them all, the latter when it starts.
 
     Raises:
         ProjectError: the manifest or dbt_project.yml can't be read.
@@ -78,12 +81,12 @@ def read_record(manifest_path: Path, root: Path) -> FileRecord:
     named = {_path(entry) for entry in (*nodes, *others) if entry.package_name == package}
     named |= {_slashed(entry.patch_path).partition("://")[2] for entry in nodes}
     return FileRecord(
-        _began(manifest_path, manifest.metadata.generated_at),
+        _began(manifest_path, manifest.metadata),
         frozenset(named - {""}),
         {
             _path(entry): entry.checksum.checksum
             for entry in nodes
-            if entry.checksum and entry.checksum.name == "sha256" and entry.checksum.checksum
+            if isinstance(entry.checksum, _Checksum) and entry.checksum.name == "sha256" and entry.checksum.checksum
         },
     )
 
@@ -118,14 +121,15 @@ def needs_compiling(path: Path) -> bool:
     return path.name in PROJECT_FILES or path.suffix in _CODE_SUFFIXES
 
 
-def _began(manifest_path: Path, generated: datetime | None) -> float:
+def _began(manifest_path: Path, metadata: _Metadata) -> float:
     try:
         written = manifest_path.stat().st_mtime
     except OSError:
         return 0.0
-    if generated is None:
-        return written
-    return min(written, (generated if generated.tzinfo else generated.replace(tzinfo=UTC)).timestamp())
+    engine = parse_engine(metadata.dbt_version or "")
+    times = [metadata.generated_at, metadata.invocation_started_at if engine and engine.is_v2 else None]
+    told = [(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() for time in times if time]
+    return min([written, *told])
 
 
 def _changed_at(path: Path) -> float:

@@ -6,6 +6,7 @@ dbt is called as a command, never imported: its engines share the command line, 
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, Selection
 
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
+_V2_ERROR = re.compile(r"\s*(error: |\[error\])")
+"""`error: dbt1060: …` or `[error] [UnusedConfigKey (dbt1060)]: …`; warnings and a summary come after it.
+
+Source: log_message.rs of dbt-core 2.0.0-beta.2 (2026-08), and what Fusion's users report.
+"""
 _DEFERRING = frozenset({"compile", "docs"})
 """Commands that compile, and so may ask tables what is in them.
 
@@ -89,6 +95,9 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
 def _said(output: str) -> list[str]:
     """What dbt says of its error, from where it begins and without the traceback of a bug of dbt's."""
     lines = [line for line in output.splitlines() if line.strip()]
+    of_v2 = next((place for place, line in enumerate(lines) if _V2_ERROR.match(line)), None)
+    if of_v2 is not None:
+        return lines[of_v2 : of_v2 + _ERROR_LINES]
     begin = next((place for place, line in enumerate(lines) if "Encountered an error" in line), None)
     if begin is None:
         return lines[-_ERROR_LINES:]

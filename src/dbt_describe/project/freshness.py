@@ -30,6 +30,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.refreshing import generate_artifacts, generate_command
 from dbt_describe.project.remote import find_artifacts
+from dbt_describe.project.restoring import restored_on_failure
 from dbt_describe.project.sources import NO_SOURCES, ArtifactSources
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
@@ -99,7 +100,8 @@ def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
         return with_project_file(_load(invocation.project_dir, target))
     find_dbt("compile" if is_for_sql else "parse")
     try:
-        warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
+        with restored_on_failure(target.compiled, target.parsed):
+            warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
     project = with_project_file(_load(invocation.project_dir, target))
@@ -144,7 +146,8 @@ def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
     target = _Target(target_dir(invocation))
     before = _mtime(target.parsed)
     say("Running `dbt parse`: does dbt accept what was written?")
-    _parse(invocation, target)
+    with restored_on_failure(target.parsed):
+        _parse(invocation, target)
     if _mtime(target.parsed) <= before:
         raise DbtCommandError(f"dbt wrote no {target.parsed}.")
     target.options.write_text(_noted(invocation), encoding="utf-8")
@@ -220,7 +223,8 @@ def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> list[str]
     before, catalog_before = _mtime(target.newest), _mtime(target.catalog)
     command = generate_command(invocation)
     say(f"Running `dbt {' '.join(command)}`.")
-    generate_artifacts(invocation, command)
+    with restored_on_failure(target.compiled):
+        generate_artifacts(invocation, command)
     _note(invocation, target, before)
     is_new = _mtime(target.catalog) > catalog_before
     return [] if is_new else [f"`dbt {' '.join(command)}` wrote no {target.catalog}: columns may be missing."]

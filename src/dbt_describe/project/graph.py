@@ -61,7 +61,10 @@ def topological_order(nodes: Mapping[str, Node]) -> list[str]:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
         circle = " → ".join(error.args[1])
-        raise ManifestError(f"The manifest's nodes depend on each other in a circle: {circle}.") from error
+        raise ManifestError(
+            f"The manifest's nodes depend on each other in a circle: {circle}. "
+            "dbt refuses such a project: make the manifest again with `dbt compile`."
+        ) from error
 
 
 def readers_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:

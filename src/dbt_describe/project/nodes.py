@@ -94,7 +94,7 @@ class Node(msgspec.Struct, frozen=True):
     description: str = ""
     columns: tuple[Column, ...] = ()
     is_built: bool = False
-    """The catalog has it: `columns` are all that there are."""
+    """The catalog, or a seed's own file, has it: `columns` are all that there are."""
     tests: tuple[DataTest, ...] = ()
     """Node-level tests, e.g. a unique combination of columns."""
     relation_name: str = ""

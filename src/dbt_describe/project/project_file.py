@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import yaml
 
-from dbt_describe.errors import ProjectError, ProjectNotFoundError
+from dbt_describe.errors import ManifestError, ProjectError, ProjectNotFoundError
+from dbt_describe.project.engines import Engine, parse_engine
 from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.resource_types import is_older
 
 VARS_FILE = "vars.yml"
 """Source: https://docs.getdbt.com/docs/build/project-variables (dbt 1.12; 2026-11)."""
@@ -32,7 +32,7 @@ Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
 CLOSED_DIRS: Mapping[str, str] = {"packages-install-path": "dbt_packages", "target-path": "target"}
 """Where dbt puts what isn't the project's own, with its defaults. *Source:* as above."""
 _NO_SCHEMA_FILES = frozenset({"docs-paths"})
-_SCHEMA_FILES_SINCE: Mapping[str, tuple[int, int]] = {"test-paths": (1, 9), "function-paths": (1, 11)}
+_SCHEMA_FILES_SINCE: Mapping[str, Engine] = {"test-paths": Engine(1, 9), "function-paths": Engine(1, 11)}
 """The first dbt that reads schema files there.
 
 Source: `all_source_paths` in dbt-core's config/project.py of 1.8.9 to 1.11.16 (2026-11).
@@ -62,6 +62,23 @@ def configured_paths(settings: Mapping[str, object], key: str) -> tuple[str, ...
     return tuple(str(name) for name in configured) if isinstance(configured, list) else ()
 
 
+def check_project(project_dir: Path, name: str | None, manifest_path: Path) -> None:
+    """That a manifest is of this project.
+
+    Raises:
+        ProjectError: dbt_project.yml has another name than the manifest, or can't be understood.
+    """
+    path = project_dir / "dbt_project.yml"
+    if not name or not path.is_file():
+        return
+    own = read_project_file(project_dir).get("name")
+    if isinstance(own, str) and "{{" not in own and own != name:
+        raise ManifestError(
+            f"{manifest_path} is of the project `{name}`, and {path} is of `{own}`. Make it again with `dbt compile`, "
+            "or pass the --project-dir that it belongs to."
+        )
+
+
 def with_project_file(project: Project) -> Project:
     """The project with its variables, the directories in which dbt reads schema files and docs blocks, and .dbtignore.
 
@@ -72,7 +89,8 @@ def with_project_file(project: Project) -> Project:
         ProjectError: dbt_project.yml, vars.yml or .dbtignore can't be read or understood.
     """
     settings = read_project_file(project.root)
-    unread = {key for key, since in _SCHEMA_FILES_SINCE.items() if is_older(project.dbt_version, since)}
+    engine = parse_engine(project.dbt_version)
+    unread = {key for key, since in _SCHEMA_FILES_SINCE.items() if engine and engine < since}
     read = [key for key in PATH_KEYS if key not in _NO_SCHEMA_FILES | unread]
     paths = [name for key in read for name in configured_paths(settings, key)]
     # What Jinja makes of a path, only dbt knows: then no directory can be ruled out.

@@ -91,7 +91,7 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
     config = _mapping(raw.get("config"))
     name = _text(raw.get("name")) or unique_id.rpartition(".")[2]
     reads = _mapping(raw.get("depends_on"))
-    depends_on = tuple(map(str, reads.get("nodes") or ()))
+    depends_on = _texts(reads.get("nodes"))
     own_macros = f"macro.{raw.get('package_name')}."
     return Node(
         unique_id=unique_id,
@@ -105,10 +105,10 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
         raw_code=next((_text(raw[key]) for key in _CODE_KEYS if raw.get(key)), ""),
         compiled_code=_text(raw.get("compiled_code")),
         language=_text(raw.get("language")) or "sql",
-        fqn=tuple(map(str, raw.get("fqn") or ())),
+        fqn=_texts(raw.get("fqn")),
         tags=_tags(raw["tags"] if "tags" in raw else config.get("tags")),
         depends_on=depends_on,
-        macros=tuple(name for name in map(str, reads.get("macros") or ()) if name.startswith(own_macros)),
+        macros=tuple(name for name in _texts(reads.get("macros")) if name.startswith(own_macros)),
         version=_text(raw.get("version")),
         config=config,
         group=_text(raw.get("group") or config.get("group")),
@@ -223,6 +223,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _mappings(values: object) -> Iterable[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(map(str, values)) if isinstance(values, list) else ()
 
 
 def _text(value: object) -> str:

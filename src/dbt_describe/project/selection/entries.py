@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from dbt_describe.errors import ManifestError, SelectionError
-from dbt_describe.project.artifacts import KNOWN_MANIFEST_VERSIONS, decode_artifact, schema_version
+from dbt_describe.project.artifacts import KNOWN_MANIFEST_VERSIONS, schema_version
+from dbt_describe.project.decoding import decode_artifact
 
 
 class _DependsOn(msgspec.Struct, frozen=True):

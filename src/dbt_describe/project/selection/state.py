@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbt_describe.errors import SelectionError
-from dbt_describe.project.artifacts import decode_artifact
+from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.selection.entries import Entry, StateManifest, read_previous
 
 _PARSED = frozenset({"model", "seed", "snapshot", "analysis", "test", "function"})
