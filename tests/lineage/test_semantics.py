@@ -64,9 +64,7 @@ def test_a_measure_is_an_aggregate_of_the_models_rows(tmp_path: Path) -> None:
     assert (found.inputs, found.aggregations[0].driving) == ((ColumnRef(MODEL, "total"),), MODEL)
 
 
-@pytest.mark.parametrize(
-    "expression", ["{{ dimension }}", "id; drop table x", "(", "x from y", "orders.id", "(select 1)"]
-)
+@pytest.mark.parametrize("expression", ["{{ dimension }}", "id; drop table x", "(", "x from y", "(select 1)"])
 def test_an_expression_that_is_odd_proves_nothing_and_breaks_nothing(expression: str, tmp_path: Path) -> None:
     _, origins = traced(tmp_path, elements={"dimensions": [{"name": "x", "type": "categorical", "expr": expression}]})
     assert not isinstance(origins["x"], Same)
