@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
+import dbt_describe as library
+from dbt_describe.project.dbt import DbtInvocation
 from dbt_describe.project.engines import DESCRIBED_SINCE, Engine
+from dbt_describe.project.freshness import open_project
+from dbt_describe.project.nodes import DESCRIBABLE_RESOURCE_TYPES
 from dbt_describe.schema_files import DescriptionEdit, prepare_change, write_change
 from integration_tests.conftest import DBT, run_in
 from integration_tests.engine import ENGINE, HAS_SNAPSHOTS_IN_YAML
+from integration_tests.openai_server import OpenAIServer, answer_from_schema
 
 FILES = {
     "dbt_project.yml": """
@@ -37,6 +44,18 @@ lab:
     "macros/cents.sql": "{% macro cents(column, scale=2) %}{{ column }} / 100{% endmacro %}",
     "macros/test_is_even.sql": "{% test is_even(model, column_name) %}select 1 where false{% endtest %}",
     "tests/assert_paid.sql": "select 1 where false",
+    # Since dbt 1.11; an older one doesn't look there.
+    "functions/is_positive.sql": "number > 0",
+    "functions/schema.yml": """
+functions:
+  - name: is_positive
+    config: {type: scalar}
+    arguments:
+      - name: number
+        data_type: integer
+    returns:
+      data_type: boolean
+""",
     "models/schema.yml": """
 version: 2
 
@@ -247,3 +266,55 @@ def test_what_is_left_out_for_an_older_dbt_would_not_be_read(place: str, lab: Pa
     done = run_in(lab, str(DBT), "--quiet", "parse", "--profiles-dir", ".", check=False)
     read = {} if done.returncode else described(json.loads((lab / "target/manifest.json").read_bytes()))
     assert not read.get(place)
+
+
+def schema_files(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.glob("*/*.yml")}
+
+
+def words_for(body: dict[str, Any]) -> str:
+    """An answer whose texts tell which node and which column of it they are meant for."""
+    asked = "\n".join(message["content"] for message in body["messages"])
+    node = re.search(r'<data name="node">\n(\w+) (\S+)', asked)
+    assert node, asked
+    answer = json.loads(answer_from_schema(body))
+    if "node" in answer:
+        answer["node"]["description"] = f"Words about the {node[1]} `{node[2]}`."
+    for column in answer.get("columns", []):
+        column["description"] = f"Words about `{column['name']}` of the {node[1]} `{node[2]}`."
+    return json.dumps(answer)
+
+
+@pytest.mark.engine
+def test_every_resource_type_is_described_and_dbt_reads_each_text_where_it_was_meant(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(answer=words_for) as server:
+        for name, value in {
+            "OPENAI_API_KEY": "sk-test-secret",
+            "OPENAI_BASE_URL": server.base_url,
+            "DBT_DESCRIBE_STORE": str(lab / "target/store"),
+            "PATH": f"{DBT.parent}{os.pathsep}{os.environ['PATH']}",
+        }.items():
+            monkeypatch.setenv(name, value)
+        options: library.Options = {"profiles_dir": lab, "resource_types": "all", "model": "openai/loopback"}
+        done = library.document(lab, verify=True, **options)
+        asked = len(server.requests)
+        written = schema_files(lab)
+        again = library.document(lab, **options)
+    assert (done.failures, done.abstentions, done.exit_code) == ((), (), 0)
+    # What dbt wrote when it parsed the files as they are now.
+    project = open_project(DbtInvocation(project_dir=lab, profiles_dir=lab), pytest.fail)
+    there = {node.resource_type for node in project.nodes.values()}
+    types = {name for name in DESCRIBABLE_RESOURCE_TYPES if name in there and Engine(*ENGINE).describes(name)}
+    assert {project.nodes[draft.unique_id].resource_type for draft in done.drafts} == types
+    for draft in done.drafts:
+        node = project.nodes[draft.unique_id]
+        described = node.column(draft.column) if draft.column else node
+        assert described is not None
+        assert described.description == draft.text, draft
+    own = [node for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
+    assert [node.unique_id for node in own if not node.description] == []
+    assert [column for node in own for column in node.columns if not column.description] == []
+    assert (len(server.requests), again.drafts, again.exit_code) == (asked, (), 0)
+    assert schema_files(lab) == written

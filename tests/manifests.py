@@ -72,6 +72,35 @@ def generic_test(name: str, node: str, column: str = "", **fields: Any) -> dict[
     }
 
 
+def resource(resource_type: str, name: str, **fields: Any) -> dict[str, Any]:
+    """An entry of a section of its own: an exposure, a metric, a macro and the like."""
+    code = "macros" if resource_type == "macro" else "models"
+    return {
+        "unique_id": f"{resource_type}.{PACKAGE}.{name}",
+        "resource_type": resource_type,
+        "name": name,
+        "package_name": PACKAGE,
+        "original_file_path": f"{code}/{name}.sql" if resource_type == "macro" else "models/schema.yml",
+        "fqn": [PACKAGE, name],
+        "depends_on": {"nodes": [], "macros": []},
+        **fields,
+    }
+
+
+SECTIONS = {
+    "source": "sources",
+    "exposure": "exposures",
+    "metric": "metrics",
+    "semantic_model": "semantic_models",
+    "saved_query": "saved_queries",
+    "macro": "macros",
+    "function": "functions",
+    "unit_test": "unit_tests",
+    "group": "groups",
+}
+"""The manifest's section of each resource type that isn't among its `nodes`."""
+
+
 def manifest(*entries: Mapping[str, Any], version: int = 12, adapter_type: str = "duckdb") -> dict[str, Any]:
     """A manifest of the given entries."""
     return {
@@ -81,8 +110,14 @@ def manifest(*entries: Mapping[str, Any], version: int = 12, adapter_type: str =
             "project_name": PACKAGE,
             "adapter_type": adapter_type,
         },
-        "nodes": {entry["unique_id"]: entry for entry in entries if entry["resource_type"] != "source"},
-        "sources": {entry["unique_id"]: entry for entry in entries if entry["resource_type"] == "source"},
+        **{
+            section: {
+                entry["unique_id"]: entry
+                for entry in entries
+                if SECTIONS.get(entry["resource_type"], "nodes") == section
+            }
+            for section in ("nodes", *SECTIONS.values())
+        },
     }
 
 

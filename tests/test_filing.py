@@ -283,7 +283,10 @@ def test_what_cant_be_written_is_known_before_anything_is_asked_and_costs_the_re
     project = make_project(tmp_path, *nodes)
     paths, failures, refused = find_schema_files(project, dict.fromkeys(project.nodes, ("", "x", "y")))
     assert set(paths) == set(project.nodes)
-    assert refused == {("model.shop.a", ""), *((f"model.shop.{name}", column) for name in "bc" for column in "xy")}
+    assert refused.keys() == {
+        ("model.shop.a", ""),
+        *((f"model.shop.{name}", column) for name in "bc" for column in "xy"),
+    }
     assert [failure.message.partition(": ")[2] for failure in failures] == [
         "model a: its empty description has an anchor, alias or tag; write it by hand",
         "model b: the list is shared by an anchor and its alias; write it by hand",

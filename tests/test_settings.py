@@ -85,6 +85,14 @@ def test_variables_win_over_the_file(make: Make, tmp_path: Path) -> None:
     assert (made.llm.prompts_dir, made.llm.store_dir) == (tmp_path / "mine", tmp_path / "store")
 
 
+def test_resource_types_come_from_flags_then_from_dbts_variables(make: Make) -> None:
+    env = {"DBT_RESOURCE_TYPES": "metric exposure", "DBT_ENGINE_EXCLUDE_RESOURCE_TYPES": "exposure"}
+    assert make(environ=env).resource_types == ("metric",)
+    assert make(environ=env, resource_types=("model,group", "exposure")).resource_types == ("model", "group")
+    assert make(environ=env, exclude_resource_types="metric").resource_types == ("exposure",)
+    assert make(resource_types="all", exclude_resource_types="default test").resource_types[0] == "analysis"
+
+
 def test_flags_win_over_variables(make: Make, tmp_path: Path) -> None:
     environ = {"DBT_DESCRIBE_MODEL": "openai/from-variable", "DBT_DESCRIBE_OFFLINE": "0"}
     made = make(
@@ -206,7 +214,12 @@ def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(
         ("", {"environ": {"DBT_DESCRIBE_TIMEOUT": "inf"}}, "DBT_DESCRIBE_TIMEOUT is `inf`"),
         ("", {"environ": {"DBT_DESCRIBE_OFFLINE": "perhaps"}}, "DBT_DESCRIBE_OFFLINE is `perhaps`; it must be 1 or 0"),
         ("", {"environ": {"LLM_PROVIDER": "opnai"}}, "LLM_PROVIDER can't be used: There is no provider 'opnai'"),
-        ("", {"resource_types": "macro"}, "--resource-type macro"),
+        ("", {"resource_types": "macros"}, "--resource-type macros isn't a resource type"),
+        ("", {"resource_types": "exposre"}, "did you mean `exposure`?"),
+        ("", {"resource_types": "x"}, "choose from model, seed"),
+        ("", {"exclude_resource_types": "teste"}, "--exclude-resource-type teste"),
+        ("", {"exclude_resource_types": "default"}, "leave no resource type"),
+        ("", {"environ": {"DBT_RESOURCE_TYPES": "tables"}}, "tables isn't a resource type"),
         ("", {"profiles_dir": "/nowhere"}, "The profiles directory"),
     ],
 )

@@ -13,7 +13,7 @@ from dbt_describe.lineage import ColumnRef, Lineage, NodeLineage, Same
 from dbt_describe.planning import Draft
 from dbt_describe.project import Project
 from dbt_describe.sharing import Sharing, share_blocks
-from tests.manifests import doc_block, make_project, model, source
+from tests.manifests import doc_block, make_project, model, resource, source
 
 TEXT = "Number of the order."
 RAW = "source.shop.raw.orders"
@@ -243,3 +243,11 @@ def test_a_new_docs_file_is_one_that_dbt_reads(docs_dir: str, ignored: str, path
     patterns = tuple(ignored.split("\n"))
     project = msgspec.structs.replace(shop(tmp_path), docs_dir=docs_dir, ignore_patterns=patterns)
     assert share_blocks([], project, CHAIN).path == (tmp_path / path if path else None)
+
+
+def test_arguments_share_nothing(tmp_path: Path) -> None:
+    """An argument holds no values: that another one is described alike is chance."""
+    code = "{% macro m(a) %}{% endmacro %}"
+    project = make_project(tmp_path, *(resource("macro", name, macro_sql=code) for name in ("m", "n")))
+    drafts = [Draft(f"macro.shop.{name}", "a", TEXT, "model") for name in ("m", "n")]
+    assert share_blocks(drafts, project, Lineage("duckdb", {})) == Sharing(path=tmp_path / "models/_columns.md")

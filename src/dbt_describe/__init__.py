@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     indirect_selection: str
     changed: str
     resource_types: str | Sequence[str]
+    exclude_resource_types: str | Sequence[str]
     config: str | Path | None
     model: str
     fallback: str | Sequence[str]

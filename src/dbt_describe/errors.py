@@ -73,6 +73,10 @@ class SchemaFileError(DbtDescribeError):
     """A schema file can't be edited safely; nothing was written to it."""
 
 
+class BorrowedDescriptionError(SchemaFileError):
+    """There is no place for a description: dbt takes that of something else."""
+
+
 class PromptError(DbtDescribeError):
     """A prompt template is broken or can't be rendered."""
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dbt_describe.errors import SchemaFileError
+from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
+from dbt_describe.project.data_tests import is_generic, written_name
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.resources import RETURNS
 from dbt_describe.report import Failure
-from dbt_describe.schema_files import DescriptionEdit, faults_of, index_siblings, locate, refuse_new_files, shown_path
+from dbt_describe.schema_files import (
+    SECTIONS,
+    DescriptionEdit,
+    faults_of,
+    index_siblings,
+    locate,
+    refuse_new_files,
+    shown_path,
+)
 
 
 class Placement(NamedTuple):
@@ -19,8 +29,8 @@ class Placement(NamedTuple):
     paths: dict[str, Path]
     """By unique_id."""
     failures: list[Failure]
-    refused: frozenset[tuple[str, str]]
-    """(unique_id, column) of what can't be written to these files: the failures say why."""
+    refused: Mapping[tuple[str, str], str]
+    """(unique_id, column) of what can't be written to these files → why, empty where the failures say it."""
 
 
 EditMaker = Callable[..., DescriptionEdit]
@@ -45,7 +55,7 @@ def find_schema_files(
     in_file: dict[Path, list[str]] = defaultdict(list)
     paths: dict[str, Path] = {}
     failures: list[Failure] = []
-    refused: set[tuple[str, str]] = set()
+    refused: dict[tuple[str, str], str] = {}
     for unique_id in (name for name in gaps if name not in unknown):
         try:
             path = locate(
@@ -59,32 +69,45 @@ def find_schema_files(
     failures += [_unread(project, path, nodes) for path, nodes in unread.items()]
     if not project.has_files:
         paths = {unique_id: path for path, unique_ids in in_file.items() for unique_id in unique_ids}
-        return Placement(paths, failures, frozenset())
+        return Placement(paths, failures, {})
     unmakeable = refuse_new_files([path for path in in_file if not _is_there(path)], project.root.absolute())
     for path, unique_ids in in_file.items():
         nodes = [project.nodes[unique_id] for unique_id in unique_ids]
         whole = GONE if is_gone(path, nodes) else unmakeable.get(path, "")
-        faults: dict[tuple[str, str], str] = {}
+        faults: Mapping[tuple[str, str], SchemaFileError] = {}
         if not whole:
-            tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
-            edits = {
-                (name, column): make_edit(name, column, "Any text.")
-                for name in unique_ids
-                for column in dict.fromkeys(tried[name].values())
-            }
-            whole, found = _faults(path, edits, project.root)
-            faults = {
-                (name, column): found[name, stand_in]
-                for name in unique_ids
-                for column, stand_in in tried[name].items()
-                if (name, stand_in) in found
-            }
-        messages = [whole] if whole else dict.fromkeys(faults.values())
+            whole, faults = _faults_of_gaps(path, nodes, gaps, make_edit, project.root)
+        # Nothing is wrong with what has no description of its own.
+        reasons = {
+            gap: str(fault) if isinstance(fault, BorrowedDescriptionError) else "" for gap, fault in faults.items()
+        }
+        messages = (
+            [whole] if whole else dict.fromkeys(str(faults[gap]) for gap, reason in reasons.items() if not reason)
+        )
         failures += [Failure(shown_path(path, project.root), message) for message in messages]
-        refused |= faults.keys()
+        refused |= reasons
         if not whole:
             paths |= {name: path for name in unique_ids if not gaps[name] or _is_left(name, gaps[name], faults)}
-    return Placement(paths, failures, frozenset(refused))
+    return Placement(paths, failures, refused)
+
+
+def _faults_of_gaps(
+    path: Path, nodes: Iterable[Node], gaps: Mapping[str, Sequence[str]], make_edit: EditMaker, root: Path
+) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
+    """Why the file can't be edited at all, or empty; and why single descriptions can't be written to it."""
+    tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
+    edits = {
+        (name, column): make_edit(name, column, "Any text.")
+        for name, columns in tried.items()
+        for column in dict.fromkeys(columns.values())
+    }
+    whole, found = _faults(path, edits, root)
+    return whole, {
+        (name, column): found[name, stand_in]
+        for name, columns in tried.items()
+        for column, stand_in in columns.items()
+        if (name, stand_in) in found
+    }
 
 
 def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:
@@ -98,7 +121,7 @@ def _tried(node: Node, columns: Sequence[str]) -> dict[str, str]:
     return {column: first if column in unlisted and not node.version else column for column in columns}
 
 
-def _is_left(unique_id: str, columns: Sequence[str], faults: Mapping[tuple[str, str], str]) -> bool:
+def _is_left(unique_id: str, columns: Sequence[str], faults: Container[tuple[str, str]]) -> bool:
     return any((unique_id, column) not in faults for column in columns)
 
 
@@ -106,24 +129,24 @@ def _unread(project: Project, path: str, unique_ids: Iterable[str]) -> Failure:
     """The failure of a schema file that dbt can't read as it is now: what is wrong with it, and whom it concerns."""
     nodes = [project.nodes[unique_id] for unique_id in unique_ids]
     # An entry that isn't there is looked for in all of them.
-    sections = {node.resource_type for node in nodes if node.resource_type != "source"} or {"model"}
+    sections = {node.resource_type for node in nodes if SECTIONS[node.resource_type].creatable} or {"model"}
     edits = [DescriptionEdit(section, "no such entry", "Any text.") for section in sorted(sections)]
     changed = "newer than the manifest, which" if (project.root / path).exists() else "gone, and the manifest is what"
     whole, faults = _faults(project.root / path, {("", edit.resource_type): edit for edit in edits}, project.root)
-    fault = whole or next(iter(faults.values()), "") or f"{path}: is {changed} dbt can't make anew"
+    fault = whole or next(map(str, faults.values()), "") or f"{path}: is {changed} dbt can't make anew"
     names = ", ".join(sorted({node.name for node in nodes}))
     return Failure(path, f"{fault}. Nothing is written for {names}." if names else f"{fault}.")
 
 
 def _faults(
     path: Path, edits: Mapping[tuple[str, str], DescriptionEdit], root: Path
-) -> tuple[str, dict[tuple[str, str], str]]:
+) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
     """Why the file can't be edited at all, or empty; and why single edits can't be made in it."""
     try:
         faults = faults_of(path, list(edits.values()), root)
     except SchemaFileError as error:
         return str(error), {}
-    return "", {gap: str(fault) for gap, fault in zip(edits, faults, strict=True) if fault}
+    return "", {gap: fault for gap, fault in zip(edits, faults, strict=True) if fault}
 
 
 def is_gone(path: Path, nodes: Iterable[Node]) -> bool:
@@ -151,14 +174,18 @@ def edit_maker(project: Project) -> EditMaker:
 
     def make_edit(unique_id: str, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
         node = project.nodes[unique_id]
+        if is_generic(node):
+            return _data_test_edit(node, text, project)
         found = node.column(column) if column else None
+        part = found.children if found else ""
         versioned = versions[node.package_name, node.name] if node.version else []
         others = [other for other in versioned if other.version != node.version]
         return DescriptionEdit(
             resource_type=node.resource_type,
             name=node.name,
             description=text,
-            column=column,
+            column="" if part == RETURNS else column,
+            children=part,
             source_name=node.source_name,
             column_order=tuple(column.name for column in node.columns),
             replaces=(found.description if found else "" if column else node.description) or None,
@@ -170,3 +197,18 @@ def edit_maker(project: Project) -> EditMaker:
         )
 
     return make_edit
+
+
+def _data_test_edit(node: Node, text: str, project: Project) -> DescriptionEdit:
+    """A generic test is described where it stands: at the node that it tests, or a column of it."""
+    tested = project.nodes[node.attached_node]
+    return DescriptionEdit(
+        resource_type=tested.resource_type,
+        name=tested.name,
+        description=text,
+        column=node.test.column if node.test else "",
+        source_name=tested.source_name,
+        replaces=node.description or None,
+        version=tested.version,
+        data_test=written_name(node, project),
+    )

@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Lineage, Same, Unknown
-from dbt_describe.project.graph import topological_order
+from dbt_describe.project.data_tests import unwritable_tests
+from dbt_describe.project.graph import TESTS, topological_order
 from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.project.resources import NOT_TAKEN
 
 PLACEHOLDERS = frozenset(
     {
@@ -58,6 +60,7 @@ _GRAIN_CLAIM = re.compile(
 )
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
+UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -187,9 +190,15 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
     gaps: set[ColumnRef] = set()
     described = missing_descriptions = 0
     wanted = set(selected)
+    unwritable = _unwritable(project, wanted)
     order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
     for unique_id in order:
         node = project.nodes[unique_id]
+        if is_missing(node.description) and unique_id in unwritable:
+            if reason := unwritable[unique_id]:
+                plans[unique_id] = NodePlan(Task(unique_id, ()), skipped=(Abstention(unique_id, "", reason),))
+                missing_descriptions += 1
+            continue
         missing = [column for column in node.columns if is_missing(column.description)]
         gaps_here = len(missing) + is_missing(node.description)
         missing_descriptions += gaps_here
@@ -198,6 +207,14 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
             plans[unique_id] = _plan_node(node, missing, lineage, known, gaps)
             gaps.update(ColumnRef(unique_id, column.name.lower()) for column in missing)
     return Plan(plans, known, order, described, missing_descriptions)
+
+
+def _unwritable(project: Project, wanted: Collection[str]) -> Mapping[str, str]:
+    """Nodes that no description can be written for → why; empty for one that another one's description is of, too."""
+    types = {name: project.nodes[name].resource_type for name in wanted}
+    functions = (name for name, kind in types.items() if kind == "function" and not project.nodes[name].patch_path)
+    found = dict.fromkeys(functions, UNDECLARED)
+    return {**found, **unwritable_tests(project)} if TESTS.intersection(types.values()) else found
 
 
 def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -> tuple[Draft | None, ColumnRef | None]:
@@ -259,6 +276,8 @@ def _plan_node(
             inherited.append(draft)
         elif _is_gone(column, ref, lineage):
             skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
+        elif column.definition == NOT_TAKEN:
+            skipped.append(Abstention(node.unique_id, column.name, NOT_TAKEN))
         elif source is None and (origin := next((up for up in upstream if up in gaps), None)):
             following[column.name] = origin
         else:

@@ -14,9 +14,9 @@ from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
 from dbt_describe.filing import Filing
-from dbt_describe.lineage import Lineage, trace_project, with_sql_columns
+from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.placing import find_schema_files
-from dbt_describe.planning import Plan, leave_out, make_plan
+from dbt_describe.planning import Abstention, Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt, list_unique_ids
 from dbt_describe.project.engines import leave_undescribable
@@ -29,6 +29,7 @@ from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import share_blocks
 from dbt_describe.verifying import Verdict, verify
+from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
@@ -40,6 +41,8 @@ class Prepared(msgspec.Struct, frozen=True):
     project: Project
     lineage: Lineage
     plan: Plan
+    abstentions: tuple[Abstention, ...] = ()
+    """Of what has no place for a description of its own."""
 
     @property
     def missing(self) -> int:
@@ -78,6 +81,8 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     chosen = choose_nodes(project, settings, progress, changed)
     lineage = trace_project(project, store_dir=settings.llm.store_dir)
     project = with_sql_columns(project, lineage)
+    if "semantic_model" in settings.resource_types:
+        project, lineage = with_semantic_models(project, lineage)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
@@ -115,7 +120,9 @@ def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[
     """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
     paths, failures, refused = find_schema_files(prepared.project, gaps, settings.schema_path)
-    return msgspec.structs.replace(prepared, plan=leave_out(prepared.plan, refused)), paths, failures
+    borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
+    left = leave_out(prepared.plan, refused)
+    return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
 
 
 def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
@@ -136,7 +143,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         described_before=gaps.described,
         estimates=estimates,
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
-        abstentions=tuple(abstention for node in gaps.nodes.values() for abstention in node.skipped),
+        abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
         failures=tuple(failures),
         warnings=prepared.warnings,
     )
@@ -211,7 +218,7 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         described_before=prepared.plan.described,
         missing=prepared.missing,
         drafts=tuple(filing.written),
-        abstentions=tuple(drafting.abstentions),
+        abstentions=(*drafting.abstentions, *prepared.abstentions),
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
@@ -255,13 +262,15 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
         from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
 
         try:
-            writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
+            writer: Writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
         except LlmSettingsError as error:
             if not (settings.llm.rules_fallback and settings.llm.config.offline):
                 raise
             progress.say(f"{error} Describing from lineage, SQL and tests alone.")
             return RulesWriter()
-        return FallbackWriter(writer, RulesWriter(), progress.say) if settings.llm.rules_fallback else writer
+        if settings.llm.rules_fallback:
+            writer = FallbackWriter(writer, RulesWriter(), progress.say)
+        return CertainFirstWriter(writer)
     progress.say(
         "No language model is configured: describing from lineage, SQL and tests alone. "
         "For one, set OPENAI_API_KEY and pass --model openai/NAME."

@@ -22,6 +22,7 @@ from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
+from dbt_describe.project.resource_types import chosen_resource_types
 from dbt_describe.project.selection import INDIRECT, Selectors, parse_union
 from dbt_describe.project.sources import ArtifactSources, make_sources
 
@@ -85,6 +86,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     indirect_selection: str = "",
     changed: str = "",
     resource_types: str | Sequence[str] = (),
+    exclude_resource_types: str | Sequence[str] = (),
     config: str | Path | None = None,
     model: str = "",
     fallback: str | Sequence[str] = (),
@@ -134,7 +136,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         llm=llm,
         selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
         changed=changed,
-        resource_types=_resource_types(resource_types),
+        resource_types=_resource_types(resource_types, exclude_resource_types, env),
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
@@ -233,14 +235,20 @@ def _dbt_variable(given: str | Path | None, name: str, env: Mapping[str, str]) -
     return str(given or env.get(f"DBT_ENGINE_{name}") or env.get(f"DBT_{name}") or "")
 
 
-def _resource_types(given: str | Sequence[str]) -> tuple[str, ...]:
-    types = tuple(_joined(given).replace(",", " ").split())
-    unknown = sorted(set(types) - set(DESCRIBED_RESOURCE_TYPES))
-    if unknown:
-        raise SettingsError(
-            f"--resource-type {unknown[0]} can't be described; choose from {', '.join(DESCRIBED_RESOURCE_TYPES)}."
-        )
-    return types or DESCRIBED_RESOURCE_TYPES
+def _resource_types(
+    given: str | Sequence[str], excluded: str | Sequence[str], env: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What was given, else dbt's own variables say.
+
+    Source: dbt-core's `cli/params.py` in 1.11.16 (2026-11): words parted by white space.
+    """
+    types = _words(given) or _words(_dbt_variable("", "RESOURCE_TYPES", env))
+    without = _words(excluded) or _words(_dbt_variable("", "EXCLUDE_RESOURCE_TYPES", env))
+    return chosen_resource_types(types, without)
+
+
+def _words(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(_joined(given).replace(",", " ").split())
 
 
 def _llm_settings(

@@ -18,10 +18,12 @@ from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Draft, same_values
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.ignored import is_ignored
-from dbt_describe.project.nodes import DocBlock, Project
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, DocBlock, Project
 from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text, owner_of
 
 NEW_FILE = "_columns.md"
+WITH_VALUES = frozenset({*RELATION_RESOURCE_TYPES, "analysis", "semantic_model"})
+"""Resource types whose columns hold values, and can hold the same. An argument of a macro is nobody else's."""
 _BLOCK = re.compile(r"\{%-?\s*docs\s+([A-Za-z_][A-Za-z0-9_]*)")
 Place = tuple[str, str]
 """unique_id and column in lower case."""
@@ -82,7 +84,8 @@ def _group(drafts: Iterable[Draft], project: Project, lineage: Lineage) -> list[
     depths = _depths(project)
     groups: dict[tuple[ColumnRef, str], _Group] = {}
     for draft in sorted(drafts, key=lambda draft: (depths[draft.unique_id], draft.unique_id, draft.column)):
-        if draft.column and is_block_text(draft.text):
+        is_value = project.nodes[draft.unique_id].resource_type in WITH_VALUES
+        if draft.column and is_value and is_block_text(draft.text):
             origin = _origin(ColumnRef(*place_of(draft)), lineage)
             text = normal_text(draft.text)
             groups.setdefault((origin, text), _Group(origin, text, [])).drafts.append(draft)

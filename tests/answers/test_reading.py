@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +182,25 @@ def test_a_claim_of_uniqueness_or_presence_needs_its_proof() -> None:
     assert reasons(read(key, subject=proved)) == []
     for text in ("Number of unique customers paid.", "First non-null value of the payment.", "Always set to paid."):
         assert reasons(read(answer(text))) == []
+
+
+def test_what_a_test_checks_or_an_argument_means_needs_no_proof() -> None:
+    """A test's text speaks of what must hold, an argument's of what is passed: neither says that the data is so."""
+    without_rows = msgspec.structs.replace(SUBJECT, has_rows=False)
+    key = answer("Name of the column that is the primary key and never null.")
+    assert reasons(read(key, subject=without_rows)) == []
+    node = json.dumps({"node": {"description": "Checks that the key is never null.", "confidence": "high"}})
+    assert reasons(read(node, Task(NODE, (), describe_node=True), subject=without_rows)) == []
+    assert reasons(read(node, Task(NODE, (), describe_node=True))) != []
+    for text in ("Calls {{ ref('x') }} for each.", "Names `unheard_of` things.", "The amount {% if x %} is paid."):
+        assert reasons(read(answer(text), subject=without_rows)) != []
+
+
+def test_words_of_jinja_that_stand_in_the_code_may_be_named() -> None:
+    facts = shown_in("{% macro cents(column) %}{{ adapter.dispatch('cents')(column, is_incremental()) }}{% endmacro %}")
+    subject = Subject("cents", "openai/tiny", facts, has_rows=False)
+    said = answer("SQL that `adapter.dispatch` chooses, told whether the run `is_incremental`.")
+    assert reasons(read(said, subject=subject)) == []
 
 
 def test_a_node_may_say_what_one_row_is() -> None:

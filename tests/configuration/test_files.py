@@ -123,7 +123,7 @@ prompts: ours
         ),
         ("schema_path:\n  models: '{dir}/x'\n  seeds: ../x", "yml:3: schema_path.seeds is `../x`; it must stay inside"),
         ("schema_path: {seeds: ''}", "schema_path.seeds is ``; it names no file"),
-        ("schema_path: {sources: x}", "schema_path.sources is no setting; there are models, seeds, snapshots."),
+        ("schema_path: {sources: x}", "schema_path.sources is no setting; there are analyses, data_tests, macros,"),
         ("schema_path: {model: x}", "schema_path.model is no setting; did you mean models?"),
         ("schema_path: 5", "schema_path is `5`; it must be a text or a mapping, so write it in quotes."),
         ("schema_path: {models: 5}", "schema_path.models is `5`; it must be a text, so write it in quotes."),
@@ -402,7 +402,8 @@ def test_whatever_stands_there_is_read_or_refused_with_a_sentence(values: dict[s
 
 def test_a_schema_path_is_one_for_all_sections_or_one_for_each(tmp_path: Path) -> None:
     one = "{dir}/{model}.yml"
-    assert load(tmp_path, f"schema_path: '{one}'").schema_path == dict.fromkeys(("models", "seeds", "snapshots"), one)
+    sections = ("models", "seeds", "snapshots", "analyses", "macros", "data_tests")
+    assert load(tmp_path, f"schema_path: '{one}'").schema_path == dict.fromkeys(sections, one)
     each = load(tmp_path, f"schema_path: {{models: '{one}', seeds: '${{SEEDS}}', snapshots: }}", SEEDS="seeds/all.yml")
     assert each.schema_path == {"models": one, "seeds": "seeds/all.yml"}
     assert load(tmp_path, "schema_path: ''").schema_path == {}

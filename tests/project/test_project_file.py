@@ -32,6 +32,17 @@ def test_directories_are_read_as_they_are_configured(tmp_path: Path) -> None:
     assert "docs" not in project.schema_paths
 
 
+@pytest.mark.parametrize(
+    ("version", "unread"),
+    [("1.8.9", {"tests", "functions"}), ("1.10.13", {"functions"}), ("1.11.0", set()), ("2.0.0", set()), ("", set())],
+)
+def test_an_older_dbt_reads_no_schema_files_in_some_directories(version: str, unread: set[str], tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    paths = with_project_file(Project(tmp_path, "shop", "duckdb", version, {})).schema_paths
+    everywhere = {"models", "seeds", "snapshots", "macros", "analyses", "tests", "functions"}
+    assert set(paths) == everywhere - unread
+
+
 def test_with_jinja_in_a_path_no_directory_is_ruled_out(tmp_path: Path) -> None:
     assert read(tmp_path, "seed-paths: [\"{{ env_var('SEEDS') }}\"]\n").schema_paths == ()
 

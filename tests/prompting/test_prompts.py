@@ -25,7 +25,7 @@ from dbt_describe.lineage.origins import (
 )
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
-from dbt_describe.prompting.facts import ColumnFacts, Names, NodeFacts, gather_facts
+from dbt_describe.prompting.facts import ColumnFacts, NodeFacts, gather_facts
 from dbt_describe.prompting.fragments import (
     Fragment,
     fenced,
@@ -35,6 +35,7 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.names import Names
 from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import open_templates
@@ -108,8 +109,8 @@ def test_facts_of_columns_are_readable() -> None:
         "id",
         "",
         ("tested unique",),
-        "the same as stg_orders v2.order_id",
-        (("stg_orders v2.order_id", "Key."),),
+        origin="the same as stg_orders v2.order_id",
+        inputs=(("stg_orders v2.order_id", "Key."),),
         is_unique=True,
     )
     assert status.tests == (
@@ -181,7 +182,7 @@ def test_a_node_without_columns_is_asked_for_alone() -> None:
 
 
 def test_an_unknown_resource_type_is_asked_for_with_the_base_template() -> None:
-    (prompt,) = build_prompts(msgspec.structs.replace(facts(), resource_type="metric"), open_templates(), Window())
+    (prompt,) = build_prompts(msgspec.structs.replace(facts(), resource_type="fixture"), open_templates(), Window())
     assert prompt.template.name == "base"
 
 

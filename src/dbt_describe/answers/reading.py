@@ -65,6 +65,8 @@ class Subject(msgspec.Struct, frozen=True):
     """Lower-case names of the columns that are proved to be unique."""
     present: frozenset[str] = frozenset()
     """Lower-case names of the columns that are proved never to be null."""
+    has_rows: bool = True
+    """Whether its texts speak of rows: what they claim of keys and nulls must be proved then. A test's needn't."""
     language: str = "English"
 
 
@@ -147,6 +149,8 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
         # Asking again would send everything once more for a column that the model knows nothing of.
         return Abstention(draft.unique_id, draft.column, "the model only repeats the name")
     fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
+    if not subject.has_rows:
+        return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
     if draft.column and not fault:
         is_unique, is_present = (draft.column.lower() in proved for proved in (subject.unique, subject.present))
         fault = fault_of_claim(text, is_unique=is_unique, is_present=is_present)

@@ -21,7 +21,7 @@ from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.usage import usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
 
-_LIST_FLAGS = frozenset({"-s", "--select", "--exclude", "--resource-type"})
+_LIST_FLAGS = frozenset({"-s", "--select", "--exclude", "--resource-type", "--exclude-resource-type"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

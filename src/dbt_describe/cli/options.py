@@ -44,7 +44,15 @@ _NODES = (
         "resource_types",
         multiple=True,
         metavar="TYPE",
-        help="Only these: model, seed, snapshot, source. Default: all four.",
+        help="What to describe: model, seed, snapshot, source (the default), analysis, exposure, metric, "
+        "semantic_model, saved_query, macro, function, test, unit_test, group, or all.",
+    ),
+    click.option(
+        "--exclude-resource-type",
+        "exclude_resource_types",
+        multiple=True,
+        metavar="TYPE",
+        help="Resource types to leave out.",
     ),
 )
 _PROJECT_DIR = (
@@ -172,6 +180,7 @@ def settings_of(
         indirect_selection=shared.get("indirect_selection") or "",
         changed=shared.get("changed") or "",
         resource_types=shared.get("resource_types", ()),
+        exclude_resource_types=shared.get("exclude_resource_types", ()),
         config=shared["config"],
         model=shared["model"],
         fallback=shared["fallback"],

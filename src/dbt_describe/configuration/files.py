@@ -19,7 +19,7 @@ FILE_NAME = "dbt-describe.yml"
 MOST_FAULTS_SHOWN = 10
 NO_SETTINGS = frozenset({"plans_only"})
 """Fields of LlmConfig that nobody sets in a file."""
-SchemaSection = Literal["models", "seeds", "snapshots"]
+SchemaSection = Literal["models", "seeds", "snapshots", "analyses", "macros", "data_tests"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
 
 Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
@@ -34,7 +34,8 @@ class Own(msgspec.Struct, frozen=True):
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
     schema_path: str | Mapping[SchemaSection, str] = ""
     """Where descriptions go of nodes that no schema file near them describes: a path like
-    `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds` and `snapshots`.
+    `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds`, `snapshots`, `analyses`, `macros`
+    and `data_tests`.
     """
     doc_blocks: bool = False
     """Whether columns of the same values share a docs block where they are described alike; as `--doc-blocks`."""

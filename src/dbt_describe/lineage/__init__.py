@@ -21,6 +21,7 @@ from dbt_describe.lineage.origins import (
     Shape,
     Unknown,
 )
+from dbt_describe.lineage.semantics import with_semantic_models
 from dbt_describe.project.nodes import Project
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Shape",
     "Unknown",
     "trace_project",
+    "with_semantic_models",
     "with_sql_columns",
 ]
 

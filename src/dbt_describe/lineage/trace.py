@@ -65,6 +65,12 @@ class _Tracing:
             for name, node in nodes.items()
             if node.resource_type in RELATION_RESOURCE_TYPES
         ]
+        # No SQL reads an analysis, whatever it is called.
+        self.named += [
+            NamedNode(name, "", known=declared(node))
+            for name, node in nodes.items()
+            if node.resource_type in TRACED_RESOURCE_TYPES and node.resource_type not in RELATION_RESOURCE_TYPES
+        ]
         self.relations = Relations(self.named)
         self.traced = {name: _same_table(node) for name, node in nodes.items() if node.same_table_as}
         self.new: dict[bytes, Entry] = {}

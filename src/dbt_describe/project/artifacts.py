@@ -20,7 +20,7 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
 from dbt_describe.project.project_file import check_project
-from dbt_describe.project.resources import Resources, resource_nodes
+from dbt_describe.project.resources import Resources, resource_nodes, with_members
 from dbt_describe.project.seeds import package_root, read_header
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
@@ -52,6 +52,7 @@ class _TestMetadata(msgspec.Struct, frozen=True):
 
 class _DependsOn(msgspec.Struct, frozen=True):
     nodes: list[str] | None = None
+    macros: list[str] | None = None
 
 
 class _Checksum(msgspec.Struct, frozen=True, gc=False):
@@ -146,6 +147,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     }
     name = manifest.metadata.project_name or _only_package(nodes.values())
     nodes |= {node.unique_id: node for node in resource_nodes(manifest, name)}
+    nodes |= {node.unique_id: node for node in with_members(nodes)}
     return Project(
         root=root,
         name=name,
@@ -256,7 +258,16 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
         latest_version="" if raw.latest_version is None else str(raw.latest_version),
         attached_node=attached,
         test=_data_test(raw, raw.test_metadata, attached) if raw.test_metadata else None,
+        macros=tuple(_macros(raw)),
+        properties={"arguments": raw.test_metadata.kwargs} if raw.test_metadata else {},
     )
+
+
+def _macros(raw: _RawNode) -> Iterable[str]:
+    """Of what isn't a test, the macros of its own package alone: each node calls many of dbt's."""
+    called = (raw.depends_on and raw.depends_on.macros) or ()
+    own = f"macro.{raw.package_name}."
+    return (name for name in called if raw.resource_type == "test" or name.startswith(own))
 
 
 def _doc_block(raw: _RawDoc) -> DocBlock:

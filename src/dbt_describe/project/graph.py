@@ -11,7 +11,7 @@ import msgspec
 from dbt_describe.errors import ManifestError
 from dbt_describe.project.nodes import Node
 
-_TESTS = frozenset({"test", "unit_test"})
+TESTS = frozenset({"test", "unit_test"})
 ALL = -1
 """A depth: as far as there is anything."""
 
@@ -43,8 +43,11 @@ def reachable(start: Iterable[str], neighbours: Mapping[str, Sequence[str]], dep
 
 
 def parents_of(node: Node) -> tuple[str, ...]:
-    """unique_ids of the nodes that are to be described before the node: all it reads, or the one it is the table of."""
-    return (*node.depends_on, node.same_table_as) if node.same_table_as else node.depends_on
+    """unique_ids of the nodes that are to be described before the node.
+
+    All it reads, the one it is the table of, and those that a group is made of.
+    """
+    return (*node.depends_on, *node.members, *([node.same_table_as] if node.same_table_as else ()))
 
 
 def topological_order(nodes: Mapping[str, Node]) -> list[str]:
@@ -65,13 +68,18 @@ def topological_order(nodes: Mapping[str, Node]) -> list[str]:
 
 
 def readers_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
-    """unique_ids of what uses each node: all that depends on it but tests, which tell nothing by their names."""
-    return children_by_node({name: node for name, node in nodes.items() if node.resource_type not in _TESTS})
+    """unique_ids of what uses each node or calls each macro: all but tests, which tell nothing by their names."""
+    users = {name: node for name, node in nodes.items() if node.resource_type not in TESTS}
+    children = children_by_node(users)
+    for unique_id, node in users.items():
+        for macro in node.macros:
+            children[macro].append(unique_id)
+    return children
 
 
-def children_by_node(nodes: Mapping[str, Node]) -> dict[str, list[str]]:
+def children_by_node(nodes: Mapping[str, Node]) -> defaultdict[str, list[str]]:
     """unique_ids of what depends on each node, tests included."""
-    children: dict[str, list[str]] = defaultdict(list)
+    children: defaultdict[str, list[str]] = defaultdict(list)
     for unique_id, node in nodes.items():
         for parent in node.depends_on:
             children[parent].append(unique_id)

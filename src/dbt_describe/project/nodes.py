@@ -61,8 +61,8 @@ class DataTest(msgspec.Struct, frozen=True):
 class Column(msgspec.Struct, frozen=True):
     """A column, spelled as the schema file spells it where it is declared, else as the catalog or the SQL does.
 
-    So is what else is described inside of a node: a macro's or function's argument, and a semantic model's entity,
-    dimension or measure.
+    So is what else is described inside of a node: a macro's or function's argument, what a function returns, and a
+    semantic model's entity, dimension or measure.
     """
 
     name: str
@@ -72,9 +72,13 @@ class Column(msgspec.Struct, frozen=True):
     """The schema file lists it."""
     tests: tuple[DataTest, ...] = ()
     children: str = ""
-    """The list that a semantic model has it in: `entities`, `dimensions` or `measures`."""
+    """The list that a semantic model has it in: `entities`, `dimensions` or `measures`; of a function, `returns`."""
     definition: str = ""
-    """What a semantic model's entity, dimension or measure is, in a line: `sum of product_price`."""
+    """What a semantic model's entity, dimension or measure is, in a line: `sum of product_price`; of an argument its
+    default.
+    """
+    expression: str = ""
+    """SQL over the model's columns that a semantic model's entity, dimension or measure is made of."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -109,6 +113,10 @@ class Node(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     """unique_ids of the nodes it reads."""
+    macros: tuple[str, ...] = ()
+    """unique_ids of the project's own macros that it calls; of a data test also others."""
+    members: tuple[str, ...] = ()
+    """Of a group, unique_ids of the nodes in it."""
     same_table_as: str = ""
     """For a seed or source that another one declares too: the unique_id of the one that is described more."""
     source_name: str = ""
@@ -128,7 +136,8 @@ class Node(msgspec.Struct, frozen=True):
     """Of a generic data test, what it tests."""
     properties: Mapping[str, object] = {}
     """What else the manifest tells of what is no table, by its own keys: an exposure's `type` and `owner`, a metric's
-    `type_params`, a saved query's `query_params`, a unit test's `given` and `expect`, a function's `returns`.
+    `type_params`, a saved query's `query_params`, a unit test's `given` and `expect`, a function's `returns`; a generic
+    test's `arguments`.
     """
 
     def column(self, name: str) -> Column | None:

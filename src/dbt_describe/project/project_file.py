@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import ManifestError, ProjectError, ProjectNotFoundError
+from dbt_describe.project.engines import Engine, parse_engine
 from dbt_describe.project.ignored import read_ignore_patterns
 from dbt_describe.project.nodes import Project
 
@@ -31,6 +32,11 @@ Source: https://docs.getdbt.com/reference/dbt_project.yml (2026-11).
 CLOSED_DIRS: Mapping[str, str] = {"packages-install-path": "dbt_packages", "target-path": "target"}
 """Where dbt puts what isn't the project's own, with its defaults. *Source:* as above."""
 _NO_SCHEMA_FILES = frozenset({"docs-paths"})
+_SCHEMA_FILES_SINCE: Mapping[str, Engine] = {"test-paths": Engine(1, 9), "function-paths": Engine(1, 11)}
+"""The first dbt that reads schema files there.
+
+Source: `all_source_paths` in dbt-core's config/project.py of 1.8.9 to 1.11.16 (2026-11).
+"""
 
 
 def read_project_file(project_dir: Path) -> Mapping[str, object]:
@@ -83,7 +89,10 @@ def with_project_file(project: Project) -> Project:
         ProjectError: dbt_project.yml, vars.yml or .dbtignore can't be read or understood.
     """
     settings = read_project_file(project.root)
-    paths = [name for key in PATH_KEYS if key not in _NO_SCHEMA_FILES for name in configured_paths(settings, key)]
+    engine = parse_engine(project.dbt_version)
+    unread = {key for key, since in _SCHEMA_FILES_SINCE.items() if engine and engine < since}
+    read = [key for key in PATH_KEYS if key not in _NO_SCHEMA_FILES | unread]
+    paths = [name for key in read for name in configured_paths(settings, key)]
     # What Jinja makes of a path, only dbt knows: then no directory can be ruled out.
     is_known = not any("{{" in name for name in paths)
     return msgspec.structs.replace(

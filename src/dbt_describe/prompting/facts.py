@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -12,15 +11,8 @@ from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
 from dbt_describe.project.nodes import Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.fragments import middle_out
-
-# `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
-_REFERENCE = re.compile(
-    r"""["`\[]((?:model|source|seed|snapshot)\.[^"`\]]+)["`\]](?:\s*\.\s*(["`\[]([^"`\]]+)["`\]]|\w+))?"""
-)
-_DESCRIBED = 500
-"""Characters of an existing description that are shown; more of it tells little about a column."""
-_TOLD = 600
-"""Characters of one fact; a longer expression is in the SQL anyway."""
+from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
+from dbt_describe.prompting.resources import ResourceFacts, resource_facts
 
 
 class ColumnFacts(msgspec.Struct, frozen=True):
@@ -29,6 +21,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     name: str
     data_type: str = ""
     tests: tuple[str, ...] = ()
+    definition: str = ""
+    """What a semantic model says of it, or an argument's default."""
     origin: str = ""
     inputs: tuple[tuple[str, str], ...] = ()
     is_unique: bool = False
@@ -38,7 +32,7 @@ class ColumnFacts(msgspec.Struct, frozen=True):
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """Everything about one task. Pairs are (readable name, description); descriptions are never empty."""
+    """Everything about one task. Pairs are (readable name, description), which may be empty in `upstream` alone."""
 
     unique_id: str
     name: str
@@ -49,7 +43,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """One line each: materialization, folder, tags, node-level tests, grain, filters."""
     description: str = ""
     sql: str = ""
-    """Its code; `language` is `sql` or `python`."""
+    """Its code; `language` is `sql`, `python`, `jinja` of a macro, or `yaml` of a unit test's rows."""
     language: str = "sql"
     upstream: tuple[tuple[str, str], ...] = ()
     downstream: tuple[str, ...] = ()
@@ -57,6 +51,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """Columns of the node that are already described."""
     undescribed: tuple[str, ...] = ()
     """Columns of the node that are neither asked nor described."""
+    has_rows: bool = True
+    """Whether its text speaks of rows: then what it claims of keys and nulls must be proved."""
     conventions: Conventions = Conventions()
 
 
@@ -72,58 +68,37 @@ def gather_facts(
         for column in node.columns
         if column.name.lower() not in asked and (text := _meaning(node, column, known))
     ]
-    told = asked | {name.lower() for name, _ in described}
+    seen = asked | {name.lower() for name, _ in described}
+    told = resource_facts(node, project, known, names) or _table_facts(node, project, lineage, known, names)
     return NodeFacts(
         unique_id=node.unique_id,
         name=names.of(node.unique_id),
         resource_type=node.resource_type,
         describe_node=task.describe_node,
         columns=tuple(_column_facts(name, node, lineage, known, names) for name in task.columns),
-        about=tuple(middle_out(line, _TOLD) for line in _about(node, lineage, names)),
-        description=_shortened(known.nodes.get(node.unique_id) or node.description),
-        # dbt compiles a Python model by adding a page of its own code.
-        sql=((node.compiled_code if node.language == "sql" else "") or node.raw_code).strip(),
-        language=node.language,
-        upstream=tuple(
-            (names.of(parent), text)
-            for parent in node.depends_on
-            if parent in project.nodes
-            and (text := _shortened(known.nodes.get(parent) or project.nodes[parent].description))
-        ),
+        about=tuple(middle_out(line, LONGEST_FACT) for line in told.about),
+        description=shortened(known.nodes.get(node.unique_id) or node.description),
+        sql=told.code,
+        language=told.language,
+        upstream=told.uses,
         downstream=tuple(names.of(reader) for reader in readers.get(node.unique_id, ())),
         siblings=tuple(described),
-        undescribed=tuple(column.name for column in node.columns if column.name.lower() not in told),
+        undescribed=tuple(column.name for column in node.columns if column.name.lower() not in seen),
+        has_rows=told.has_rows,
         conventions=project.conventions,
     )
 
 
-class Names:
-    """Readable names: `stg_orders`, `raw.orders` for a source's table, `orders v2` for a versioned model."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-
-    def of(self, unique_id: str) -> str:
-        """The name of a node, or the end of the id where the node isn't in the project."""
-        node = self._project.nodes.get(unique_id)
-        if node is None:
-            return unique_id.rpartition(".")[2]
-        if node.source_name:
-            return f"{node.source_name}.{node.name}"
-        return f"{node.name} v{node.version}" if node.version else node.name
-
-    def of_column(self, ref: ColumnRef) -> str:
-        """`stg_orders.amount`."""
-        return f"{self.of(ref.unique_id)}.{ref.column}"
-
-    def in_sql(self, expression: str) -> str:
-        """The expression with readable names in place of unique_ids."""
-
-        def readable(match: re.Match[str]) -> str:
-            column = match[3] or (match[2] or "")
-            return f"{self.of(match[1])}.{column}" if column else self.of(match[1])
-
-        return _REFERENCE.sub(readable, expression)
+def _table_facts(node: Node, project: Project, lineage: Lineage, known: Descriptions, names: Names) -> ResourceFacts:
+    uses = ((parent, known_text(parent, project, known)) for parent in node.depends_on if parent in project.nodes)
+    return ResourceFacts(
+        about=tuple(_about(node, lineage, names)),
+        # dbt compiles a Python model by adding a page of its own code.
+        code=((node.compiled_code if node.language == "sql" else "") or node.raw_code).strip(),
+        language=node.language,
+        uses=tuple((names.of(parent), text) for parent, text in uses if text),
+        has_rows=True,
+    )
 
 
 def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names) -> ColumnFacts:
@@ -131,16 +106,20 @@ def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, 
     ref = ColumnRef(node.unique_id, name.lower())
     copied = _copied(ref, lineage, known)
     computed = lineage.origin(copied[-1] if copied else ref)
+    if isinstance(computed, Derived) and node.resource_type == "semantic_model" and not copied:
+        # A measure is asked for per any dimension, not over all rows.
+        computed = msgspec.structs.replace(computed, aggregations=())
     inputs = computed.inputs if isinstance(computed, Derived) and not _is_described(copied, known) else ()
     return ColumnFacts(
         name=name,
         data_type=column.data_type,
-        tests=tuple(middle_out(said, _TOLD) for test in column.tests if (said := _test_in_words(test, names))),
+        definition=middle_out(column.definition, LONGEST_FACT),
+        tests=tuple(middle_out(said, LONGEST_FACT) for test in column.tests if (said := _test_in_words(test, names))),
         origin=_origin_in_words(copied, computed, known, names),
         inputs=tuple(
             (names.of_column(ref), text)
             for ref in dict.fromkeys((*copied, *inputs))
-            if (text := _shortened(known.columns.get(ref, "")))
+            if (text := shortened(known.columns.get(ref, "")))
         ),
         is_unique=is_tested_unique(column) or name.lower() in _sole_keys(node, lineage),
         is_present=any(test.name == "not_null" and not test.conditional for test in column.tests),
@@ -180,11 +159,11 @@ def _origin_in_words(copied: tuple[ColumnRef, ...], computed: Origin | None, kno
             if level.filters:
                 conditions = (_short_sql(condition, names) for condition in level.filters)
                 parts.append("of the rows where " + " and ".join(conditions))
-    return middle_out("; ".join(parts), 2 * _TOLD)
+    return middle_out("; ".join(parts), 2 * LONGEST_FACT)
 
 
 def _short_sql(expression: str, names: Names) -> str:
-    return middle_out(names.in_sql(expression), _TOLD)
+    return middle_out(names.in_sql(expression), LONGEST_FACT)
 
 
 def _test_in_words(test: DataTest, names: Names) -> str:
@@ -210,7 +189,7 @@ def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
         f"folder {folder}" if folder not in {".", ""} else "",
         f"tags {', '.join(node.tags)}" if node.tags else "",
         f"part of the source {node.source_name}: {described}"
-        if (described := _shortened(node.source_description))
+        if (described := shortened(node.source_description))
         else "",
         f"unique key {', '.join(node.unique_key)}" if node.unique_key else "",
     ]
@@ -231,10 +210,4 @@ def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
 
 
 def _meaning(node: Node, column: Column, known: Descriptions) -> str:
-    return _shortened(known.columns.get(ColumnRef(node.unique_id, column.name.lower())) or column.description)
-
-
-def _shortened(text: str) -> str:
-    """The text on one line, cut; empty for a placeholder."""
-    line = "" if is_missing(text) else " ".join(text.split())
-    return line if len(line) <= _DESCRIBED else line[: _DESCRIBED - 1] + "…"
+    return shortened(known.columns.get(ColumnRef(node.unique_id, column.name.lower())) or column.description)

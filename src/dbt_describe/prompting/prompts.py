@@ -93,7 +93,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     What is asked is shrunk only where one thing alone is asked: before that, it is split.
     """
     is_split = len(facts.columns) + facts.describe_node <= 1
-    shrink_code = shrink_python if facts.language == "python" else shrink_sql
+    shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code),
@@ -159,6 +159,7 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "describe_node": facts.describe_node,
         "column_count": len(facts.columns),
         "output": _output(template),
+        "words": template.words,
         "style": {
             "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
             "full_stop": facts.conventions.full_stop,
@@ -179,7 +180,7 @@ def _node_lines(facts: NodeFacts) -> str:
 
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
-    details += [detail for detail in (column.origin, *column.tests) if detail]
+    details += [detail for detail in (column.definition, column.origin, *column.tests) if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 
 
@@ -188,7 +189,7 @@ def _inputs(columns: Iterable[ColumnFacts]) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- {_line(name)}: {_line(text)}" for name, text in pairs)
+    return "\n".join(f"- {_line(name)}: {_line(text)}" if text else f"- {_line(name)}" for name, text in pairs)
 
 
 def _line(text: str) -> str:
@@ -206,5 +207,10 @@ def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: 
         f"- {_line(column) or 'node'}: {_line(reason)}" + (f" (it was: {_line(text)[:300]})" if text else "")
         for column, text, reason in rejected
     )
-    variables = {"problem": problem, "rejected": fenced("rejected", lines), "output": _output(prompt.template)}
+    variables = {
+        "problem": problem,
+        "rejected": fenced("rejected", lines),
+        "output": _output(prompt.template),
+        "words": prompt.template.words,
+    }
     return templates.render(templates.get(REPAIR).user, variables)

@@ -6,6 +6,7 @@
     extends: base              # optional: what is left out here is taken from there
     parameters: {temperature: 0.0}
     output: {column_words: 30, node_words: 60}
+    words: {part: column}      # plain text by name, as the bodies use it: what differs between resource types
     system: |                  # Jinja; the same for every node, so that providers can cache it
       …
     user: |                    # Jinja; the facts
@@ -35,7 +36,8 @@ REPAIR = "repair"
 """The template of the wish for a better answer."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BODIES = ("system", "user")
-_KEYS = frozenset({"name", "version", "description", "extends", "parameters", "output", *_BODIES})
+_MAPPINGS = ("parameters", "output", "words")
+_KEYS = frozenset({"name", "version", "description", "extends", *_MAPPINGS, *_BODIES})
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +70,8 @@ class Template(msgspec.Struct, frozen=True):
     user: Body
     parameters: Parameters = Parameters()
     output: Output = Output()
+    words: Mapping[str, str] = {}
+    """What the bodies call things, by resource type: plain text, no Jinja."""
 
 
 class Templates:
@@ -118,7 +122,7 @@ class Templates:
         own = _read(path)
         parent = own.pop("extends", None)
         inherited = self._fields(str(parent), (*seen, path)) if parent else {}
-        for key in ("parameters", "output"):
+        for key in _MAPPINGS:
             if key in own and key in inherited:
                 own[key] = {**inherited[key], **own[key]}
         return {**inherited, **own}
@@ -192,7 +196,7 @@ def _problem_with(key: str, fields: Mapping[str, Any], path: Path) -> str:
         return f"unknown key {key!r}; known are {', '.join(sorted(_KEYS))}"
     if key in {*_BODIES, "description"} and not isinstance(fields[key], str):
         return f"{key} must be text"
-    if key in {"parameters", "output"} and not isinstance(fields[key], dict):
+    if key in _MAPPINGS and not isinstance(fields[key], dict):
         return f"{key} must be a mapping"
     if key == "name" and fields[key] != path.stem:
         return f"the name is {fields[key]!r}, but the file's is {path.stem!r}"
@@ -208,11 +212,11 @@ def _assembled(name: str, fields: Mapping[str, Any]) -> Template:
     try:
         parameters = msgspec.convert(fields.get("parameters", {}), Parameters)
         output = msgspec.convert(fields.get("output", {}), Output)
+        words = msgspec.convert(fields.get("words", {}), dict[str, str])
     except msgspec.ValidationError as error:
         raise PromptError(f"{path}:1: {error}.") from error
-    return Template(
-        name, str(fields["version"]), fields.get("system", Body("", path, 1)), fields["user"], parameters, output
-    )
+    system = fields.get("system", Body("", path, 1))
+    return Template(name, str(fields["version"]), system, fields["user"], parameters, output, words)
 
 
 def _line_of(error: BaseException) -> int:

@@ -23,7 +23,10 @@ class Section(msgspec.Struct, frozen=True):
     children: tuple[str, ...] = ()
     """The keys of the lists whose entries are described too (`columns`, `arguments`); the first is the usual one."""
     creatable: bool = False
-    """An entry may be added: the resource exists without it. What is defined in YAML alone is never added."""
+    """An entry may be added: the resource exists without it. What is defined in YAML alone is never added.
+
+    Nor is a function's entry, which dbt refuses without the types of arguments and result (tried with dbt 1.11).
+    """
 
 
 SECTIONS = {
@@ -33,7 +36,7 @@ SECTIONS = {
     "analysis": Section("analyses", ("columns",), creatable=True),
     "source": Section("sources", ("columns",)),
     "macro": Section("macros", ("arguments",), creatable=True),
-    "function": Section("functions", ("arguments",), creatable=True),
+    "function": Section("functions", ("arguments",)),
     "test": Section("data_tests", creatable=True),
     "exposure": Section("exposures"),
     "metric": Section("metrics"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import yaml
 
-from dbt_describe.errors import SchemaFileError
+from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
 from dbt_describe.schema_files.edits import DescriptionEdit, WholeNode
 from dbt_describe.schema_files.lookup import (
     EntryIndex,
@@ -134,7 +134,8 @@ class Places:
                 raise self.missing(edit, entry.line)
             return refuse_alias(self.document, part, edit)
         if is_declared_at_model(self.document, entry, edit):
-            raise self.document.fault(entry.line, f"{edit} takes its model's description; describe the model")
+            taken = self.document.fault(entry.line, f"{edit} takes its model's description; describe the model")
+            raise BorrowedDescriptionError(str(taken))
         return entry
 
     def child(self, owner: Mapping, key: str, edit: DescriptionEdit) -> Mapping | None:
@@ -160,6 +161,18 @@ class Places:
         excluded = {name.lower() for name in _names(find_value(self.document, rule, "exclude"))}
         return bool(included & {*_ALL, column}) and column.lower() not in excluded
 
+    def has_data_test(self, owner: Mapping, edit: DescriptionEdit) -> bool:
+        """Whether the entry lists the generic test."""
+        return bool(self._data_tests(owner, edit))
+
+    def _data_tests(self, owner: Mapping, edit: DescriptionEdit) -> list[Mapping | BareTest]:
+        found: list[Mapping | BareTest] = []
+        for key in DATA_TEST_KEYS:
+            entries = child_list(self.document, owner, key, edit)
+            places = (self._test_place(item, entries, edit) for item in _items(entries))
+            found += [place for place in places if place is not None]
+        return found
+
     def data_test(self, owner: Mapping, edit: DescriptionEdit) -> Mapping | BareTest:
         """The mapping that holds a generic test's description.
 
@@ -168,11 +181,7 @@ class Places:
         Raises:
             SchemaFileError: there is none, or more than one of that name.
         """
-        found: list[Mapping | BareTest] = []
-        for key in DATA_TEST_KEYS:
-            entries = child_list(self.document, owner, key, edit)
-            places = (self._test_place(item, entries, edit) for item in _items(entries))
-            found += [place for place in places if place is not None]
+        found = self._data_tests(owner, edit)
         if len(found) > 1:
             lines = ", ".join(str(place.line) for place in found)
             raise self.document.fault(found[1].line, f"{edit} is there more than once (lines {lines})")

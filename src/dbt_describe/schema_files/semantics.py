@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dbt_describe.errors import BorrowedDescriptionError
 from dbt_describe.schema_files.edits import DescriptionEdit
 from dbt_describe.schema_files.lookup import child_list, find_section, find_value, named_entries, refuse_alias
 from dbt_describe.schema_files.tree import Document, Mapping, Scalar, YamlNode
@@ -37,7 +38,7 @@ def entries_at_columns(document: Document, model: Mapping, edit: DescriptionEdit
     """The entries of an entity or dimension at the model's columns, or under `derived_semantics`.
 
     Raises:
-        SchemaFileError: it has no description but its column's.
+        BorrowedDescriptionError: it has no description but its column's.
     """
     key = _AT_COLUMNS.get(edit.children_key, "")
     for column_name, column in named_entries(document, child_list(document, model, "columns", edit)):
@@ -46,7 +47,8 @@ def entries_at_columns(document: Document, model: Mapping, edit: DescriptionEdit
         name = own.text if isinstance(own, Scalar) else column_name
         if part is not None and name.lower() == edit.column.lower():
             if isinstance(part, Scalar):
-                raise document.fault(part.line, f"{edit} takes its column's description; describe that")
+                taken = document.fault(part.line, f"{edit} takes its column's description; describe that")
+                raise BorrowedDescriptionError(str(taken))
             yield refuse_alias(document, part, edit)
     derived = find_value(document, model, "derived_semantics")
     if isinstance(derived, Mapping) and not derived.aliased:

@@ -23,8 +23,8 @@ PLACEHOLDERS: Mapping[str, str] = {
     "parent": "the same, as in dbt-osmosis",
     "model": "the node's name, of a seed or snapshot too",
     "name": "the same",
-    "section": "`models`, `seeds` or `snapshots`",
-    "resource_type": "`model`, `seed` or `snapshot`",
+    "section": "`models`, `seeds`, `snapshots`, `analyses`, `macros` or `data_tests`",
+    "resource_type": "`model`, `seed`, `snapshot`, `analysis`, `macro` or `test`",
     "schema": "the node's schema in the database",
     "package": "the project's name",
 }

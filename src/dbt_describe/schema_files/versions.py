@@ -26,7 +26,9 @@ def place_edits(places: Places, entry: Mapping, edits: Iterable[DescriptionEdit]
     """
     shared: dict[tuple[str, str], list[DescriptionEdit]] = {}
     for edit in edits:
-        if not edit.version or edit.data_test:
+        if edit.version and edit.data_test:
+            yield _data_test_place(places, entry, edit)
+        elif not edit.version:
             yield _base_place(places, entry, edit)
         elif reads_base(places, entry, edit.version, edit):
             shared.setdefault((edit.children, name_key(edit.column)), []).append(edit)
@@ -69,6 +71,15 @@ def _base_place(places: Places, entry: Mapping, edit: DescriptionEdit) -> Placed
     if edit.data_test or edit.children_key not in GROWING_KEYS:
         raise places.missing(edit, entry.line)
     return edit, entry, edit.children_key
+
+
+def _data_test_place(places: Places, entry: Mapping, edit: DescriptionEdit) -> Placed:
+    """The version's own entry where that lists the test, else the one that the versions share."""
+    version = places.version(entry, edit.version, edit)
+    owner = version and (places.child(version, "columns", edit) if edit.column else version)
+    if owner is not None and places.has_data_test(owner, edit):
+        return edit, owner, ""
+    return _base_place(places, entry, edit)
 
 
 def _own_place(places: Places, entry: Mapping, edit: DescriptionEdit) -> Placed:

@@ -256,6 +256,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         limits_of(prompt.template.output.column_words, prompt.template.output.node_words),
         unique=frozenset(column.name.lower() for column in facts.columns if column.is_unique),
         present=frozenset(column.name.lower() for column in facts.columns if column.is_present),
+        has_rows=facts.has_rows,
         language=facts.conventions.language,
     )
 

@@ -18,6 +18,10 @@ class RulesWriter:
 
     async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """A Draft for all that is certain, an Abstention with its reason for the rest."""
+        return self.answer(task, project, lineage, known)
+
+    def answer(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        """The same, at once."""
         # sqlglot takes a while to import and is needed only once there is something to write.
         from dbt_describe.writers.rules.writer import answers  # noqa: PLC0415
 

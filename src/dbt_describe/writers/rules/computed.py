@@ -62,7 +62,8 @@ def _told_phrase(node: Node, expression: exp.Expr, derived: Derived, names: Name
         driving=shape.driving if shape and not aggregates else "",
     )
     teller = teller_of(names, lineage.dialect, derived.aggregations if aggregates else (), derived.windows)
-    per = _per(expression, aggregates, teller) if aggregates else ""
+    # A measure is asked for per any dimension, not over all rows.
+    per = _per(expression, aggregates, teller) if aggregates and node.resource_type != "semantic_model" else ""
     if isinstance(expression, exp.Cast) and _cuts_the_time_of_day(expression, names):
         return f"date part of {teller.operand(expression.this).inside}"
     _refuse_bare_cast(expression)
