@@ -71,10 +71,11 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
     (query,) = statements
     if not isinstance(query, exp.Query):
         raise UnreadableQueryError("it isn't a SELECT")
-    arms = sum(isinstance(node, exp.SetOperation) for node in nodes_of(query))
+    nodes = nodes_of(query)
+    arms = sum(isinstance(node, exp.SetOperation) for node in nodes)
     if arms > MAX_SET_OPERATIONS:
         raise UnreadableQueryError(f"its SQL has {arms} UNIONs; up to {MAX_SET_OPERATIONS} are followed")
-    fold(query, dialect)
+    fold(nodes, dialect)
     return query
 
 

@@ -247,9 +247,12 @@ class Query:
         if isinstance(expression, exp.Column):
             return self._resolve_column(scope, expression)
         copy = expression.copy()
-        for inner in list(copy.find_all(exp.Coalesce)):
-            inner.replace(one_of_equals(scope, inner))
         nodes = nodes_of(copy)
+        choices = [node for node in nodes if isinstance(node, exp.Coalesce)]
+        if choices:
+            for choice in choices:
+                choice.replace(one_of_equals(scope, choice))
+            nodes = nodes_of(copy)
         if any(isinstance(node, exp.Query) for node in nodes):
             raise UnresolvedColumnError("it is computed by a subquery")
         found: list[Resolved] = []

@@ -23,12 +23,11 @@ _WITHOUT_LATERAL_ALIASES = frozenset(
 _MADE_UP = re.compile(r"_col_\d+")
 
 
-def fold(query: exp.Query, dialect: str) -> None:
-    """Put all names into lower case, as Python does it everywhere else; what the query calls its columns is kept.
+def fold(nodes: list[exp.Expr], dialect: str) -> None:
+    """Put all names of a query into lower case, as Python does it elsewhere; what it calls its columns is kept.
 
     sqlglot's own way leaves the quoted `"Ä"` of some dialects as it is.
     """
-    nodes = nodes_of(query)
     for node in nodes:
         if isinstance(node, exp.Select):
             for projection in node.expressions:
