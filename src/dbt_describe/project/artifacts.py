@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -116,6 +117,7 @@ class _CatalogTable(msgspec.Struct, frozen=True):
 
 
 class _Catalog(msgspec.Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
     nodes: dict[str, _CatalogTable] = {}
     sources: dict[str, _CatalogTable] = {}
     errors: list[str] | None = None
@@ -132,6 +134,8 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     catalog = _Catalog()
     if catalog_path is not None and catalog_path.exists():
         catalog = decode_artifact(catalog_path, _Catalog, "catalog")
+        if schema_version(catalog.metadata.dbt_schema_version) is not None:
+            raise ManifestError(f"{catalog_path} is a dbt manifest and no catalog. Name the other file.")
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)
@@ -189,7 +193,7 @@ def decode_artifact(path: Path, artifact: type[_Artifact], kind: str) -> _Artifa
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
         return msgspec.json.decode(content, type=artifact)
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error, RecursionError) as error:
         again = "dbt compile" if kind == "manifest" else "dbt docs generate"
         raise ManifestError(f"{path} is not a readable dbt {kind}: {error}. Make it again with `{again}`.") from error
 

@@ -11,7 +11,7 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.artifacts import load_project
 from dbt_describe.project.changes import differing_files, read_record
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.project_file import with_project_file
+from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.remote import Artifacts
 from dbt_describe.project.sources import shown
 
@@ -34,6 +34,9 @@ def open_given(root: Path, artifacts: Artifacts, location: str) -> Project:
         raise ManifestError(str(error).replace(str(artifacts.manifest), shown(location))) from error
     name = f"the manifest {shown(location)}"
     warnings = [*artifacts.warnings, *project.warnings]
+    here = read_project_file(root).get("name")
+    if here != project.name:
+        warnings.append(f"{name[0].upper()}{name[1:]} is of the project {project.name}, and here is {here}.")
     if differing:
         warnings.append(
             f"Changed since {name} was made: {_number(differing, differing[0])}. "
