@@ -73,7 +73,7 @@ def test_what_is_no_host_of_dbt_cloud_is_refused(make: Make, host: str) -> None:
 
 def test_a_url_that_is_nearly_one_is_refused_without_its_password(make: Make) -> None:
     with pytest.raises(SettingsError, match="a URL begins with https://") as raised:
-        make("manifest: https:/me:hunter2@host/manifest.json", {})
+        make("", {"DBT_DESCRIBE_MANIFEST": "https:/me:hunter2@host/manifest.json"})
     assert "hunter2" not in str(raised.value)
 
 
