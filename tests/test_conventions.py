@@ -45,6 +45,23 @@ def test_habits_are_those_of_most_texts(texts: tuple[str, ...], expected: Conven
     assert read_conventions(project_with(tmp_path, texts)) == expected
 
 
+DANISH = (
+    "Kundens nummer i systemet",
+    "Dato hvor ordren blev oprettet af kunden",
+    "Samlet beløb for fakturaen med moms",
+    "Navnet på butikken hvor købet er foretaget",
+    "Antal varer som er solgt efter rabat",
+)
+BETWEEN = ("Ordrens id i systemet", "Ordren er fra en butik", "En kunde som er med", "Det er på lager", "Om en vare")
+
+
+@pytest.mark.parametrize(("texts", "language"), [(DANISH, "Danish"), (BETWEEN, "English")])
+def test_near_relatives_of_a_language_are_not_taken_for_it(
+    texts: tuple[str, ...], language: str, tmp_path: Path
+) -> None:
+    assert read_conventions(project_with(tmp_path, texts)).language == language
+
+
 def test_a_text_that_was_copied_along_the_lineage_counts_once(tmp_path: Path) -> None:
     closed = tuple(f"{text}." for text in ENGLISH)
     copies = ("A copy without a full stop",) * 50
@@ -66,6 +83,8 @@ def test_a_set_language_wins(tmp_path: Path) -> None:
         ("Sum of the payments.", "Sum of the payments"),
         ("Sum of the payments. Refunds are left out.", "Sum of the payments. Refunds are left out."),
         ("And so on...", "And so on..."),
+        ("Whether it is in the U.S.", "Whether it is in the U.S."),
+        ("Cards, vouchers, etc.", "Cards, vouchers, etc."),
         ("Sum of the payments", "Sum of the payments"),
     ],
 )

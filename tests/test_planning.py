@@ -113,6 +113,11 @@ def test_a_note_of_a_person_is_no_placeholder(text: str) -> None:
     assert not is_missing(text)
 
 
+@pytest.mark.parametrize("text", ["Document", "Document description.", "Document table", "%", "€", "✓"])
+def test_a_noun_or_a_unit_says_something(text: str) -> None:
+    assert not is_missing(text)
+
+
 @pytest.mark.parametrize("text", ["TODO list of the customer.", "None of the above applies.", "x"])
 def test_text_of_a_person_is_never_missing(text: str) -> None:
     assert not is_missing(text)

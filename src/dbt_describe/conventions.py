@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -15,6 +16,8 @@ FEWEST_TEXTS = 5
 _FEWEST_WORDS = 3
 """Shorter ones are labels: whether they end in a full stop isn't a habit."""
 _SENTENCE_ENDS = (". ", "! ", "? ", ".\n")
+_ABBREVIATED = re.compile(r"(\.\w+|\b(approx|bzw|co|corp|dept|etc|inc|jr|ltd|max|min|no|sr|usw))\.$", re.IGNORECASE)
+"""`U.S.` and `etc.`: the full stop is the word's own."""
 _NODES_NAMED = 3
 
 
@@ -48,7 +51,7 @@ def in_style(draft: Draft, conventions: Conventions) -> Draft:
     """The draft without its full stop, where a project's texts have none and this one is a single sentence."""
     text = draft.text
     is_single = text.endswith(".") and not text.endswith("..") and not any(end in text for end in _SENTENCE_ENDS)
-    if conventions.full_stop or not is_single:
+    if conventions.full_stop or not is_single or _ABBREVIATED.search(text):
         return draft
     return msgspec.structs.replace(draft, text=text.removesuffix("."))
 

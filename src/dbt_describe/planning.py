@@ -6,6 +6,7 @@ Draft and Abstention are what every writer answers with; Task is what it is aske
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
@@ -50,6 +51,11 @@ _FILLERS = frozenset(
     | {"me", "missing", "model", "needs", "please", "table", "the", "this", "to"}
 )
 """What is left of a placeholder beside such a mark or wish; other words say something."""
+_NOUNS = frozenset({"document", "fill", "insert"})
+_NOUN_ENDS = ("description", "field", "table")
+"""`Document description.` is what a column of documents holds, not a wish."""
+_MEANING = frozenset({"Sc", "So"})
+"""Currencies and symbols, `€`, say something without a word."""
 _LONGEST_PLACEHOLDER = 60
 _WORD = re.compile(r"[^\W_]+")
 
@@ -169,7 +175,9 @@ def _is_placeholder(text: str) -> bool:
     """Whether a text has no words (`-`, `???`), or only those that ask for others: `[TODO] add description here`."""
     words = _WORD.findall(text)
     if not words:
-        return True
+        return not any(unicodedata.category(character) in _MEANING or character == "%" for character in text)
+    if text[0].isalpha() and words[0] in _NOUNS and words[1:] in ([], *([noun] for noun in _NOUN_ENDS)):
+        return False
     return words[0] in _MARKS | _WISHES and all(word in _FILLERS or word in _WISHES | _MARKS for word in words)
 
 

@@ -102,6 +102,29 @@ def test_a_gzipped_manifest_is_read(tmp_path: Path) -> None:
     assert list(load_project(tmp_path, path).nodes) == ["model.shop.m"]
 
 
+def test_a_gzip_that_is_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json.gz"
+    packed = bytearray(gzip.compress(json.dumps(manifest(model("m"))).encode()))
+    packed[20:60] = bytes(40)
+    path.write_bytes(packed)
+    with pytest.raises(ManifestError, match="is not a readable dbt manifest"):
+        load_project(tmp_path, path)
+
+
+def test_json_that_is_nested_too_deep_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text('{"x": ' * 100_000, encoding="utf-8")
+    with pytest.raises(ManifestError, match="is not a readable dbt manifest"):
+        load_project(tmp_path, path)
+
+
+def test_a_manifest_is_not_taken_for_a_catalog(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(model("m"))), encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"is a dbt manifest and no catalog"):
+        load_project(tmp_path, path, path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

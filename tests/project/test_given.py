@@ -52,6 +52,14 @@ def test_a_manifest_from_elsewhere_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (list(project.nodes), project.warnings, project.schema_paths[:1]) == (["model.shop.a"], (), ("models",))
 
 
+def test_a_manifest_of_another_project_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "models/a.sql", "select 1")
+    write(tmp_path / "dbt_project.yml", "name: bakery\n")
+    path = write(tmp_path / "ci/manifest.json", json.dumps(manifest(model("a"))))
+    with pytest.raises(ManifestError, match=r"shop.*bakery|bakery.*shop"):
+        open_project(DbtInvocation(tmp_path), no_dbt, ArtifactSources(str(path)))
+
+
 def test_files_that_changed_since_are_counted_and_one_is_named(tmp_path: Path) -> None:
     entries = [model(name, checksum=checksum("select 1")) for name in "abc"]
     for name, text in zip("abc", ("select 1", "select 2", "select 3"), strict=True):

@@ -215,6 +215,11 @@ def test_a_redirect_to_what_is_no_web_address_is_not_followed(
     assert refused(find) == "it is, or redirects to, no http(s) URL. Check the URL."
 
 
+def test_a_redirect_to_what_has_not_even_the_form_of_a_url_is_told(server: responses.RequestsMock, find: Find) -> None:
+    server.get(URL, status=302, headers={"Location": f"https://[::1/{SECRET}"})
+    assert refused(find) == "it redirects to no valid URL. Check the URL."
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [

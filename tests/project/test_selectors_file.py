@@ -108,6 +108,27 @@ def test_what_jinja_makes_of_a_selector_is_asked_of_dbt(project: Project) -> Non
         select_nodes(project, Selectors(selector="mine"))
 
 
+@pytest.mark.parametrize("definition", ["tag:{{ var('which') }}", "result:error"])
+def test_what_dbt_alone_knows_is_asked_of_dbt_where_a_selection_names_such_a_selector(
+    project: Project, definition: str
+) -> None:
+    text = f'selectors: [{{name: mine, definition: "{definition}"}}, {{name: outer, definition: "selector:mine"}}]'
+    (project.root / "selectors.yml").write_text(text, encoding="utf-8")
+    for name in ("mine", "outer"):
+        selected = select_nodes(project, Selectors(f"selector:{name} d"), lambda _: {"model.shop.b"})
+        assert selected.unique_ids == ("model.shop.b",)
+        with pytest.raises(SelectionError, match="needs dbt itself"):
+            select_nodes(project, Selectors(f"selector:{name}"))
+
+
+def test_a_state_that_a_named_selector_asks_for_may_be_empty(project: Project) -> None:
+    text = 'selectors: [{name: mine, definition: "state:modified"}]'
+    (project.root / "selectors.yml").write_text(text, encoding="utf-8")
+    (project.root / "dbt_project.yml").write_text("name: shop", encoding="utf-8")
+    found = select_nodes(project, Selectors("selector:mine", state=project.manifest_path))
+    assert (found.unique_ids, found.may_be_empty) == ((), True)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -65,6 +65,18 @@ def test_credentials_are_variables(make: Make) -> None:
     assert make("", environ).credentials == Credentials("a", "b", "emea.dbt.com")
 
 
+@pytest.mark.parametrize("host", ["ab c", "[", "host:port"])
+def test_what_is_no_host_of_dbt_cloud_is_refused(make: Make, host: str) -> None:
+    with pytest.raises(SettingsError, match="DBT_CLOUD_HOST is no valid host"):
+        make("", {"DBT_CLOUD_HOST": host})
+
+
+def test_a_url_that_is_nearly_one_is_refused_without_its_password(make: Make) -> None:
+    with pytest.raises(SettingsError, match="a URL begins with https://") as raised:
+        make("", {"DBT_DESCRIBE_MANIFEST": "https:/me:hunter2@host/manifest.json"})
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["DBT_DESCRIBE_ARTIFACTS_TOKEN", "DBT_CLOUD_API_TOKEN"])
 @pytest.mark.parametrize("token", ["hunter2\nX-Other: y", "hunter2…", "\x00hunter2"])
 def test_a_token_that_no_header_can_hold_is_refused(make: Make, name: str, token: str) -> None:

@@ -22,6 +22,9 @@ COVERAGE: dict[str, dict[str, int]] = yaml.safe_load(
 )
 
 
+SQL_WORDS = {"and", "between", "case", "cast", "date", "else", "end", "in", "is", "not", "null", "or", "then", "when"}
+
+
 def known_of(project: Project) -> Descriptions:
     return Descriptions(
         {unique_id: node.description for unique_id, node in project.nodes.items() if node.description},
@@ -32,6 +35,12 @@ def known_of(project: Project) -> Descriptions:
             if column.description
         },
     )
+
+
+def is_known(code: str, identifiers: set[str]) -> bool:
+    """Whether it is an identifier, or a condition over such."""
+    words = re.findall(r"[a-z_]\w*", re.sub(r"'[^']*'", "", code.lower()))
+    return code.lower() in identifiers or (bool(words) and identifiers.union(SQL_WORDS).issuperset(words))
 
 
 def faults(text: str, identifiers: set[str]) -> list[str]:
@@ -48,7 +57,7 @@ def faults(text: str, identifiers: set[str]) -> list[str]:
         "too long": max(len(part.split()) for part in text.split(". ")) <= MAX_WORDS,
         "unbalanced": text.count("(") == text.count(")") and text.count("`") % 2 == 0,
         "comma before full stop": not re.search(r"[,;:]\.|,,| ,", plain),
-        "unknown identifier": all(name.lower() in identifiers for name in re.findall(r"`([^`]+)`", text)),
+        "unknown identifier": all(is_known(code, identifiers) for code in re.findall(r"`([^`]+)`", text)),
     }
     return [fault for fault, holds in rules.items() if not holds]
 

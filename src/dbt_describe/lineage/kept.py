@@ -125,8 +125,11 @@ def _drop(connection: Connection, today: int) -> None:
 
 @cache
 def code_version(directory: Path = Path(__file__).parent) -> bytes:
-    """A hash of what turns SQL into lineage: this package's modules and sqlglot's version."""
-    digest = hashlib.sha256(version("sqlglot").encode())
+    """A hash of what turns SQL into lineage: this package's modules and version, and sqlglot's version.
+
+    The modules may be there in another form than as files of source.
+    """
+    digest = hashlib.sha256(f"{version('dbt-describe')} {version('sqlglot')}".encode())
     for path in sorted(directory.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()

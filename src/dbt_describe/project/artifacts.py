@@ -116,6 +116,7 @@ class _CatalogTable(msgspec.Struct, frozen=True):
 
 
 class _Catalog(msgspec.Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
     nodes: dict[str, _CatalogTable] = {}
     sources: dict[str, _CatalogTable] = {}
     errors: list[str] | None = None
@@ -133,6 +134,8 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     catalog = _Catalog()
     if catalog_path is not None and catalog_path.exists():
         catalog = decode_artifact(catalog_path, _Catalog, "catalog")
+        if schema_version(catalog.metadata.dbt_schema_version) is not None:
+            raise ManifestError(f"{catalog_path} is a dbt manifest and no catalog. Name the other file.")
         if catalog.errors:
             warnings.append(f"{catalog_path} reports {len(catalog.errors)} errors of its own: {catalog.errors[0]}")
     tests = _tests_by_node(manifest)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -26,10 +28,11 @@ def decode_artifact(path: Path, artifact: type[_Artifact], kind: str) -> _Artifa
         content = path.read_bytes()
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
+        content = content.removeprefix(codecs.BOM_UTF8)
         return msgspec.json.decode(content, type=artifact)
     except msgspec.ValidationError as error:
         said = _located(content, artifact) or str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, EOFError, RecursionError, gzip.BadGzipFile, zlib.error) as error:
         said = _kind_of(content) or str(error)
     except OSError as error:
         raise ManifestError(f"Can't read {kind} {path}: {error.strerror or error}.") from error

@@ -138,6 +138,8 @@ def _attempt(session: requests.Session, request: Request, read: Callable[[Reply]
                 raise
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise explain(error, url) from error
+    except ValueError as error:  # urllib's, of what isn't even in the form of a URL
+        raise Failure("it redirects to no valid URL", "Check the URL.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Failure(
             "its gzip is cut off or damaged", "Download it by hand to see whether the server's file is whole."

@@ -179,7 +179,7 @@ def _check_artifact(content: bytes, kind: Kind) -> None:
     again = "Upload one that `dbt compile` made." if kind == "manifest" else "Upload one that `dbt docs generate` made."
     try:
         found = msgspec.json.decode(content, type=_Artifact).metadata.dbt_schema_version
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(f"it isn't a dbt {kind}: {error}", again) from error
     if f"/{kind}/" not in found:
         other = found.rpartition("/dbt/")[2].partition("/")[0]

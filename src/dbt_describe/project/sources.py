@@ -149,6 +149,8 @@ def _location(text: str, kind: Kind) -> str:
     """
     text = text.strip()
     found = _SCHEME.match(text)
+    if re.match(r"https?:", text, re.IGNORECASE) and not found:  # it may hold a password
+        raise SettingsError(f"The {kind} begins with http: or https:, but a URL begins with https://. Correct it.")
     if not found:
         return str(Path(text).resolve()) if text else ""
     scheme = found[1].lower()
@@ -205,4 +207,7 @@ def _dbt_cloud_host(text: str) -> str:
         raise SettingsError(
             "DBT_CLOUD_HOST begins with http://, and the token must not be sent unencrypted; write https://."
         )
-    return text.removeprefix("https://") or DBT_CLOUD_HOST
+    host = text.removeprefix("https://") or DBT_CLOUD_HOST
+    if not _has_host(host if "://" in host else f"https://{host}") or re.search(r"\s", host):
+        raise SettingsError("DBT_CLOUD_HOST is no valid host. Set it to your account's access URL.")
+    return host

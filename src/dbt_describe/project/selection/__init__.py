@@ -8,7 +8,7 @@ Source: https://docs.getdbt.com/reference/node-selection/syntax (2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -18,6 +18,7 @@ from dbt_describe.project.project_file import read_project_file
 from dbt_describe.project.selection.criteria import (
     ASKED_OF_DBT,
     INDIRECT,
+    Criterion,
     Indirect,
     Specification,
     criteria_of,
@@ -93,11 +94,11 @@ def find_nodes(project: Project, selectors: Selectors, ask_dbt: AskDbt | None = 
     evaluation = Evaluation(project, definitions, lambda: _compare(project, selectors))
     try:
         included, excluded = _specifications(selectors, definitions)
-    except JinjaInSelectorError:
-        found, methods = _asked(ask_dbt, selectors, f"selector {selectors.selector} with Jinja"), set[str]()
-    else:
         parts = [part for part in (included, excluded) if part]
-        methods = {criterion.method for part in parts for criterion in criteria_of(part)}
+        methods = {criterion.method for part in parts for criterion in _all_criteria(part, definitions)}
+    except JinjaInSelectorError as error:
+        found, methods = _asked(ask_dbt, selectors, f"selector {error.selector} with Jinja"), set[str]()
+    else:
         foreign = sorted(methods & ASKED_OF_DBT)
         if foreign:
             found = _asked(ask_dbt, selectors, f"method `{foreign[0]}:`")
@@ -122,6 +123,22 @@ def _specifications(
         for words in (selectors.select, selectors.exclude)
     )
     return included, excluded
+
+
+def _all_criteria(
+    specification: Specification, definitions: Definitions, inside: frozenset[str] = frozenset()
+) -> Iterator[Criterion]:
+    """The criteria that it is made of, with those of the selectors that it names; `inside` which ones we are.
+
+    Raises:
+        SelectionError: it names a selector that doesn't exist, or can't be understood.
+        JinjaInSelectorError: it names one that is made by Jinja.
+    """
+    for criterion in criteria_of(specification):
+        yield criterion
+        name = criterion.text
+        if criterion.method == "selector" and name not in inside:
+            yield from _all_criteria(definitions.specification(name), definitions, inside | {name})
 
 
 def _asked(ask_dbt: AskDbt | None, selectors: Selectors, what: str) -> set[str]:

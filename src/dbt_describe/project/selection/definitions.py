@@ -43,6 +43,10 @@ SELECTORS_FILE = "selectors.yml"
 class JinjaInSelectorError(Exception):
     """What Jinja makes of a selector, only dbt knows."""
 
+    def __init__(self, selector: str) -> None:
+        super().__init__(selector)
+        self.selector = selector
+
 
 class Definition(msgspec.Struct, frozen=True):
     """One selector as it is written."""
@@ -75,7 +79,7 @@ class Definitions:
         """
         if name not in self._definitions:
             raise SelectionError(self._unknown(name))
-        reading = _Reading(f"{self._path}, selector {name}", self._indirect, self._before(name))
+        reading = _Reading(name, self._path, self._indirect, self._before(name))
         return reading.specification(self._definitions[name].definition, is_root=True)
 
     def _before(self, name: str) -> Definitions:
@@ -96,9 +100,14 @@ class Definitions:
 class _Reading(msgspec.Struct, frozen=True):
     """How one selector of the file is read."""
 
-    where: str
+    name: str
+    path: Path
     indirect: Indirect
     known: Definitions
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}, selector {self.name}"
 
     def specification(self, definition: object, *, is_root: bool = False) -> Specification:
         if isinstance(definition, str):
@@ -185,7 +194,7 @@ class _Reading(msgspec.Struct, frozen=True):
 
     def _refuse_jinja(self, text: str) -> None:
         if "{{" in text or "{%" in text:
-            raise JinjaInSelectorError(text)
+            raise JinjaInSelectorError(self.name)
 
     def error(self, reason: str) -> SelectionError:
         return SelectionError(
