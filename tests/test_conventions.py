@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from dbt_describe.conventions import in_style, persistence_warning, read_conventions
+from dbt_describe.conventions import in_style, persistence_warning, read_conventions, writes_other_script
 from dbt_describe.lineage import trace_project
 from dbt_describe.planning import Draft, make_plan
 from dbt_describe.project import Project
@@ -117,3 +118,22 @@ def test_of_many_such_nodes_three_are_named(tmp_path: Path) -> None:
     project = make_project(tmp_path, *(model(name, config=config) for name in "abcde"))
     plan = make_plan(project, trace_project(project), list(project.nodes))
     assert "for a, b, c and 2 more:" in persistence_warning(project, plan)
+
+
+@pytest.mark.parametrize(
+    ("texts", "language", "expected"),
+    [
+        (tuple(f"Сумма платежей по заказу номер {n}" for n in range(9)), "", True),
+        (tuple(f"注文に対する支払いの合計金額その{n}" for n in range(9)), "", True),
+        (tuple(f"注文に対する支払いの合計金額その{n}" for n in range(9)), "Japanese", False),
+        (ENGLISH, "", False),
+        (GERMAN, "", False),
+    ],
+    ids=["Russian", "Japanese", "Japanese set", "English", "German"],
+)
+def test_texts_in_another_script_are_told_of(
+    texts: tuple[str, ...], language: str, expected: bool, tmp_path: Path
+) -> None:
+    project = project_with(tmp_path, texts)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, language))
+    assert writes_other_script(project) is expected

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dbt_describe.answers.language import language_of
+from dbt_describe.answers.language import OTHER_SCRIPT, language_of, other_language
 from dbt_describe.planning import Draft, Plan, is_missing
 from dbt_describe.project.nodes import Conventions, Node, Project
 
@@ -15,6 +15,8 @@ FEWEST_TEXTS = 5
 """Fewer tell nothing about habits."""
 _FEWEST_WORDS = 3
 """Shorter ones are labels: whether they end in a full stop isn't a habit."""
+_LABEL = 12
+"""Characters of a label in a script that has no spaces."""
 _SENTENCE_ENDS = (". ", "! ", "? ", ".\n")
 _ABBREVIATED = re.compile(r"(\.\w+|\b(approx|bzw|co|corp|dept|etc|inc|jr|ltd|max|min|no|sr|usw))\.$", re.IGNORECASE)
 """`U.S.` and `etc.`: the full stop is the word's own."""
@@ -33,13 +35,19 @@ def read_conventions(project: Project, language: str = "") -> Conventions:
     return Conventions(language or language_of(texts) or Conventions().language, full_stop=2 * closed >= len(texts))
 
 
+def writes_other_script(project: Project) -> bool:
+    """Whether the project's descriptions are in a script that the language to write in doesn't have."""
+    texts = _own_texts(project)
+    return len(texts) >= FEWEST_TEXTS and other_language(" ".join(texts), project.conventions.language) == OTHER_SCRIPT
+
+
 def _own_texts(project: Project) -> set[str]:
     """What people have written, each once: copies along the lineage would outvote the rest."""
     found: set[str] = set()
     for node in project.nodes.values():
         if project.is_own(node):
             found.update(text.strip() for text in _texts_of(node) if not is_missing(text))
-    return {text for text in found if len(text.split()) >= _FEWEST_WORDS}
+    return {text for text in found if len(text.split()) >= _FEWEST_WORDS or (not text.isascii() and len(text) > _LABEL)}
 
 
 def _texts_of(node: Node) -> Iterable[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.conventions import persistence_warning, read_conventions
+from dbt_describe.conventions import persistence_warning, read_conventions, writes_other_script
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
 from dbt_describe.filing import Filing
@@ -18,10 +18,10 @@ from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, w
 from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Abstention, Plan, leave_out, make_plan
 from dbt_describe.progress import Progress, Silent
-from dbt_describe.project.dbt import find_dbt, list_unique_ids
+from dbt_describe.project.dbt import find_dbt
 from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
-from dbt_describe.project.freshness import open_project
+from dbt_describe.project.freshness import list_selected, open_project
 from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
 from dbt_describe.project.selection import select_nodes
@@ -79,7 +79,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
     chosen = choose_nodes(project, settings, progress, changed)
-    lineage = trace_project(project, store_dir=settings.llm.store_dir)
+    lineage = trace_project(project, store_dir=settings.llm.store_dir, say=progress.wait)
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
@@ -97,7 +97,7 @@ def choose_nodes(
     Raises:
         SelectionError: a selector can't be used or matches nothing.
     """
-    chosen = select_nodes(project, settings.selectors, partial(list_unique_ids, settings.dbt), changed)
+    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
     for criterion in chosen.unmatched:
@@ -237,6 +237,11 @@ def _tell_language(project: Project, writer: Writer, progress: Progress) -> None
     language = project.conventions.language
     if isinstance(writer, RulesWriter) and language != Conventions().language:
         progress.say(f"Descriptions are in {language} here; without a language model, new ones are in English.")
+    elif writes_other_script(project):
+        progress.say(
+            f"Descriptions here are in another script; new ones are in {language}. `language` in dbt-describe.yml says "
+            "what to write in."
+        )
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _ENGLISH = "English"
+OTHER_SCRIPT = "a language in another script"
 _COMMON_WORDS = {
     _ENGLISH: "a all an and any are as at be been before after between by each every for from has have if in into is "
     "it its more no not of on one only or other per than that the their them then there these they this to was were "
@@ -68,7 +69,7 @@ def other_language(text: str, wanted: str = _ENGLISH) -> str:
         return ""
     counts = _counts(text)
     if counts is None:
-        return "a language in another script"
+        return OTHER_SCRIPT
     right = counts.pop(wanted)
     language = max(counts, key=lambda name: counts[name])
     return language if counts[language] >= _FEWEST_FOREIGN_WORDS and counts[language] > right else ""

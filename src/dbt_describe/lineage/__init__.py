@@ -46,8 +46,9 @@ def trace_project(
     progress: Callable[[str], None] | None = None,
     store_dir: Path | None = None,
     processes: int = 0,
+    say: Callable[[str], None] | None = None,
 ) -> Lineage:
     """See `dbt_describe.lineage.trace.trace_project`."""
     from dbt_describe.lineage import trace  # noqa: PLC0415 - not for those that only read what was traced
 
-    return trace.trace_project(project, progress, store_dir, processes)
+    return trace.trace_project(project, progress, store_dir, processes, say)

@@ -19,6 +19,8 @@ from dbt_describe.lineage.subjects import Subject, Traced
 from dbt_describe.project.graph import topological_order
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 
+SLOW_CHARACTERS = 500_000
+"""Of SQL: two processes take some two seconds for it."""
 TRACED_RESOURCE_TYPES = ("model", "snapshot", "analysis")
 
 
@@ -27,12 +29,13 @@ def trace_project(
     progress: Callable[[str], None] | None = None,
     store_dir: Path | None = None,
     processes: int = 0,
+    say: Callable[[str], None] | None = None,
 ) -> Lineage:
     """Origins of all columns of all models and snapshots, packages' included, and of seeds and sources of one table.
 
     A query that can't be read costs its node the lineage, never the run: `NodeLineage.failure` says why.
-    `progress` is called with each node's unique_id before its SQL is read. What was found is kept in `store_dir`, and
-    SQL is read again only where it, or what it rests on, has changed. Without `processes`, there are as many as cores
+    `progress` is called with each node's unique_id before its SQL is read, `say` with a sentence where there is so much
+    that it takes seconds. What was found is kept in `store_dir`, and SQL is read again only where it, or what it rests on, has changed. Without `processes`, there are as many as cores
     where that pays.
     """
     kept = KeptLineage(store_dir)
@@ -40,6 +43,8 @@ def trace_project(
     try:
         pending = tracing.begin()
         characters = tracing.characters_left()
+        if say and characters >= SLOW_CHARACTERS:
+            say("Reading the models' SQL for lineage. It is kept: the next run reads only what has changed.")
         processes = processes or (min(cores(), MOST_PROCESSES) if characters >= WORTHWHILE_CHARACTERS else 1)
         if processes > 1 and pending:
             pending = trace_in_processes(pending, tracing.done, tracing.named, tracing.length_below, processes)

@@ -74,7 +74,12 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     Raises:
         DbtCommandError: there is no dbt that can be started, or the command failed; the message ends with dbt's words.
     """
-    words = [find_dbt(command[0]), "--no-use-colors", *command, *invocation.options()]
+    words = [
+        find_dbt(next(word for word in command if not word.startswith("-"))),
+        "--no-use-colors",
+        *command,
+        *invocation.options(),
+    ]
     if invocation.defer_state and command[0] in _DEFERRING:
         words += ["--defer", "--defer-state", str(invocation.defer_state)]
     try:

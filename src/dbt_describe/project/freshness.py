@@ -24,7 +24,7 @@ from dbt_describe.project.changes import (
     read_record,
     relative_path,
 )
-from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
+from dbt_describe.project.dbt import DbtInvocation, find_dbt, list_unique_ids, run_dbt
 from dbt_describe.project.given import open_given
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import read_project_file, with_project_file
@@ -41,6 +41,9 @@ OWN_DIRECTORY = "dbt_describe"
 """Inside dbt's target path."""
 PARTIAL_PARSE = "partial_parse.msgpack"
 """Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
+
+_OF_LAST_RUN = ("run_results.json", "sources.json")
+"""What `result:` and `source_status:` select by."""
 
 
 class _Target(msgspec.Struct, frozen=True):
@@ -264,12 +267,28 @@ def _note(invocation: DbtInvocation, target: _Target, before: float) -> None:
     target.options.write_text(_noted(invocation), encoding="utf-8")
 
 
+def list_selected(invocation: DbtInvocation, selectors: list[str]) -> set[str]:
+    """`list_unique_ids`, in a directory of ours: the manifest that `dbt ls` writes has no compiled SQL.
+
+    Raises:
+        SelectionError: dbt refuses the selector.
+    """
+    target = _Target(target_dir(invocation))
+    directory = target.own / "ls"
+    for name in (PARTIAL_PARSE, *_OF_LAST_RUN):
+        _copy_newer(target.directory / name, directory / name)
+    return list_unique_ids(msgspec.structs.replace(invocation, target_path=directory), selectors)
+
+
+def _copy_newer(path: Path, copy: Path) -> None:
+    if _mtime(path) > _mtime(copy):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
 def _parse(invocation: DbtInvocation, target: _Target) -> None:
     """Parse into our own directory, going on from what dbt has parsed before: only changed files are read again."""
-    parsed_before = target.directory / PARTIAL_PARSE
-    if _mtime(parsed_before) > _mtime(target.own / PARTIAL_PARSE):
-        target.own.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(parsed_before, target.own / PARTIAL_PARSE)
+    _copy_newer(target.directory / PARTIAL_PARSE, target.own / PARTIAL_PARSE)
     run_dbt(msgspec.structs.replace(invocation, target_path=target.own), ["parse"])
 
 
