@@ -10,6 +10,7 @@ import pytest
 
 from dbt_describe.errors import SelectionError
 from dbt_describe.project.dbt import DbtInvocation, list_unique_ids, run_dbt
+from dbt_describe.project.freshness import list_selected
 
 
 def put_dbt(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -39,3 +40,18 @@ def test_what_dbt_lists_is_read_and_its_refusal_told(tmp_path: Path, monkeypatch
     put_dbt(tmp_path, monkeypatch, "echo No comparison run_results; exit 2")
     with pytest.raises(SelectionError, match=r"dbt can't select `--select result:error`(.|\n)*No comparison"):
         list_unique_ids(DbtInvocation(tmp_path), ["--select", "result:error"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_dbt_lists_in_a_directory_of_ours_with_what_the_last_run_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest that `dbt ls` writes has no compiled SQL, and would take the place of one that has."""
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/sources.json").write_text("{}", encoding="utf-8")
+    put_dbt(tmp_path, monkeypatch, """echo "$@" > options.txt; echo '{"unique_id": "model.shop.a"}'""")
+    assert list_selected(DbtInvocation(tmp_path), ["--select", "source_status:error"]) == {"model.shop.a"}
+    own = tmp_path / "target/dbt_describe/ls"
+    assert f"--target-path {own}" in (tmp_path / "options.txt").read_text(encoding="utf-8")
+    assert [path.name for path in own.iterdir()] == ["sources.json"]

@@ -35,8 +35,8 @@ def trace_project(
 
     A query that can't be read costs its node the lineage, never the run: `NodeLineage.failure` says why.
     `progress` is called with each node's unique_id before its SQL is read, `say` with a sentence where there is so much
-    that it takes seconds. What was found is kept in `store_dir`, and SQL is read again only where it, or what it rests on, has changed. Without `processes`, there are as many as cores
-    where that pays.
+    that it takes seconds. What was found is kept in `store_dir`, and SQL is read again only where it, or what it rests
+    on, has changed. Without `processes`, there are as many as cores where that pays.
     """
     kept = KeptLineage(store_dir)
     tracing = _Tracing(project, kept, progress)
