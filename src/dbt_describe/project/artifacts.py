@@ -20,8 +20,19 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
 from dbt_describe.project.project_file import check_project
-from dbt_describe.project.resources import Resources, resource_nodes, with_members
+from dbt_describe.project.resources import resource_nodes, with_members
 from dbt_describe.project.seeds import package_root, read_header
+from dbt_describe.project.shapes import (
+    Catalog,
+    CatalogColumn,
+    CatalogTable,
+    Manifest,
+    Metadata,
+    RawColumn,
+    RawDoc,
+    RawNode,
+    TestMetadata,
+)
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
 """Of the manifest's `nodes` and `sources`."""
@@ -31,109 +42,18 @@ _NAMED_NODE = re.compile(
 )
 
 
-class _Metadata(msgspec.Struct, frozen=True):
-    dbt_schema_version: str = ""
-    dbt_version: str | None = ""
-    project_name: str | None = None
-    adapter_type: str | None = None
-
-
-class _RawColumn(msgspec.Struct, frozen=True, gc=False):
-    name: str
-    description: str | None = None
-    data_type: str | None = None
-
-
-class _TestMetadata(msgspec.Struct, frozen=True):
-    name: str = ""
-    namespace: str | None = None
-    kwargs: dict[str, Any] = {}
-
-
-class _DependsOn(msgspec.Struct, frozen=True):
-    nodes: list[str] | None = None
-    macros: list[str] | None = None
-
-
-class _Checksum(msgspec.Struct, frozen=True, gc=False):
-    checksum: str | None = None
-
-
-class _RawNode(msgspec.Struct, frozen=True):
-    unique_id: str
-    name: str
-    resource_type: str
-    package_name: str
-    description: str | None = None
-    columns: dict[str, _RawColumn] | None = None
-    relation_name: str | None = None
-    original_file_path: str | None = None
-    patch_path: str | None = None
-    raw_code: str | None = None
-    compiled_code: str | None = None
-    language: str | None = None
-    database: str | None = None
-    schema: str | None = None
-    alias: str | None = None
-    fqn: list[str] | None = None
-    tags: list[str] | None = None
-    depends_on: _DependsOn | None = None
-    checksum: _Checksum | str | None = None
-    source_name: str | None = None
-    source_description: str | None = None
-    version: str | int | float | None = None
-    config: dict[str, Any] | None = None
-    test_metadata: _TestMetadata | None = None
-    column_name: str | None = None
-    attached_node: str | None = None
-    group: str | None = None
-    access: str | None = None
-    latest_version: str | int | float | None = None
-
-
-class _RawDoc(msgspec.Struct, frozen=True):
-    name: str
-    package_name: str
-    block_contents: str | None = None
-    original_file_path: str | None = None
-
-
-class _Manifest(Resources, frozen=True, kw_only=True):
-    metadata: _Metadata
-    nodes: dict[str, _RawNode]
-    sources: dict[str, _RawNode] = {}
-    docs: dict[str, _RawDoc] | None = None
-
-
-class _CatalogColumn(msgspec.Struct, frozen=True, gc=False):
-    name: str
-    type: str | None = None
-    index: int | None = None
-
-
-class _CatalogTable(msgspec.Struct, frozen=True):
-    columns: dict[str, _CatalogColumn] = {}
-
-
-class _Catalog(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
-    nodes: dict[str, _CatalogTable] = {}
-    sources: dict[str, _CatalogTable] = {}
-    errors: list[str] | None = None
-
-
 def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = None) -> Project:
     """Read a project from its artifacts; both may be gzipped. Without a catalog, columns come from YAML alone.
 
     Raises:
         ManifestError: a file can't be read, isn't JSON, isn't the artifact it should be, or is of another project.
     """
-    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, Manifest, "manifest")
     warnings = _version_warnings(manifest.metadata, manifest_path)
     check_project(root, manifest.metadata.project_name, manifest_path)
-    catalog = _Catalog()
+    catalog = Catalog()
     if catalog_path is not None and catalog_path.exists():
-        catalog = decode_artifact(catalog_path, _Catalog, "catalog")
+        catalog = decode_artifact(catalog_path, Catalog, "catalog")
         if schema_version(catalog.metadata.dbt_schema_version) is not None:
             raise ManifestError(f"{catalog_path} is a dbt manifest and no catalog. Name the other file.")
         if catalog.errors:
@@ -163,7 +83,7 @@ def load_project(root: Path, manifest_path: Path, catalog_path: Path | None = No
     )
 
 
-def _seed_table(raw: _RawNode, root: Path, own: str) -> _CatalogTable | None:
+def _seed_table(raw: RawNode, root: Path, own: str) -> CatalogTable | None:
     """What the file of a seed tells of its table: all columns, and the types that its configuration gives them."""
     if raw.resource_type != "seed":
         return None
@@ -172,13 +92,13 @@ def _seed_table(raw: _RawNode, root: Path, own: str) -> _CatalogTable | None:
     types = {str(name).lower(): str(type_) for name, type_ in types.items()} if isinstance(types, dict) else {}
     directory = package_root(root, raw.package_name, own or raw.package_name)
     names = read_header(directory, raw.original_file_path or "", config.get("delimiter"))
-    columns = {name: _CatalogColumn(name, types.get(name.lower()), index) for index, name in enumerate(names)}
-    return _CatalogTable(columns) if columns else None
+    columns = {name: CatalogColumn(name, types.get(name.lower()), index) for index, name in enumerate(names)}
+    return CatalogTable(columns) if columns else None
 
 
 def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
     """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
-    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, Manifest, "manifest")
     return {
         (raw.unique_id, checksum): raw.compiled_code
         for raw in manifest.nodes.values()
@@ -188,11 +108,11 @@ def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]
 
 def checksums(manifest_path: Path) -> dict[str, str]:
     """Checksum of each node's file by unique_id."""
-    manifest = decode_artifact(manifest_path, _Manifest, "manifest")
+    manifest = decode_artifact(manifest_path, Manifest, "manifest")
     return {raw.unique_id: checksum for raw in manifest.nodes.values() if (checksum := _checksum(raw))}
 
 
-def _checksum(raw: _RawNode) -> str:
+def _checksum(raw: RawNode) -> str:
     """The checksum of the node's file, which v2 may write without the name of its kind."""
     return (raw.checksum if isinstance(raw.checksum, str) else raw.checksum and raw.checksum.checksum) or ""
 
@@ -203,7 +123,7 @@ def schema_version(dbt_schema_version: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _version_warnings(metadata: _Metadata, path: Path) -> list[str]:
+def _version_warnings(metadata: Metadata, path: Path) -> list[str]:
     version = schema_version(metadata.dbt_schema_version)
     if version is None:
         raise ManifestError(
@@ -226,7 +146,7 @@ def _only_package(nodes: Iterable[Node]) -> str:
     return max(counts, key=lambda name: counts[name], default="")
 
 
-def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> Node:
+def _node(raw: RawNode, tests: list[DataTest], table: CatalogTable | None) -> Node:
     config = raw.config or {}
     attached = raw.attached_node or (_tested_node(raw, raw.test_metadata) if raw.test_metadata else "")
     return Node(
@@ -266,14 +186,14 @@ def _node(raw: _RawNode, tests: list[DataTest], table: _CatalogTable | None) -> 
     )
 
 
-def _macros(raw: _RawNode) -> Iterable[str]:
+def _macros(raw: RawNode) -> Iterable[str]:
     """Of what isn't a test, the macros of its own package alone: each node calls many of dbt's."""
     called = (raw.depends_on and raw.depends_on.macros) or ()
     own = f"macro.{raw.package_name}."
     return (name for name in called if raw.resource_type == "test" or name.startswith(own))
 
 
-def _doc_block(raw: _RawDoc) -> DocBlock:
+def _doc_block(raw: RawDoc) -> DocBlock:
     path = (raw.original_file_path or "").replace("\\", "/")
     return DocBlock(raw.name, raw.package_name, raw.block_contents or "", path)
 
@@ -298,7 +218,7 @@ def _descriptions(node: Node) -> int:
 
 
 def _columns(
-    declared: Mapping[str, _RawColumn], table: _CatalogTable | None, tests: Iterable[DataTest]
+    declared: Mapping[str, RawColumn], table: CatalogTable | None, tests: Iterable[DataTest]
 ) -> tuple[Column, ...]:
     """The catalog's columns in the table's order, then those that only the schema file lists."""
     in_file = {unquoted(column.name).lower(): column for column in declared.values()}
@@ -320,7 +240,7 @@ def _columns(
     )
 
 
-def _tests_by_node(manifest: _Manifest) -> dict[str, list[DataTest]]:
+def _tests_by_node(manifest: Manifest) -> dict[str, list[DataTest]]:
     tests: dict[str, list[DataTest]] = defaultdict(list)
     for raw in manifest.nodes.values():
         if raw.resource_type == "test" and raw.test_metadata is not None:
@@ -330,7 +250,7 @@ def _tests_by_node(manifest: _Manifest) -> dict[str, list[DataTest]]:
     return tests
 
 
-def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
+def _tested_node(raw: RawNode, metadata: TestMetadata) -> str:
     """The node under test where `attached_node` is absent (tests on sources, older manifests)."""
     depends_on = (raw.depends_on and raw.depends_on.nodes) or []
     if len(depends_on) == 1:
@@ -340,7 +260,7 @@ def _tested_node(raw: _RawNode, metadata: _TestMetadata) -> str:
     return next((unique_id for unique_id in depends_on if unique_id.rsplit(".", 1)[-1] == wanted), "")
 
 
-def _data_test(raw: _RawNode, metadata: _TestMetadata, attached: str) -> DataTest:
+def _data_test(raw: RawNode, metadata: TestMetadata, attached: str) -> DataTest:
     arguments = metadata.kwargs.get("arguments")
     kwargs = {**(arguments if isinstance(arguments, dict) else {}), **metadata.kwargs}
     depends_on = (raw.depends_on and raw.depends_on.nodes) or []
