@@ -201,7 +201,10 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
 def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared = prepare(settings, progress)
     if not prepared.project.has_files:
-        raise ManifestError(f"{prepared.project.warnings[-1]} Run `document` where they are, or `plan` here.")
+        raise ManifestError(
+            f"None of the files that the manifest names is in {prepared.project.root}: nothing can be written. Run "
+            "`document` where they are, or `plan` here."
+        )
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
