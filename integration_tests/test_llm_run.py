@@ -220,4 +220,4 @@ def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -
     (demo / "prompts/model.yml").write_text("extends: model\noutput: {column_words: 12}\n", encoding="utf-8")
     with OpenAIServer() as server:
         dbt_describe("document", "--select", "dim_customers", "--prompts", "prompts", *MODEL, **keys(server))
-    assert "At most 12 words for a column" in server.requests[0].text
+    assert "At most 12 words for each column" in server.requests[0].text
