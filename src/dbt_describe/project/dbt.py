@@ -82,19 +82,28 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     ]
     if invocation.defer_state and command[0] in _DEFERRING:
         words += ["--defer", "--defer-state", str(invocation.defer_state)]
-    try:
-        done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
-            words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
-        )
-    except OSError as error:
-        reason = error.strerror or error
-        raise DbtCommandError(f"{words[0]} can't be started: {reason}. Mend that installation of dbt.") from error
+    done = start_dbt(words, invocation.project_dir)
     if done.returncode != 0:
         raise DbtCommandError(
             f"`dbt {' '.join(command)}` failed in {invocation.project_dir} (exit {done.returncode}). dbt said:\n"
             + "\n".join(f"  {line}" for line in _said(done.stdout + done.stderr))
         )
     return done.stdout
+
+
+def start_dbt(words: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run dbt in a directory to its end, whatever that is.
+
+    Raises:
+        DbtCommandError: it can't be started.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
+            words, cwd=directory, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        reason = error.strerror or error
+        raise DbtCommandError(f"{words[0]} can't be started: {reason}. Mend that installation of dbt.") from error
 
 
 def _said(output: str) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 from dbt_describe.errors import DbtCommandError
-from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt
+from dbt_describe.project.dbt import DbtInvocation, find_dbt, run_dbt, start_dbt
 
 _VERSION = re.compile(r"(?<![\d.])(\d{1,3})\.\d+\.\d+")
 """The dbt platform's releases of v1 have a year in the first place."""
@@ -46,12 +45,6 @@ def _major_version(invocation: DbtInvocation) -> int:
     newer ones below it.
     """
     words = [find_dbt("docs generate", "leave out --refresh"), "--version"]
-    try:
-        done = subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
-            words, cwd=invocation.project_dir, capture_output=True, text=True, errors="replace", check=False
-        )
-    except OSError as error:
-        reason = error.strerror or error
-        raise DbtCommandError(f"{words[0]} can't be started: {reason}. Mend that installation of dbt.") from error
+    done = start_dbt(words, invocation.project_dir)
     found = _VERSION.search(done.stdout + done.stderr)
     return int(found[1]) if found else 1
