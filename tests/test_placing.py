@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+
 from dbt_describe.placing import Placement, find_schema_files
 from dbt_describe.project import Project, load_project
 from tests.manifests import make_project, manifest, model
@@ -67,3 +70,30 @@ def test_each_version_is_tried_at_its_own_entry(tmp_path: Path) -> None:
     (tmp_path / "catalog.json").write_text(json.dumps({"nodes": tables}), encoding="utf-8")
     found = placed(load_project(tmp_path, tmp_path / "manifest.json", tmp_path / "catalog.json"))
     assert {("model.shop.a.v1", "only_1"), ("model.shop.a.v2", "only_2")} <= found.refused.keys()
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ("data_tests:\n  - name: paid\n", "tests/ours.yml"),
+        ("tests:\n  - {name: paid, config: {severity: warn}}\n", "tests/ours.yml"),
+        ("data_tests:\n  - name: other\n", "tests/_tests__tests.yml"),
+        ("data_tests: [\n", "tests/_tests__tests.yml"),
+        ('data_tests:\n  - name: paid\n    description: "Of a person."\n', None),
+    ],
+)
+def test_a_singular_test_that_dbt_lost_sight_of_is_found_where_it_is_listed(
+    schema: str, expected: str | None, tmp_path: Path
+) -> None:
+    """dbt's partial parsing forgets its entry; a second one would win over what a person wrote."""
+    entry = {**model("paid", "select 1"), "resource_type": "test", "unique_id": "test.shop.paid"}
+    entry |= {"original_file_path": "tests/paid.sql", "columns": {}}
+    project = msgspec.structs.replace(make_project(tmp_path, entry), schema_paths=("models", "tests"))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/ours.yml").write_text(schema, encoding="utf-8")
+    found = placed(project)
+    if expected is None:
+        assert found.paths == {}
+        assert "has a description already" in found.failures[0].message
+    else:
+        assert found.paths == {"test.shop.paid": tmp_path / expected}

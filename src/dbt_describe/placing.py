@@ -20,6 +20,7 @@ from dbt_describe.schema_files import (
     locate,
     refuse_new_files,
     shown_path,
+    with_listed_tests,
 )
 
 
@@ -47,6 +48,7 @@ def find_schema_files(
     node's unique_id the missing descriptions: columns, an empty one for the node itself; `schema_path` by section says
     where new files go.
     """
+    project = with_listed_tests(project, gaps)
     unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
     unknown = frozenset[str]().union(*unread.values())
     siblings = index_siblings(project)

@@ -372,3 +372,17 @@ def test_a_python_models_columns_are_those_that_are_declared(tmp_path: Path) -> 
     assert [column.name for column in project.nodes["model.shop.scores"].columns] == ["score", "Id"]
     assert [column.name for column in project.nodes["model.shop.top"].columns] == ["score", "Id"]
     assert lineage.nodes["model.shop.scores"].failure == "it is a Python model"
+
+
+def test_a_column_that_is_newer_than_the_catalog_costs_the_query_nothing(tmp_path: Path) -> None:
+    seed = {**model("raw"), "resource_type": "seed"}
+    staged = model("staged", 'select * from "db"."main"."raw"', reads=["raw"])
+    sql = 'select s.id, s.weight, s.weight * 2 as double, weight as bare from "db"."main"."staged" s'
+    catalog = {"model.shop.raw": {"id": "INT"}, "model.shop.staged": {"id": "INT"}}
+    project = make_project(tmp_path, seed, staged, model("top", sql, reads=["staged"]), catalog=catalog)
+    found = trace_project(project).nodes["model.shop.top"]
+    assert found.failure == ""
+    assert found.origins["id"] == Same(ColumnRef("model.shop.staged", "id"))
+    assert found.origins["weight"] == Same(ColumnRef("model.shop.staged", "weight"))
+    assert isinstance(found.origins["double"], Derived)
+    assert isinstance(found.origins["bare"], Unknown)

@@ -129,7 +129,7 @@ def test_facts_of_columns_are_readable() -> None:
 def test_facts_of_the_node_are_readable() -> None:
     found = facts()
     assert found.about == (
-        "materialized as incremental",
+        "materialized as incremental: a filter on what is newer than the table limits each run, not the table",
         "folder models/marts",
         "tags daily",
         "unique key id",

@@ -40,3 +40,21 @@ def test_an_incremental_table_without_a_key_holds_other_runs_rows(tmp_path: Path
 def test_a_function_that_returns_rows_repeats_keys(tmp_path: Path) -> None:
     sql = f"select order_id, regexp_split_to_table(status, ',') as tag from {READ}"
     assert said(tmp_path, model("m", sql, reads=["stg_orders"])) == {}
+
+
+def test_an_incremental_table_is_told_of_as_the_whole_it_is_whether_it_is_built_or_not(tmp_path: Path) -> None:
+    """Once it is built, the compiled SQL reads one run's rows only; the table has all of them."""
+    raw = "select * from {{ ref('stg_orders') }} {% if is_incremental() %}where amount > 3{% endif %}"
+    config: dict[str, Any] = {"materialized": "incremental", "unique_key": "order_id"}
+    texts = []
+    for number, sql in enumerate((f"select * from {READ}", f"select * from {READ} where amount > 3")):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        entry = model("m", sql, reads=["stg_orders"], config=config, raw_code=raw)
+        texts.append(said(directory, entry)["node"])
+    assert texts == ["One row per order (`order_id`)."] * 2
+
+
+def test_of_an_append_only_table_nothing_is_said_of_its_rows(tmp_path: Path) -> None:
+    entry = model("m", f"select * from {READ}", reads=["stg_orders"], config={"materialized": "incremental"})
+    assert "node" not in said(tmp_path, entry)

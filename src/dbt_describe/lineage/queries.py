@@ -53,10 +53,11 @@ def qualified_query(
         try:
             return _qualified(_parsed(sql, dialect), dialect, node_of, relation_of)
         except OptimizeError:
-            # A bare name, which may be a column of a relation that isn't known, or an alias, or of an outer query.
+            # A bare name, which may be a column of a relation that isn't known, or an alias, or of an outer query; or
+            # a column that a table has had only since the catalog was made.
             query = _parsed(sql, dialect)
             _qualify_where_sqlglot_must_know(query)
-            return _qualified(query, dialect, node_of, relation_of, expands_aliases=False)
+            return _qualified(query, dialect, node_of, relation_of, is_sure=False)
     except (SqlglotError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         # sqlglot raises plain Python errors too on SQL it half understands; one query must not stop the others.
         raise UnreadableQueryError(f"sqlglot can't read its SQL: {_shown(error)}") from error
@@ -90,7 +91,7 @@ def _qualified(
     node_of: Callable[[TableName], str | None],
     relation_of: Callable[[str], Relation],
     *,
-    expands_aliases: bool = True,
+    is_sure: bool = True,
 ) -> Qualified:
     case_insensitive = opened(f"{dialect}, normalization_strategy=case_insensitive")
     unique_ids = _rename_tables(query, node_of)
@@ -103,7 +104,8 @@ def _qualified(
         dialect=case_insensitive,
         # Its names are in lower case already.
         schema=MappingSchema(schema or None, dialect=case_insensitive, normalize=False),
-        expand_alias_refs=expands_aliases,
+        expand_alias_refs=is_sure,
+        allow_partial_qualification=not is_sure,
         validate_qualify_columns=False,
         quote_identifiers=False,
         identify=False,

@@ -13,6 +13,8 @@ import msgspec
 
 RELATION_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
 """What is a table or view, or SQL in the place of one."""
+INCREMENTAL = frozenset({"incremental", "microbatch"})
+"""Materializations whose tables also hold what earlier runs returned."""
 DESCRIBED_RESOURCE_TYPES = RELATION_RESOURCE_TYPES
 """What is described unless other resource types are asked for."""
 DESCRIBABLE_RESOURCE_TYPES = (

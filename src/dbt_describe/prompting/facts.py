@@ -9,7 +9,7 @@ import msgspec
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
-from dbt_describe.project.nodes import Column, Conventions, DataTest, Node, Project
+from dbt_describe.project.nodes import INCREMENTAL, Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
 from dbt_describe.prompting.resources import ResourceFacts, resource_facts
@@ -182,10 +182,18 @@ def _test_in_words(test: DataTest, names: Names) -> str:
             return f"test {test.name}"
 
 
+def _materialized(node: Node) -> str:
+    if not node.materialized or node.resource_type != "model":
+        return ""
+    # Once the table is built, the compiled SQL has the filter of `is_incremental()`.
+    of_runs = ": a filter on what is newer than the table limits each run, not the table"
+    return f"materialized as {node.materialized}{of_runs if node.materialized in INCREMENTAL else ''}"
+
+
 def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
     folder = PurePosixPath(node.original_file_path).parent.as_posix()
     lines = [
-        f"materialized as {node.materialized}" if node.materialized and node.resource_type == "model" else "",
+        _materialized(node),
         f"folder {folder}" if folder not in {".", ""} else "",
         f"tags {', '.join(node.tags)}" if node.tags else "",
         f"part of the source {node.source_name}: {described}"

@@ -26,6 +26,7 @@ from dbt_describe.schema_files.files import (
     shown_path,
     write_change,
 )
+from dbt_describe.schema_files.listed import with_listed_tests
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings
 from dbt_describe.schema_files.new_files import refuse_new_files
@@ -56,5 +57,6 @@ __all__ = [
     "resolve_inside",
     "shown_path",
     "undo_change",
+    "with_listed_tests",
     "write_change",
 ]

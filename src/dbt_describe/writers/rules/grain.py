@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage, Origin, Same
 from dbt_describe.planning import is_tested_unique
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import INCREMENTAL, Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.sql import parsed
 
@@ -173,7 +173,15 @@ def repeats_rows(node: Node) -> bool:
     """Whether the table holds more than the rows that its SQL returns: versions of them, or those of earlier runs."""
     if node.resource_type == "snapshot":
         return True
-    return node.materialized in ("incremental", "microbatch") and not node.unique_key
+    return node.materialized in INCREMENTAL and not node.unique_key
+
+
+def holds_earlier_runs(node: Node) -> bool:
+    """Whether the SQL may be about one run's rows where the table holds those of all.
+
+    Once the table is built, the compiled SQL has the filter of `is_incremental()`.
+    """
+    return node.materialized in INCREMENTAL and (not node.unique_key or "is_incremental(" in node.raw_code)
 
 
 def changes_rows(node: Node) -> bool:

@@ -9,7 +9,7 @@ from dbt_describe.lineage.origins import ColumnRef, Lineage, Shape
 from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
+from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates, holds_earlier_runs
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.provenance import Origin, origin_of
@@ -56,6 +56,10 @@ def _described(node: Node, shape: Shape | None, grain: Grain, names: Names, dial
     per = _per(node, grain)
     if node.same_table_as:
         shape = None
+    if holds_earlier_runs(node):
+        if per:
+            return sentence(f"one row per {per}"), "keys"
+        raise UnsayableError("its table also holds what earlier runs returned, and no test proves what one row is")
     origin = origin_of(node, shape, names, dialect) if shape is not None else Origin()
     if per and origin.text:
         with contextlib.suppress(UnsayableError):  # too long: the key alone says something too
