@@ -56,6 +56,12 @@ def test_a_criterion_without_a_match_is_said_in_dbt_s_words(project: Project) ->
     assert choose(project, selectors=Selectors("a typo")) == (["a"], said)
 
 
+def test_beside_one_that_matches_or_to_be_left_out_a_misspelt_name_has_a_suggestion(project: Project) -> None:
+    said = ["The selection criterion 'raww' does not match any enabled nodes. Did you mean `raw`?"]
+    assert choose(project, selectors=Selectors("a raww"))[1] == said
+    assert choose(project, selectors=Selectors(exclude="raww"))[1] == said
+
+
 def test_the_default_selector_is_named(project: Project) -> None:
     text = 'selectors: [{name: mine, default: true, definition: "tag:nightly"}]'
     (project.root / "selectors.yml").write_text(text, encoding="utf-8")

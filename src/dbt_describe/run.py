@@ -24,7 +24,7 @@ from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.freshness import list_selected, open_project
 from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
-from dbt_describe.project.selection import select_nodes
+from dbt_describe.project.selection import select_nodes, word_matches_nothing
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import share_blocks
@@ -101,7 +101,7 @@ def choose_nodes(
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
     for criterion in chosen.unmatched:
-        progress.say(f"The selection criterion '{criterion}' does not match any enabled nodes.")
+        progress.say(word_matches_nothing(project, criterion))
     selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
     if selected:
         return selected

@@ -133,6 +133,8 @@ def _headline(report: Report) -> list[str]:
 
 
 def _nothing_missing(nodes: int, described: int) -> str:
+    if not nodes:
+        return "Nothing to do."
     return f"Nothing to do: all {described} descriptions of {_count(nodes, 'node')} are there."
 
 

@@ -346,7 +346,8 @@ class Query:
             raise UnresolvedColumnError("it comes from a PIVOT")
         unique_id = self.unique_ids.get(source.name)
         if unique_id is None:
-            raise UnresolvedColumnError(f"`{source.name}` is not a relation of the project")
+            what = f"`{source.name}`, which" if source.name else "a table function, which"
+            raise UnresolvedColumnError(f"it comes from {what} is not a relation of the project")
         return self._marked_if_read_again(scope, table, Resolved(upstream_column(unique_id, column.name)))
 
     def _marked_if_read_again(self, scope: Scope, table: str, resolved: Resolved) -> Resolved:

@@ -28,9 +28,18 @@ from dbt_describe.project.selection.definitions import Definitions, JinjaInSelec
 from dbt_describe.project.selection.evaluation import Evaluation, enabled_nodes
 from dbt_describe.project.selection.selectors import Selectors
 from dbt_describe.project.selection.state import Comparison
-from dbt_describe.project.selection.wording import nothing_matches
+from dbt_describe.project.selection.wording import nothing_matches, word_matches_nothing
 
-__all__ = ["INDIRECT", "Indirect", "Selection", "Selectors", "find_nodes", "parse_union", "select_nodes"]
+__all__ = [
+    "INDIRECT",
+    "Indirect",
+    "Selection",
+    "Selectors",
+    "find_nodes",
+    "parse_union",
+    "select_nodes",
+    "word_matches_nothing",
+]
 
 AskDbt = Callable[[list[str]], set[str]]
 """Told the options of `dbt ls`, the unique_ids that it lists."""

@@ -19,6 +19,11 @@ def matches_nothing(written: str) -> str:
     return f"The selection criterion '{written}' does not match any enabled nodes"
 
 
+def word_matches_nothing(project: Project, word: str) -> str:
+    """The same of one word of a selection, with what may have been meant."""
+    return f"{matches_nothing(word)}.{_suggestion([word], project)}"
+
+
 def nothing_matches(project: Project, selectors: Selectors, unmatched: Iterable[str], by_default: str) -> str:
     """What is wrong where none of the project's own nodes is selected, and what may have been meant."""
     name = selectors.selector or by_default

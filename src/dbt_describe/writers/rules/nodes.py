@@ -103,7 +103,8 @@ def _rows_sentence(node: Node, shape: Shape, origin: Origin) -> str:
     """A sentence for rows whose key isn't proved."""
     text = origin.text
     if not text:
-        raise UnsayableError("no test proves what one row is, and it reads too many relations to name them")
+        reads = "reads too many relations to name them" if shape.reads else "reads none of the project's relations"
+        raise UnsayableError(f"no test proves what one row is, and it {reads}")
     if origin.is_union:
         return sentence(text.removeprefix("the "))
     if not shape.driving or shape.grouped_from or shape.distinct or changes_rows(node) or drops_duplicates(node):
