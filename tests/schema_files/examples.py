@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.schema_files.readings import Place
 
-EXAMPLES = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 200
+EXAMPLES = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 100
 
 _CHARS = st.one_of(
     st.sampled_from("abcdefgh XYZ 0123 .,:;#-'\"\\&*!|>%@`[]{}?/=~_\n\t\r\x85\u2028\ufeffäß漢🎉"),
