@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -100,7 +100,10 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Descriptions(msgspec.Struct):
-    """What is known of meanings at this moment of a run: existing texts, inherited ones and drafts already made."""
+    """What is known of meanings at this moment of a run: existing texts, inherited ones and drafts already made.
+
+    No text is empty or a placeholder.
+    """
 
     nodes: dict[str, str] = {}
     columns: dict[ColumnRef, str] = {}
@@ -237,8 +240,8 @@ def _inherit(
     node: Node, column: Column, upstream: Iterable[ColumnRef], known: Descriptions
 ) -> tuple[Draft | None, ColumnRef | None]:
     for ref in upstream:
-        text = known.columns.get(ref, "")
-        if is_missing(text):
+        text = known.columns.get(ref)
+        if text is None:
             continue
         if claims_grain(text) and not is_tested_unique(column):
             return None, ref
@@ -247,14 +250,21 @@ def _inherit(
     return None, None
 
 
-def same_values(ref: ColumnRef, lineage: Lineage) -> list[ColumnRef]:
+def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
     """The columns upstream that a column holds the values of, nearest first."""
-    found: list[ColumnRef] = []
+    seen = {ref}
     origin = lineage.origin(ref)
-    while isinstance(origin, Same) and origin.ref != ref and origin.ref not in found:
-        found.append(origin.ref)
+    while isinstance(origin, Same) and origin.ref not in seen:
+        seen.add(origin.ref)
+        yield origin.ref
         origin = lineage.origin(origin.ref)
-    return found
+
+
+def _noting(refs: Iterable[ColumnRef], passed: list[ColumnRef]) -> Iterator[ColumnRef]:
+    """The same, each added to `passed` when it is come to: chains are long, and seldom gone through to their end."""
+    for ref in refs:
+        passed.append(ref)
+        yield ref
 
 
 def _existing(project: Project) -> Descriptions:
@@ -277,8 +287,8 @@ def _plan_node(
     skipped: list[Abstention] = []
     for column in missing:
         ref = ColumnRef(node.unique_id, column.name.lower())
-        upstream = same_values(ref, lineage)
-        draft, source = _inherit(node, column, upstream, known)
+        passed: list[ColumnRef] = []
+        draft, source = _inherit(node, column, _noting(same_values(ref, lineage), passed), known)
         if draft:
             known.add(draft)
             inherited.append(draft)
@@ -286,7 +296,7 @@ def _plan_node(
             skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
         elif column.definition == NOT_TAKEN:
             skipped.append(Abstention(node.unique_id, column.name, NOT_TAKEN))
-        elif source is None and (origin := next((up for up in upstream if up in gaps), None)):
+        elif source is None and (origin := next((up for up in passed if up in gaps), None)):
             following[column.name] = origin
         else:
             asked.append(column.name)

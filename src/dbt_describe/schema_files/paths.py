@@ -17,7 +17,12 @@ _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*{}\x00-\x1f\x7f]')
 
 def directory_of(node: Node) -> PurePosixPath:
     """Where the node's own file is, from the project's root."""
-    return posix(node.original_file_path).parent
+    return _parent(node.original_file_path)
+
+
+@lru_cache(maxsize=2**16)
+def _parent(path: str) -> PurePosixPath:
+    return posix(path).parent
 
 
 def described_in(node: Node) -> PurePosixPath:
