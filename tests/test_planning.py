@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from dbt_describe.inheritance import claims_grain
 from dbt_describe.lineage import trace_project, with_sql_columns
-from dbt_describe.planning import Plan, claims_grain, is_missing, make_plan
+from dbt_describe.placeholders import is_missing
+from dbt_describe.planning import Plan, make_plan
 from tests.manifests import generic_test, make_project, model, source
 
 STG = 'select id as order_id, amount, upper(code) as code from "db"."raw"."orders"'

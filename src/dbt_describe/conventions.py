@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from dbt_describe.answers.language import OTHER_SCRIPT, language_of, other_language
-from dbt_describe.planning import Draft, Plan, is_missing
+from dbt_describe.placeholders import is_missing
+from dbt_describe.planning import Draft, Plan
 from dbt_describe.project.nodes import Conventions, Node, Project
 
 FEWEST_TEXTS = 5

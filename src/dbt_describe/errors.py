@@ -9,6 +9,7 @@
     │   ├── DbtCommandError
     │   └── SelectionError
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
+    ├── LockFileError                    dbt-describe.lock can't be read or written
     ├── PromptError                      a template or what goes into it
     │   └── PromptTooLargeError
     ├── StoreError                       a SQLite file of ours can't be used
@@ -75,6 +76,10 @@ class SchemaFileError(DbtDescribeError):
 
 class BorrowedDescriptionError(SchemaFileError):
     """There is no place for a description: dbt takes that of something else."""
+
+
+class LockFileError(DbtDescribeError):
+    """dbt-describe.lock can't be read or written."""
 
 
 class PromptError(DbtDescribeError):

@@ -5,65 +5,18 @@ Draft and Abstention are what every writer answers with; Task is what it is aske
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from dbt_describe.lineage.origins import ColumnRef, Lineage, Same, Unknown
+from dbt_describe.inheritance import claims_grain, is_tested_unique, same_values
+from dbt_describe.lineage.origins import ColumnRef, Lineage, Unknown
+from dbt_describe.placeholders import is_missing
 from dbt_describe.project.data_tests import unwritable_tests
 from dbt_describe.project.graph import TESTS, topological_order
 from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.project.resources import NOT_TAKEN
 
-PLACEHOLDERS = frozenset(
-    {
-        "description",
-        "fixme",
-        "missing description",
-        "n/a",
-        "na",
-        "no description",
-        "no description for this column",
-        "no description provided",
-        "none",
-        "not documented",
-        "pending",
-        "pending further documentation",
-        "placeholder",
-        "tbc",
-        "tbd",
-        "to be documented",
-        "to do",
-        "todo",
-        "undefined",
-        "undocumented",
-        "xxx",
-    }
-)
-"""Texts, lower-case and without closing punctuation, that stand where a description should (some are dbt-osmosis's)."""
-
-_MARKS = frozenset({"fixme", "placeholder", "tbc", "tbd", "todo", "wip", "xxx"})
-_WISHES = frozenset({"add", "describe", "document", "enter", "fill", "insert", "provide", "write"})
-_FILLERS = frozenset(
-    {"a", "an", "be", "column", "description", "doc", "docs", "documentation", "field", "for", "here", "in", "later"}
-    | {"me", "missing", "model", "needs", "please", "table", "the", "this", "to"}
-)
-"""What is left of a placeholder beside such a mark or wish; other words say something."""
-_NOUNS = frozenset({"document", "fill", "insert"})
-_NOUN_ENDS = ("description", "field", "table")
-"""`Document description.` is what a column of documents holds, not a wish."""
-_MEANING = frozenset({"Sc", "So"})
-"""Currencies and symbols, `€`, say something without a word."""
-_LONGEST_PLACEHOLDER = 60
-_WORD = re.compile(r"[^\W_]+")
-
-_GRAIN_CLAIM = re.compile(
-    r"\b(primary key|surrogate key|(?<!number of )(?<!count of )unique(ly)?|one (row|record) (per|for)"
-    r"|(each|every) (row|record)|identif(y|ies) (one|a single|each|every))\b",
-    re.IGNORECASE,
-)
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
 UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"
@@ -166,34 +119,6 @@ def leave_out(plan: Plan, refused: Collection[tuple[str, str]]) -> Plan:
     return msgspec.structs.replace(plan, nodes=nodes) if refused else plan
 
 
-def is_missing(description: str) -> bool:
-    """Whether a description is empty or a placeholder."""
-    if not description:
-        return True
-    text = description.strip().lower().rstrip(".!… ")
-    return not text or text in PLACEHOLDERS or (len(text) <= _LONGEST_PLACEHOLDER and _is_placeholder(text))
-
-
-def _is_placeholder(text: str) -> bool:
-    """Whether a text has no words (`-`, `???`), or only those that ask for others: `[TODO] add description here`."""
-    words = _WORD.findall(text)
-    if not words:
-        return not any(unicodedata.category(character) in _MEANING or character == "%" for character in text)
-    if text[0].isalpha() and words[0] in _NOUNS and words[1:] in ([], *([noun] for noun in _NOUN_ENDS)):
-        return False
-    return words[0] in _MARKS | _WISHES and all(word in _FILLERS or word in _WISHES | _MARKS for word in words)
-
-
-def claims_grain(text: str) -> bool:
-    """Whether a text says of its column that it tells rows apart, which is not true of every copy of the column."""
-    return bool(_GRAIN_CLAIM.search(text))
-
-
-def is_tested_unique(column: Column) -> bool:
-    """Whether a test on all rows proves the column unique."""
-    return any(test.name == "unique" and not test.conditional for test in column.tests)
-
-
 def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> Plan:
     """Find the gaps of the selected nodes and fill what existing text proves."""
     known = _existing(project)
@@ -248,16 +173,6 @@ def _inherit(
         evidence = f"holds the values of {ref.unique_id}.{ref.column}"
         return Draft(node.unique_id, column.name, text, "inherited", evidence=evidence), ref
     return None, None
-
-
-def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
-    """The columns upstream that a column holds the values of, nearest first."""
-    seen = {ref}
-    origin = lineage.origin(ref)
-    while isinstance(origin, Same) and origin.ref not in seen:
-        seen.add(origin.ref)
-        yield origin.ref
-        origin = lineage.origin(origin.ref)
 
 
 def _noting(refs: Iterable[ColumnRef], passed: list[ColumnRef]) -> Iterator[ColumnRef]:

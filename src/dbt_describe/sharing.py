@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from dbt_describe.inheritance import furthest, same_values
 from dbt_describe.lineage.origins import ColumnRef, Lineage
-from dbt_describe.planning import Draft, same_values
+from dbt_describe.planning import Draft
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.ignored import is_ignored
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, DocBlock, Project
@@ -86,7 +87,7 @@ def _group(drafts: Iterable[Draft], project: Project, lineage: Lineage) -> list[
     for draft in sorted(drafts, key=lambda draft: (depths[draft.unique_id], draft.unique_id, draft.column)):
         is_value = project.nodes[draft.unique_id].resource_type in WITH_VALUES
         if draft.column and is_value and is_block_text(draft.text):
-            origin = _origin(ColumnRef(*place_of(draft)), lineage)
+            origin = furthest(ColumnRef(*place_of(draft)), lineage)
             text = normal_text(draft.text)
             groups.setdefault((origin, text), _Group(origin, text, [])).drafts.append(draft)
     return list(groups.values())
@@ -101,12 +102,6 @@ def _depths(project: Project) -> Mapping[str, int]:
         parents = parents_of(project.nodes[unique_id])
         depths[unique_id] = max((depths[parent] + 1 for parent in parents if parent in depths), default=0)
     return depths
-
-
-def _origin(ref: ColumnRef, lineage: Lineage) -> ColumnRef:
-    for upstream in same_values(ref, lineage):
-        ref = upstream
-    return ref
 
 
 def _places(group: _Group, project: Project) -> int:
@@ -132,7 +127,7 @@ class _Blocks:
         for node in project.nodes.values():
             for column in node.columns:
                 if normal_text(column.description) in self._by_text and (name := self._reader.find(node, column.name)):
-                    self._users[name].add(_origin(ColumnRef(node.unique_id, column.name.lower()), lineage))
+                    self._users[name].add(furthest(ColumnRef(node.unique_id, column.name.lower()), lineage))
 
     def find(self, group: _Group, names: Sequence[str]) -> str:
         """The block that describes these values, or one of their text that is nobody else's alone; or empty.

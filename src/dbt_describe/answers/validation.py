@@ -8,7 +8,8 @@ import unicodedata
 import msgspec
 
 from dbt_describe.answers.language import other_language
-from dbt_describe.planning import claims_grain, is_missing
+from dbt_describe.inheritance import claims_grain
+from dbt_describe.placeholders import is_missing
 
 # English has 6 characters to a word, its space included; names are longer.
 CHARACTERS_PER_WORD = 20

@@ -120,6 +120,8 @@ class NodeLineage(msgspec.Struct, frozen=True):
     columns: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = {}
     shape: Shape | None = None
+    canonical: str = ""
+    """A hash of the whole query, where columns of it can't be followed: the same for all layouts and names inside."""
     failure: str = ""
     """Why nothing is known, e.g. the parser's message; empty when the SQL was followed."""
 

@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from dbt_describe.inheritance import is_tested_unique, same_values
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
-from dbt_describe.planning import Descriptions, Task, is_missing, is_tested_unique, same_values
+from dbt_describe.placeholders import is_missing
+from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import INCREMENTAL, Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from dbt_describe.lineage.origins import ColumnRef
-from dbt_describe.planning import Descriptions, is_missing
+from dbt_describe.placeholders import is_missing
+from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Project
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from dbt_describe.inheritance import is_tested_unique
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Same, Unknown
-from dbt_describe.planning import Abstention, Descriptions, Draft, is_tested_unique
+from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.computed import computed_sentence

@@ -7,8 +7,8 @@ import re
 
 from sqlglot import exp
 
+from dbt_describe.inheritance import is_tested_unique
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage, Origin, Same
-from dbt_describe.planning import is_tested_unique
 from dbt_describe.project.nodes import INCREMENTAL, Node, Project
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.sql import parsed

@@ -1,0 +1,182 @@
+"""dbt-describe.lock: a line of JSON for each description that we wrote, inherited or were told to watch.
+
+Lines are sorted and hold no time of day, so that two branches touch the same lines only where they describe the same.
+With `merge=union` in .gitattributes git keeps both sides' lines; so does reading a file with conflict markers in it.
+Of several lines for one description, the one counts whose text stands in the schema file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from dbt_describe.errors import LockFileError
+from dbt_describe.provenance.basis import Basis
+
+FILE_NAME = "dbt-describe.lock"
+HUMAN, INHERITED, RULES = "human", "inherited", "rules"
+"""Writers that are no models."""
+Place = tuple[str, str]
+"""unique_id and column in lower case, which is empty for the node itself."""
+
+_MARKERS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
+_LENGTH = 16
+_LINES_NAMED = 3
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What is remembered of a description."""
+
+    id: str
+    """unique_id of the node."""
+    column: str = ""
+    """In lower case."""
+    writer: str
+    """`human` where a person's text was adopted, `inherited`, `rules`, or the model as `provider/NAME`."""
+    prompt: str = ""
+    """Name and version of the template, of a model's text."""
+    origin: str = msgspec.field(name="from", default="")
+    """Of an inherited text, the column that it was taken from: `unique_id.column`."""
+    text: str = ""
+    """Hash of the text; empty where the model was asked and didn't know."""
+    unknown: str = ""
+    """Why it didn't."""
+    sql: str = ""
+    """As in `Basis`; so are `type` and `values`."""
+    type: str = ""
+    values: str = ""
+
+    @property
+    def place(self) -> Place:
+        """What it is about."""
+        return self.id, self.column
+
+    @property
+    def basis(self) -> Basis:
+        """What the text rests on."""
+        return Basis(self.sql, self.type, self.values)
+
+
+class LockFile(msgspec.Struct, frozen=True):
+    """The entries by place; of some there may be several, from both sides of a merge."""
+
+    entries: Mapping[Place, Sequence[Entry]] = {}
+    warnings: tuple[str, ...] = ()
+
+    def find(self, place: Place, text: str) -> Entry | None:
+        """The entry of a description: the last one that is of this text, else the last one."""
+        found = self.entries.get(place)
+        if not found:
+            return None
+        hashed = hash_text(text)
+        return next((entry for entry in reversed(found) if entry.text == hashed), found[-1])
+
+
+def hash_text(text: str) -> str:
+    """A hash of a description, in which spaces and line breaks are all the same; empty where there is no text."""
+    words = text.split()
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:_LENGTH] if words else ""
+
+
+def read_lock(project_dir: Path) -> LockFile:
+    """The project's entries; none where it has no such file.
+
+    Raises:
+        LockFileError: the file can't be read.
+    """
+    path = project_dir / FILE_NAME
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return LockFile()
+    except OSError as error:
+        raise LockFileError(f"{path} can't be read: {error.strerror or error}.") from error
+    decoder = msgspec.json.Decoder(Entry)
+    entries: dict[Place, list[Entry]] = defaultdict(list)
+    unread: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith(_MARKERS):
+            continue
+        try:
+            entry = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            unread.append(number)
+        else:
+            entries[entry.place].append(entry)
+    return LockFile(entries, _unread_warning(unread))
+
+
+def _unread_warning(numbers: Sequence[int]) -> tuple[str, ...]:
+    if not numbers:
+        return ()
+    more = f" and {len(numbers) - _LINES_NAMED} more" if len(numbers) > _LINES_NAMED else ""
+    shown = f"{', '.join(map(str, numbers[:_LINES_NAMED]))}{more}"
+    return (
+        f"{FILE_NAME}: line {shown} can't be read: what it was about counts as a person's text. "
+        "`git checkout` an older one, or leave it.",
+    )
+
+
+def append_entries(project_dir: Path, entries: Iterable[Entry]) -> None:
+    """Add lines at the end, before the texts themselves are written: a killed run leaves no text of ours unknown.
+
+    Raises:
+        LockFileError: the file can't be written.
+    """
+    lines = b"".join(b"\n" + _encoded(entry) for entry in entries)
+    if not lines:
+        return
+    path = project_dir / FILE_NAME
+    try:
+        with path.open("ab") as file:
+            file.write(lines + b"\n")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_lock(project_dir: Path, entries: Iterable[Entry]) -> bool:
+    """Replace the file by these entries, sorted; returns whether it changed. Without entries, no file is made.
+
+    Raises:
+        LockFileError: the file can't be written.
+    """
+    path = project_dir / FILE_NAME
+    by_place = {entry.place: entry for entry in entries}
+    content = b"".join(_encoded(by_place[place]) + b"\n" for place in sorted(by_place))
+    try:
+        before = path.read_bytes() if path.exists() else b""
+        if content == before:
+            return False
+        _replace(path, content)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    # A link stays one: what it leads to is replaced.
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        temporary.write_bytes(content)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encoded(entry: Entry) -> bytes:
+    return msgspec.json.encode(entry)
+
+
+def _unwritable(path: Path, error: OSError) -> LockFileError:
+    return LockFileError(
+        f"{path} can't be written: {error.strerror or error}. Descriptions would not be known as ours afterwards; "
+        "make it writable and run again."
+    )
