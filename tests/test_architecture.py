@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
     "llm": FOUNDATION | {"store"},
-    "answers": FOUNDATION | {"planning", "placeholders"},
+    "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"llm", "schema_files"},
