@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,7 +80,7 @@ class Shop:
 
     def settings(self, **options: object) -> Settings:
         """With the manifest that dbt would make now."""
-        texts = self.texts
+        texts = {place: self._rendered(text) for place, text in self.texts.items()}
         entries = [
             model(
                 name,
@@ -101,6 +102,15 @@ class Shop:
         environ = {"DBT_DESCRIBE_STORE": str(self.root / "store")}
         settings = make_settings(project_dir=self.root, environ=environ)
         return msgspec.structs.replace(settings, resource_types=("model",), **options)
+
+    def _rendered(self, text: str) -> str:
+        """As dbt does it with docs blocks."""
+        docs = self.root / "models/_columns.md"
+        blocks = dict(
+            re.findall(r"{% docs (\w+) %}\n(.*?)\n{% enddocs %}", docs.read_text("utf-8") if docs.exists() else "")
+        )
+        found = re.fullmatch(r"{{ doc\('(\w+)'\) }}", text)
+        return blocks[found[1]] if found else text
 
     def _places(self, name: str) -> list[str]:
         found = yaml.safe_load((self.root / SCHEMA).read_text(encoding="utf-8"))["models"]
@@ -322,6 +332,22 @@ def test_lines_of_both_sides_of_a_merge_are_settled_by_what_stands_in_the_schema
     assert shop.states()["mart.total"] == "generated"
     document(shop, Scribe())
     assert shop.lock == settled
+
+
+@pytest.mark.parametrize("doc_blocks", [False, True])
+def test_a_stale_text_in_a_docs_block_is_replaced_where_it_is_referred_to(shop: Shop, doc_blocks: bool) -> None:
+    document(shop, Scribe(), doc_blocks=True)
+    schema = shop.root / SCHEMA
+    assert schema.read_text(encoding="utf-8").count("{{ doc('total') }}") == 2
+    docs = shop.root / "models/_columns.md"
+    before = docs.read_text(encoding="utf-8")
+    shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
+    report = document(shop, Scribe(), doc_blocks=doc_blocks)
+    assert (report.failures, report.renewed) == ((), 2)
+    text = schema.read_text(encoding="utf-8")
+    assert "doc('total')" not in text
+    assert text.count("{{ doc('mart__total') }}" if doc_blocks else "Answer 1 on total.") == 2
+    assert docs.read_text(encoding="utf-8").startswith(before)
 
 
 def test_a_dry_run_records_nothing(shop: Shop) -> None:
