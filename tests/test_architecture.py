@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
     | {"answers", "inheritance", "lineage", "placeholders", "progress", "project", "provenance", "schema_files"},
+    "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
