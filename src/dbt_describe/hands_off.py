@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 from dbt_describe.project.graph import TESTS
 from dbt_describe.project.ignored import paths_matching
@@ -38,25 +39,25 @@ def places_left_alone(project: Project, globs: Sequence[str] = ()) -> tuple[froz
     nodes are looked at: nothing is ever written to others.
     """
     nodes = {node.unique_id: node for node in project.nodes.values() if project.is_own(node)}
-    named, warnings = _find_named(nodes, globs)
+    named, columns, warnings = _find_named(nodes, globs)
     left: set[Place] = set()
     unclear: dict[str, list[str]] = defaultdict(list)
     for unique_id, node in nodes.items():
-        is_left = _is_left(node, "", unclear, by_default=(unique_id, "") in named)
+        is_left = _is_left(node, "", unclear, by_default=unique_id in named)
         if is_left:
             left.add((unique_id, ""))
+        named_here = columns.get(unique_id, ())
         for column in node.columns:
-            place = unique_id, column.name.lower()
-            if column.wish:
-                if _is_left(column, unique_id, unclear):
-                    left.add(place)
-            elif is_left or place in named:
-                left.add(place)
+            if not (is_left or named_here or column.wish):
+                continue
+            name = column.name.lower()
+            if _is_left(column, unique_id, unclear, by_default=is_left or name in named_here):
+                left.add((unique_id, name))
     left |= set(_tests_of(nodes.values(), left))
     return frozenset(left), (*warnings, *_unclear_warnings(unclear))
 
 
-def _is_left(found: Node | Column, unique_id: str, unclear: dict[str, list[str]], *, by_default: bool = False) -> bool:
+def _is_left(found: Node | Column, unique_id: str, unclear: dict[str, list[str]], *, by_default: bool) -> bool:
     """What can't be understood was meant to stop us: who wants a description needs no word for it."""
     if found.wish not in ("", IGNORE, DESCRIBE):
         unclear[found.wish].append(f"{unique_id}.{found.name}" if isinstance(found, Column) else found.unique_id)
@@ -81,51 +82,65 @@ def _unclear_warnings(unclear: Mapping[str, Sequence[str]]) -> Iterator[str]:
         )
 
 
-def _find_named(nodes: Mapping[str, Node], globs: Sequence[str]) -> tuple[set[Place], list[str]]:
-    """The nodes and columns that any of the globs names, and a warning for each that names nothing."""
-    found: set[Place] = set()
+def _find_named(
+    nodes: Mapping[str, Node], globs: Sequence[str]
+) -> tuple[set[str], Mapping[str, set[str]], Sequence[str]]:
+    """The nodes that any of the globs names, the columns by node, and a warning for each that names nothing."""
+    found: set[str] = set()
+    columns: dict[str, set[str]] = defaultdict(set)
     warnings: list[str] = []
     if not globs:
-        return found, warnings
-    names = _Names(nodes.values())
+        return found, columns, warnings
+    names = _Names(nodes)
     for glob in globs:
         wanted = glob.strip().lower().replace("\\", "/").removeprefix("./")
         here = names.at_paths(wanted) if "/" in wanted else names.named(wanted)
         found |= here
-        if not here:
+        columns_here = names.columns_named(wanted) if "/" not in wanted else {}
+        for unique_id, found_columns in columns_here.items():
+            columns[unique_id] |= found_columns
+        if not here and not columns_here:
             hint = f" For a file, write `**/{glob.strip()}`." if wanted.endswith(_FILE_ENDINGS) else ""
             warnings.append(f"`ignore` in dbt-describe.yml: `{glob}` matches nothing in this project.{hint}")
-    return found, warnings
+    return found, columns, warnings
 
 
 class _Names:
     """What nodes and columns can be called, in lower case."""
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._paths: dict[str, list[str]] = defaultdict(list)
         self._keys: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         """By number of dots: nodes by name."""
-        self._columns: dict[str, list[str]] = {}
-        for node in nodes:
+        self._nodes_by_id = nodes
+        for node in nodes.values():
             for path in {node.original_file_path, node.patch_path.partition("://")[2]} - {""}:
                 self._paths[path.lower()].append(node.unique_id)
             for key in _keys_of(node):
                 self._keys[key.count(".")][key].append(node.unique_id)
-            self._columns[node.unique_id] = [column.name.lower() for column in node.columns]
 
-    def at_paths(self, pattern: str) -> set[Place]:
+    def at_paths(self, pattern: str) -> set[str]:
         """Nodes by the file that they, or their descriptions, are in."""
         matching = paths_matching(pattern, self._paths)
-        return {(unique_id, "") for path in matching for unique_id in self._paths[path]}
+        return {unique_id for path in matching for unique_id in self._paths[path]}
 
-    def named(self, glob: str) -> set[Place]:
-        """Nodes and columns."""
+    def named(self, glob: str) -> set[str]:
+        """Nodes by their name."""
         parts = glob.split(".")
         # `*.address` means columns; that there are tables of sources called so is another matter.
         is_of_columns = len(parts) == 2 and not parts[0].strip("*")
-        found = set[Place]() if is_of_columns else {(unique_id, "") for unique_id in self._nodes(parts)}
+        return set() if is_of_columns else self._nodes(parts)
+
+    def columns_named(self, glob: str) -> dict[str, set[str]]:
+        """Columns by their node's name and theirs."""
+        parts = glob.split(".")
+        found: dict[str, set[str]] = {}
         for split in range(1, len(parts)):
-            found.update(self._columns_named(self._nodes(parts[:split]), ".".join(parts[split:])))
+            is_it = cache(_pattern(".".join(parts[split:]), anything=".").fullmatch)
+            for unique_id in self._nodes(parts[:split]):
+                names = {column for column in self._columns(unique_id) if is_it(column)}
+                if names:
+                    found[unique_id] = found.get(unique_id, set()) | names
         return found
 
     def _nodes(self, parts: Sequence[str]) -> set[str]:
@@ -136,15 +151,8 @@ class _Names:
         is_it = _pattern(glob, anything="[^.]").fullmatch
         return {unique_id for key, unique_ids in keys.items() if is_it(key) for unique_id in unique_ids}
 
-    def _columns_named(self, unique_ids: Iterable[str], glob: str) -> Iterator[Place]:
-        is_it = _pattern(glob, anything=".").fullmatch
-        known: dict[str, bool] = {}
-        for unique_id in unique_ids:
-            for name in self._columns[unique_id]:
-                if name not in known:
-                    known[name] = bool(is_it(name))
-                if known[name]:
-                    yield unique_id, name
+    def _columns(self, unique_id: str) -> Iterable[str]:
+        return (column.name.lower() for column in self._nodes_by_id[unique_id].columns)
 
 
 def _keys_of(node: Node) -> set[str]:
