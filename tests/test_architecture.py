@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"planning", "project", "provenance"},
-    "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "preparing": FOUNDATION
+    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
