@@ -46,6 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recording": FOUNDATION | {"planning", "project", "provenance"},
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "counting": {"preparing", "progress", "project", "provenance", "settings"},
+    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
@@ -75,7 +77,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "adopting",
         "comparing",
+        "counting",
         "configuration",
         "inspection",
         "logs",
@@ -86,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"run", "settings", "report", "progress"},
+    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {

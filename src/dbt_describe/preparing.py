@@ -54,7 +54,13 @@ class Prepared(msgspec.Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
+        """What a person should know before anything is written."""
+        persisted = persistence_warning(self.project, self.plan)
+        return (*self.unknowns, *self._doubtful(), *([persisted] if persisted else []))
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
         selected = set(self.plan.selected)
         unread = tuple(
             f"{unique_id} has no lineage: {node.failure}."
@@ -66,9 +72,7 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        persisted = persistence_warning(self.project, self.plan)
-        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *self._doubtful())
-        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
+        return (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *unread, *unlisted)
 
     def _doubtful(self) -> Iterator[str]:
         """A sentence on people's texts that may not hold any more."""

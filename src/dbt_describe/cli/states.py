@@ -1,0 +1,233 @@
+"""`dbt-describe status` and `dbt-describe adopt`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dbt_describe.cli.options import CHECK_OPTIONS, settings_of, with_options
+from dbt_describe.cli.output import show
+from dbt_describe.cli.tables import Row, aligned
+
+if TYPE_CHECKING:
+    from dbt_describe.adopting import AdoptReport
+    from dbt_describe.counting import Counts, DescriptionStatus, NodeStatus, StatusReport
+
+_MAX_NODES = 40
+"""Nodes that have a line of their own, so that the sum stays in sight."""
+_MAX_NAMED = 8
+_SETTLED = frozenset({"human", "inherited", "generated", "rules"})
+"""States that need nobody's attention."""
+_MEANINGS = {
+    "edited": "were ours until a person changed them: now they are theirs",
+    "stale": "what they rest on has changed",
+    "unknown": "a model was asked for them, and couldn't tell",
+}
+
+
+@click.command()
+@with_options(CHECK_OPTIONS)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="List all nodes, and each description that isn't settled, with why."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, always with every description.")
+def status(verbose: bool, as_json: bool, **shared: Any) -> None:
+    """Show whose the descriptions are, which no longer hold, and which are missing. Asks nothing, writes nothing."""
+    settings = settings_of(shared)
+    from dbt_describe import counting  # noqa: PLC0415 - --help must not wait for it
+    from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
+
+    report = counting.status(settings, open_progress())
+    show(json.dumps(status_as_json(report), indent=2) if as_json else render_status(report, verbose=verbose))
+
+
+@click.command()
+@with_options(CHECK_OPTIONS)
+@click.option("--dry-run", is_flag=True, help="Record nothing; say what would be.")
+@click.option("-v", "--verbose", is_flag=True, help="Name each description.")
+def adopt(dry_run: bool, verbose: bool, **shared: Any) -> None:
+    """Record that the descriptions people wrote hold as they are now.
+
+    They are reported as stale once the SQL, type or accepted values that they rest on change. Where nodes are named,
+    what dbt-describe wrote and what no longer holds is taken for a person's, too, and never rewritten.
+    """
+    settings = settings_of(shared, dry_run=dry_run)
+    from dbt_describe import adopting  # noqa: PLC0415 - --help must not wait for it
+    from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
+
+    show(render_adoption(adopting.adopt(settings, open_progress()), verbose=verbose))
+
+
+def render_status(report: StatusReport, *, verbose: bool = False) -> str:
+    """A line for each node, most gaps first, then the sum; with `verbose`, what needs attention below it."""
+    warnings = [f"Warning: {warning}" for warning in report.warnings]
+    if not report.nodes:
+        return "\n".join([*warnings, "There is nothing to describe."])
+    lines = [*_table(report, verbose=verbose)]
+    if verbose:
+        lines += ["", *_attention(report.nodes)] if any(_unsettled(node) for node in report.nodes) else []
+        lines += ["", *_models(report.nodes)] if any(_models(report.nodes)) else []
+    return "\n".join([*lines, *([""] if warnings else []), *warnings, "", *_sums(report)])
+
+
+def status_as_json(report: StatusReport) -> Row | dict[str, Any]:
+    """The report as plain values: the same keys always, every state in every count."""
+    return {
+        **_counts_as_json(report.counts),
+        "nodes": [
+            {
+                "unique_id": node.unique_id,
+                "resource_type": node.resource_type,
+                "path": node.path,
+                **_counts_as_json(node.counts),
+                "descriptions": [_description_as_json(found) for found in node.descriptions],
+            }
+            for node in report.nodes
+        ],
+        "warnings": list(report.warnings),
+    }
+
+
+def render_adoption(report: AdoptReport, *, verbose: bool = False) -> str:
+    """What was recorded, in a line or two."""
+    lines = [f"Warning: {warning}" for warning in report.warnings]
+    if verbose:
+        lines += [f"{found.unique_id}{found.column and '.'}{found.column}: {found.state}" for found in report.adopted]
+    nodes = len({found.unique_id for found in report.adopted})
+    if report.adopted:
+        verb = "Would adopt" if report.dry_run else "Adopted"
+        end = "" if report.dry_run else " Recorded in dbt-describe.lock; commit it."
+        lines.append(
+            f"{verb} {_number(len(report.adopted), 'description')} of {_number(nodes, 'node')} as they are: "
+            f"{_kinds(report)}.{end}"
+        )
+    elif report.known:
+        lines.append(f"Nothing to adopt: {_number(report.known, 'description')} of people are recorded as they are.")
+    else:
+        lines.append("Nothing to adopt: no descriptions of people are there.")
+    if report.left:
+        lines.append(
+            f"{_number(report.left, 'description')} that dbt-describe wrote no longer hold: `document` writes them "
+            "anew, or name their nodes to adopt them."
+        )
+    return "\n".join(lines)
+
+
+def _table(report: StatusReport, *, verbose: bool) -> Iterator[str]:
+    states = [state for state, number in report.counts.by_state.items() if number]
+    nodes = sorted(report.nodes, key=lambda node: (-_open(node.counts), node.unique_id))
+    shown = nodes if verbose else nodes[:_MAX_NODES]
+    rows = [(node.unique_id, node.counts) for node in shown] + [("total", report.counts)]
+    cells = [
+        [
+            name,
+            *(f"{counts.by_state[state]:,}" if counts.by_state[state] else "-" for state in states),
+            _percent(counts),
+        ]
+        for name, counts in rows
+    ]
+    *lines, total = aligned(["node", *states, "described"], cells)
+    yield from lines
+    if len(shown) < len(nodes):
+        yield f"and {_number(len(nodes) - len(shown), 'more node')} (--verbose lists them all)"
+    yield total
+
+
+def _open(counts: Counts) -> int:
+    """What there is to do: descriptions that aren't there, or no longer hold."""
+    return counts.total - counts.described + counts.by_state["stale"]
+
+
+def _attention(nodes: Iterable[NodeStatus]) -> Iterator[str]:
+    """By node, what isn't settled: its state and why, then the columns."""
+    for node in nodes:
+        groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for found in _unsettled(node):
+            groups[found.state, _why(found)].append(found.column or "(itself)")
+        if groups:
+            yield node.unique_id
+        for (state, why), columns in groups.items():
+            yield f"  {state:<11} {', '.join(columns)}{why and ': '}{why}"
+
+
+def _unsettled(node: NodeStatus) -> list[DescriptionStatus]:
+    return [found for found in node.descriptions if found.state not in _SETTLED]
+
+
+def _why(found: DescriptionStatus) -> str:
+    """The reason, and whose the text is where that isn't its state."""
+    match found.state:
+        case "edited":
+            return f"was {_writer(found)}"
+        case "stale":
+            return f"{found.reason} ({'a person wrote it' if found.writer == 'human' else _writer(found)})"
+        case "unknown":
+            return f"{found.reason} ({found.writer})" if found.writer else found.reason
+        case _:
+            return ""
+
+
+def _writer(found: DescriptionStatus) -> str:
+    if found.writer in ("inherited", "rules"):
+        return "inherited" if found.writer == "inherited" else "written by rules"
+    return f"written by {found.writer}{found.prompt and f', {found.prompt}'}"
+
+
+def _models(nodes: Iterable[NodeStatus]) -> Sequence[str]:
+    """Which models wrote what stands, with which templates."""
+    found = Counter(_writer(one) for node in nodes for one in node.descriptions if one.state == "generated")
+    return [f"{number:>7,}  {writer}" for writer, number in sorted(found.items())]
+
+
+def _sums(report: StatusReport) -> Iterator[str]:
+    counts = report.counts
+    yield (
+        f"{counts.described:,} of {_number(counts.total, 'description')} of {_number(len(report.nodes), 'node')} are "
+        f"there ({_percent(counts)})."
+    )
+    for state, number in counts.by_state.items():
+        if number and state in _MEANINGS:
+            yield f"  {state:<11} {number:>5,}  {_MEANINGS[state]}"
+
+
+def _percent(counts: Counts) -> str:
+    """Never 100 % where anything is missing."""
+    return f"{int(counts.percent)}%"
+
+
+def _counts_as_json(counts: Counts) -> dict[str, Any]:
+    return {
+        "described": counts.described,
+        "total": counts.total,
+        "percent": round(counts.percent, 2),
+        "counts": dict(counts.by_state),
+    }
+
+
+def _description_as_json(found: DescriptionStatus) -> dict[str, str]:
+    return {
+        "column": found.column,
+        "state": found.state,
+        "writer": found.writer,
+        "prompt": found.prompt,
+        "from": found.origin,
+        "reason": found.reason,
+    }
+
+
+def _kinds(report: AdoptReport) -> str:
+    words = {
+        "human": "written by people",
+        "edited": "edited by people",
+        "stale": "that what they rest on had changed for",
+    }
+    counts = Counter(found.state for found in report.adopted)
+    return ", ".join(f"{counts[state]:,} {word}" for state, word in words.items() if counts[state])  # type: ignore[index]
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
