@@ -11,7 +11,7 @@ import click
 
 from dbt_describe.cli.options import CHECK_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import show
-from dbt_describe.cli.tables import Row, aligned
+from dbt_describe.cli.tables import aligned
 
 if TYPE_CHECKING:
     from dbt_describe.adopting import AdoptReport
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_NODES = 40
 """Nodes that have a line of their own, so that the sum stays in sight."""
-_MAX_NAMED = 8
 _SETTLED = frozenset({"human", "inherited", "generated", "rules"})
 """States that need nobody's attention."""
-_MEANINGS = {
-    "edited": "were ours until a person changed them: now they are theirs",
-    "stale": "what they rest on has changed",
-    "unknown": "a model was asked for them, and couldn't tell",
-}
 
 
 @click.command()
@@ -67,14 +61,14 @@ def render_status(report: StatusReport, *, verbose: bool = False) -> str:
     warnings = [f"Warning: {warning}" for warning in report.warnings]
     if not report.nodes:
         return "\n".join([*warnings, "There is nothing to describe."])
-    lines = [*_table(report, verbose=verbose)]
+    lines = list(_table(report, verbose=verbose))
     if verbose:
-        lines += ["", *_attention(report.nodes)] if any(_unsettled(node) for node in report.nodes) else []
-        lines += ["", *_models(report.nodes)] if any(_models(report.nodes)) else []
+        parts = [*_attention(report.nodes)], _models(report.nodes)
+        lines += [line for part in parts if part for line in ("", *part)]
     return "\n".join([*lines, *([""] if warnings else []), *warnings, "", *_sums(report)])
 
 
-def status_as_json(report: StatusReport) -> Row | dict[str, Any]:
+def status_as_json(report: StatusReport) -> dict[str, Any]:
     """The report as plain values: the same keys always, every state in every count."""
     return {
         **_counts_as_json(report.counts),
@@ -100,19 +94,19 @@ def render_adoption(report: AdoptReport, *, verbose: bool = False) -> str:
     nodes = len({found.unique_id for found in report.adopted})
     if report.adopted:
         verb = "Would adopt" if report.dry_run else "Adopted"
-        end = "" if report.dry_run else " Recorded in dbt-describe.lock; commit it."
         lines.append(
-            f"{verb} {_number(len(report.adopted), 'description')} of {_number(nodes, 'node')} as they are: "
-            f"{_kinds(report)}.{end}"
+            f"{verb} {_number(len(report.adopted), 'description')} of {_number(nodes, 'node')}, as they are now: "
+            f"{_kinds(report)}."
         )
+        lines += [] if report.dry_run else ["Recorded in dbt-describe.lock; commit it with the rest."]
     elif report.known:
-        lines.append(f"Nothing to adopt: {_number(report.known, 'description')} of people are recorded as they are.")
+        lines.append(f"Nothing to adopt: what people wrote is recorded as it is ({report.known:,}).")
     else:
-        lines.append("Nothing to adopt: no descriptions of people are there.")
+        lines.append("Nothing to adopt: there is nothing that people wrote.")
     if report.left:
         lines.append(
-            f"{_number(report.left, 'description')} that dbt-describe wrote no longer hold: `document` writes them "
-            "anew, or name their nodes to adopt them."
+            f"What dbt-describe wrote and what no longer holds ({report.left:,}) is left to `document`, which writes it "
+            "anew. Name nodes, e.g. with --select, to adopt it there."
         )
     return "\n".join(lines)
 
@@ -180,7 +174,7 @@ def _writer(found: DescriptionStatus) -> str:
 def _models(nodes: Iterable[NodeStatus]) -> Sequence[str]:
     """Which models wrote what stands, with which templates."""
     found = Counter(_writer(one) for node in nodes for one in node.descriptions if one.state == "generated")
-    return [f"{number:>7,}  {writer}" for writer, number in sorted(found.items())]
+    return [f"{number:,} {writer}" for writer, number in sorted(found.items())]
 
 
 def _sums(report: StatusReport) -> Iterator[str]:
@@ -189,9 +183,15 @@ def _sums(report: StatusReport) -> Iterator[str]:
         f"{counts.described:,} of {_number(counts.total, 'description')} of {_number(len(report.nodes), 'node')} are "
         f"there ({_percent(counts)})."
     )
-    for state, number in counts.by_state.items():
-        if number and state in _MEANINGS:
-            yield f"  {state:<11} {number:>5,}  {_MEANINGS[state]}"
+    found = [one for node in report.nodes for one in node.descriptions]
+    stale_of_people = sum(one.state == "stale" and one.writer == "human" for one in found)
+    meanings = (
+        ("edited", counts.by_state["edited"], "dbt-describe wrote them, and people changed them: they are theirs now"),
+        ("stale", counts.by_state["stale"] - stale_of_people, "dbt-describe wrote them: `document` writes them anew"),
+        ("stale", stale_of_people, "people wrote them: correct them, or `adopt` them if they still hold"),
+        ("unknown", counts.by_state["unknown"], "a model was asked for them, and couldn't tell"),
+    )
+    yield from (f"  {state:<8} {number:>5,}  {meaning}" for state, number, meaning in meanings if number)
 
 
 def _percent(counts: Counts) -> str:
@@ -220,13 +220,15 @@ def _description_as_json(found: DescriptionStatus) -> dict[str, str]:
 
 
 def _kinds(report: AdoptReport) -> str:
-    words = {
-        "human": "written by people",
-        "edited": "edited by people",
-        "stale": "that what they rest on had changed for",
-    }
+    ours = sum(found.is_outdated for found in report.adopted)
     counts = Counter(found.state for found in report.adopted)
-    return ", ".join(f"{counts[state]:,} {word}" for state, word in words.items() if counts[state])  # type: ignore[index]
+    kinds = (
+        (counts["human"], "written by people"),
+        (counts["edited"], "changed by people"),
+        (counts["stale"] - ours, "of people, that had been stale"),
+        (ours, "of dbt-describe, that had been stale"),
+    )
+    return ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
 
 
 def _number(number: int, noun: str) -> str:
