@@ -105,8 +105,8 @@ def render_adoption(report: AdoptReport, *, verbose: bool = False) -> str:
         lines.append("Nothing to adopt: there is nothing that people wrote.")
     if report.left:
         lines.append(
-            f"What dbt-describe wrote and what no longer holds ({report.left:,}) is left to `document`, which writes it "
-            "anew. Name nodes, e.g. with --select, to adopt it there."
+            f"What dbt-describe wrote and what no longer holds ({report.left:,}) is left to `document`, which writes "
+            "it anew. Name nodes, e.g. with --select, to adopt it there."
         )
     return "\n".join(lines)
 
