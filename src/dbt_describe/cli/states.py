@@ -158,30 +158,31 @@ def _why(found: DescriptionStatus) -> str:
         case "edited":
             return f"was {_writer(found)}"
         case "stale":
-            return f"{found.reason} ({'a person wrote it' if found.writer == 'human' else _writer(found)})"
+            return f"{found.reason} ({_writer(found)})"
         case "unknown":
-            return f"{found.reason} ({found.writer})" if found.writer else found.reason
+            return f"{found.reason} (asked {found.writer})"
         case _:
             return ""
 
 
 def _writer(found: DescriptionStatus) -> str:
-    if found.writer in ("inherited", "rules"):
-        return "inherited" if found.writer == "inherited" else "written by rules"
-    return f"written by {found.writer}{found.prompt and f', {found.prompt}'}"
+    if found.writer == "inherited":
+        return found.writer
+    writer = "a person" if found.writer == "human" else found.writer
+    return f"written by {writer}{found.prompt and f', {found.prompt}'}"
 
 
 def _models(nodes: Iterable[NodeStatus]) -> Sequence[str]:
     """Which models wrote what stands, with which templates."""
     found = Counter(_writer(one) for node in nodes for one in node.descriptions if one.state == "generated")
-    return [f"{number:,} {writer}" for writer, number in sorted(found.items())]
+    return [f"generated: {number:,} {writer}" for writer, number in sorted(found.items())]
 
 
 def _sums(report: StatusReport) -> Iterator[str]:
     counts = report.counts
     yield (
-        f"{counts.described:,} of {_number(counts.total, 'description')} of {_number(len(report.nodes), 'node')} are "
-        f"there ({_percent(counts)})."
+        f"{counts.described:,} of {_number(counts.total, 'description')} of {_number(len(report.nodes), 'node')} "
+        f"{'is' if counts.total == 1 else 'are'} there ({_percent(counts)})."
     )
     found = [one for node in report.nodes for one in node.descriptions]
     stale_of_people = sum(one.state == "stale" and one.writer == "human" for one in found)
@@ -225,10 +226,10 @@ def _kinds(report: AdoptReport) -> str:
     kinds = (
         (counts["human"], "written by people"),
         (counts["edited"], "changed by people"),
-        (counts["stale"] - ours, "of people, that had been stale"),
-        (ours, "of dbt-describe, that had been stale"),
+        (counts["stale"] - ours, "stale, by people"),
+        (ours, "stale, by dbt-describe"),
     )
-    return ", ".join(f"{number:,} {kind}" for number, kind in kinds if number)
+    return "; ".join(f"{number:,} {kind}" for number, kind in kinds if number)
 
 
 def _number(number: int, noun: str) -> str:
