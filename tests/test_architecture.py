@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
     | {"answers", "inheritance", "lineage", "placeholders", "progress", "project", "provenance", "schema_files"},
+    "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
@@ -43,7 +44,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"planning", "project", "provenance"},
-    "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "preparing": FOUNDATION
+    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "counting": {"preparing", "progress", "project", "provenance", "settings"},
+    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
@@ -73,7 +77,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "adopting",
         "comparing",
+        "counting",
         "configuration",
         "inspection",
         "logs",
@@ -84,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"run", "settings", "report", "progress"},
+    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
