@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "checking",
         "comparing",
         "configuration",
         "inspection",
