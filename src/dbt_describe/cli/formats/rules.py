@@ -69,7 +69,7 @@ def by_urgency(problems: tuple[Problem, ...]) -> list[Problem]:
 
 
 def steady_name(problem: Problem) -> str:
-    """What a problem is called from run to run, so that two reports can be compared; a message may have numbers in it."""
+    """What a problem is called from run to run, which a message with numbers in it is not."""
     if not problem.unique_id:
         return problem.message.partition(" is ")[0]
     return f"{problem.unique_id}, column {problem.column}" if problem.column else problem.unique_id
