@@ -15,7 +15,7 @@ from dbt_describe.cli.formats.repository import join
 from dbt_describe.cli.formats.rules import RULE_TEXTS, by_urgency, counted, summary
 
 MOST_SHOWN = 10
-"""Of each severity, of a step. *Source:* https://docs.github.com/en/actions/reference/limits (2026-11)."""
+"""Of each severity, of a step. *Source:* https://github.com/orgs/community/discussions/26680 (2026-11)."""
 
 
 def render_annotations(report: CheckReport, project: str) -> str:

@@ -22,7 +22,7 @@ from dbt_describe.report import Report
 MARKER = "<!-- dbt-describe: proposed descriptions -->"
 """Never to be changed: comments that are there would not be found any more."""
 LONGEST_COMMENT = 65_536
-"""Characters; GitHub refuses a longer one (https://github.com/orgs/community/discussions/27190, 2026-11)."""
+"""Characters; GitHub's API refuses a longer one: "Body is too long (maximum is 65536 characters)" (2026-11)."""
 _LONGEST_LIST = 20_000
 _LONGEST_TEXT = 300
 """Of a description in the list; the diff has it whole."""
