@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "accounts",
         "adopting",
+        "checking",
         "comparing",
         "counting",
         "configuration",
