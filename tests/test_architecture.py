@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inheritance": {"project", "lineage"},
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
-    | {"answers", "inheritance", "lineage", "placeholders", "progress", "project", "provenance", "schema_files"},
+    | {"answers", "inheritance", "lineage", "placeholders", "planning", "project", "provenance", "schema_files"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
@@ -30,8 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"llm", "schema_files"},
-    "settings": FOUNDATION | {"configuration", "llm", "project"},
+    "configuration": FOUNDATION | {"checking", "llm", "schema_files"},
+    "settings": FOUNDATION | {"checking", "configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"planning", "project", "provenance"},
     "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
@@ -73,6 +74,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "checking",
+        "checkup",
         "comparing",
         "configuration",
         "inspection",

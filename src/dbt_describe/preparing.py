@@ -66,11 +66,22 @@ class Prepared(msgspec.Struct, frozen=True):
         return (*known, *unread, *unlisted, *([persisted] if persisted else []))
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+class Studied(msgspec.Struct, frozen=True):
+    """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
+
+    project: Project
+    lineage: Lineage
+    selected: list[str]
+    lock: LockFile
+    standings: Standings
+
+
+def study(settings: Settings, progress: Progress) -> Studied:
+    """Read the project and its lock, and trace its lineage.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
@@ -79,15 +90,28 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
     lock = read_lock(project.root)
+    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock))
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
+    """
+    studied = study(settings, progress)
+    lineage, lock = studied.lineage, studied.lock
+    conventions = read_conventions(studied.project, settings.language)
+    project = msgspec.structs.replace(studied.project, conventions=conventions)
     standings = Standings(project, lineage, lock)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, chosen, settings))
-    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock)
+    before = Before(outdated, _unknown(standings, studied.selected, settings))
+    return Prepared(current, lineage, make_plan(current, lineage, studied.selected, before), project, standings, lock)
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:

@@ -15,7 +15,7 @@ it is an approximation:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -71,8 +71,9 @@ def described_in(project: Project, unique_ids: Iterable[str]) -> dict[Place, boo
     found: dict[Place, bool] = {}
     for unique_id in unique_ids:
         node = project.nodes.get(unique_id)
-        for column in (None, *node.columns) if node else ():
-            found[unique_id, column.name.lower() if column else ""] = not is_missing((column or node).description)
+        if node is not None:
+            found[unique_id, ""] = not is_missing(node.description)
+            found |= {(unique_id, column.name.lower()): not is_missing(column.description) for column in node.columns}
     return found
 
 

@@ -32,7 +32,7 @@ class Leftovers:
         found = _TAG.search(text)
         if found is None or any(map(self._is_raw, self._files(node, text))):
             return ""
-        return text[found.start() : found.start() + _LONGEST_SHOWN].split("\n")[0].strip()
+        return text[found.start() : found.start() + _LONGEST_SHOWN].split("\n", maxsplit=1)[0].strip()
 
     def _files(self, node: Node, text: str) -> Iterable[str]:
         """The files that the text may be from."""

@@ -10,10 +10,10 @@ from dbt_describe.checking.leftovers import Leftovers
 from dbt_describe.checking.naming import file_of, label_of
 from dbt_describe.checking.problems import Problem, Rule
 from dbt_describe.lineage.origins import ColumnRef, Lineage, Unknown
+from dbt_describe.planning import NOT_RETURNED
 from dbt_describe.project.nodes import Node, Project
 from dbt_describe.provenance.entries import Place
 from dbt_describe.provenance.standings import Standing, Standings
-from dbt_describe.planning import NOT_RETURNED
 
 _Found = tuple[Rule, str]
 """What is wrong, as the rest of a sentence that begins with the name."""

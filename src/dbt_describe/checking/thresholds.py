@@ -38,7 +38,7 @@ class CheckSettings(msgspec.Struct, frozen=True):
     placeholder: Severity = "error"
     """A text that stands for one, like `TODO`."""
     stale: Severity = "error"
-    """What the description was written from has changed since: its SQL, type, accepted values, or the text it copies."""
+    """What the description rests on has changed since: the SQL, type or accepted values, or the text it is a copy of."""
     inconsistent: Severity = "error"
     """A column that holds the same values as one upstream, and is described otherwise."""
     restating: Severity = "error"
@@ -60,4 +60,5 @@ class CheckSettings(msgspec.Struct, frozen=True):
         if rule == "coverage":
             coverage = msgspec.structs.replace(self.coverage, severity=severity)
             return msgspec.structs.replace(self, coverage=coverage)
-        return msgspec.structs.replace(self, **{rule: severity})
+        changed: CheckSettings = msgspec.structs.replace(self, **{str(rule): severity})
+        return changed

@@ -116,17 +116,14 @@ def _commit(project_dir: Path, ref: str, flag: str) -> str:
         _git(project_dir, "rev-parse", "--is-inside-work-tree", flag=flag)
     except _GitError as error:
         raise SelectionError(
-            f"{flag} needs the project to be in a git repository; git says of {project_dir}: {error}. "
-            f"Leave out {flag}."
+            f"{flag} needs the project to be in a git repository; git says of {project_dir}: {error}. Leave out {flag}."
         ) from error
     try:
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         return _git(project_dir, *words, flag=flag).strip()
     except _GitError as error:
         if ref == HEAD:
-            raise SelectionError(
-                f"{flag}: the repository of {project_dir} has no commit yet. Commit first."
-            ) from error
+            raise SelectionError(f"{flag}: the repository of {project_dir} has no commit yet. Commit first.") from error
         raise SelectionError(
             f"{flag}: git knows no commit `{ref}`. Name a branch, a tag or a commit; a remote's branch must be "
             "fetched first (`git fetch`)."
