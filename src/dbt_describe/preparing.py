@@ -6,7 +6,7 @@ What it imports is light: `check` and `status` rest on it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 import msgspec
@@ -25,6 +25,8 @@ from dbt_describe.provenance.entries import LockFile, Place, read_lock
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.settings import Settings
 
+_NAMED = 3
+
 
 class Prepared(msgspec.Struct, frozen=True):
     """All that a run knows before it asks anything."""
@@ -37,6 +39,8 @@ class Prepared(msgspec.Struct, frozen=True):
     """With all texts, as they stand."""
     standings: Standings
     lock: LockFile = LockFile()
+    outdated: Mapping[Place, str] = {}
+    """Texts of ours that no longer hold, of whatever nodes."""
     abstentions: tuple[Abstention, ...] = ()
     """Of what has no place for a description of its own."""
 
@@ -62,8 +66,26 @@ class Prepared(msgspec.Struct, frozen=True):
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
         persisted = persistence_warning(self.project, self.plan)
-        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings)
+        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *self._doubtful())
         return (*known, *unread, *unlisted, *([persisted] if persisted else []))
+
+    def _doubtful(self) -> Iterator[str]:
+        """A sentence on people's texts that may not hold any more."""
+        adopted = {unique_id for unique_id, _ in self.lock.entries}
+        found = [
+            standing
+            for unique_id in self.plan.selected
+            if unique_id in adopted
+            for standing in self.standings.of_node(unique_id)
+            if standing.state == "stale" and not standing.is_ours
+        ]
+        if found:
+            names = [f"{one.unique_id}.{one.column}" if one.column else one.unique_id for one in found[:_NAMED]]
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            yield (
+                f"What people wrote of {', '.join(names)}{more} may no longer hold ({found[0].reason}). Correct it, or "
+                "run `dbt-describe adopt` if it does."
+            )
 
 
 class Studied(msgspec.Struct, frozen=True):
@@ -104,14 +126,14 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
         LockFileError: the lock can't be read.
     """
     studied = study(settings, progress)
-    lineage, lock = studied.lineage, studied.lock
+    lineage, standings = studied.lineage, studied.standings
     conventions = read_conventions(studied.project, settings.language)
     project = msgspec.structs.replace(studied.project, conventions=conventions)
-    standings = Standings(project, lineage, lock)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
     before = Before(outdated, _unknown(standings, studied.selected, settings))
-    return Prepared(current, lineage, make_plan(current, lineage, studied.selected, before), project, standings, lock)
+    gaps = make_plan(current, lineage, studied.selected, before)
+    return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:

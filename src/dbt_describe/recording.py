@@ -96,4 +96,4 @@ class Recorder:
 
 
 def _on(entry: Entry, basis: Basis) -> Entry:
-    return msgspec.structs.replace(entry, sql=basis.sql, type=basis.type, values=basis.values)
+    return msgspec.structs.replace(entry, sql=basis.sql, type=basis.type, values=basis.values or "-")

@@ -72,6 +72,8 @@ class Report(msgspec.Struct, frozen=True):
     """The docs block that a written description refers to, by unique_id and lower-case column."""
     outdated: int = 0
     """Descriptions of ours that no longer held before the run."""
+    renewed: int = 0
+    """Those of them that were written anew."""
     is_recorded: bool = False
     """Whether dbt-describe.lock has changed."""
     not_begun: int = 0
@@ -129,6 +131,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     writer: str
     nodes: int
     described_before: int
+    outdated: int = 0
+    """Descriptions of ours that no longer hold."""
     estimates: tuple[NodeEstimate, ...] = ()
     drafts: tuple[Draft, ...] = ()
     """The inherited ones."""

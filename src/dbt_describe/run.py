@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.recording import Recorder
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
-from dbt_describe.sharing import share_blocks
+from dbt_describe.sharing import place_of, share_blocks
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
@@ -58,6 +58,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         writer=writer.name,
         nodes=len(gaps.selected),
         described_before=gaps.described,
+        outdated=gaps.outdated,
         estimates=estimates,
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
@@ -109,13 +110,14 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
-        return _document(settings, writer, progress)
+        return document_with(writer, settings, progress)
     with writing_alone(settings.dbt, progress.wait) as warning:
-        report = _document(settings, writer, progress)
+        report = document_with(writer, settings, progress)
     return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
-def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
+def document_with(writer: Writer, settings: Settings, progress: Progress) -> Report:
+    """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress)
     if not prepared.project.has_files:
         raise ManifestError(
@@ -140,9 +142,10 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         described_before=prepared.plan.described,
         missing=prepared.missing,
         outdated=prepared.plan.outdated,
+        renewed=sum(place_of(draft) in prepared.outdated for draft in filing.written),
         is_recorded=is_recorded,
         drafts=tuple(filing.written),
-        abstentions=(*drafting.abstentions, *prepared.abstentions),
+        abstentions=_told(prepared, (*drafting.abstentions, *prepared.abstentions)),
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
@@ -154,6 +157,16 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
         references=filing.references,
+    )
+
+
+def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:
+    """The abstentions; of a text that no longer holds it is said that it is still there."""
+    return tuple(
+        msgspec.structs.replace(given, reason=f"{given.reason}; its description no longer holds")
+        if (given.unique_id, given.column.lower()) in prepared.outdated
+        else given
+        for given in abstentions
     )
 
 

@@ -46,17 +46,24 @@ class Rules:
             return
         if standing.state == "stale":
             yield "stale", _stale(standing)
-        elif standing.column and (source := self._agreement.contradicted(_ref(standing))):
-            other = self._project.nodes[source.unique_id]
-            yield (
-                "inconsistent",
-                f"is described otherwise than {label_of(other, source.column)}, whose values it holds: let both say "
-                "the same.",
-            )
+        elif standing.column and (other := self._contradicted(standing)):
+            yield "inconsistent", f"is described otherwise than {other}, whose values it holds: let both say the same."
         if piece := self._leftovers.find(node, standing.text):
             yield "jinja", f"holds `{piece}`, which dbt didn't render: mend it, or put it between raw tags."
         elif self._restates(node, standing):
             yield "restating", f'is described as "{_shown(standing.text)}", which its name says already: say more.'
+
+    def _contradicted(self, standing: Standing) -> str:
+        """What says something else of the same values; not what we wrote upstream of what a person had said."""
+        source = self._agreement.contradicted(_ref(standing))
+        if source is None:
+            return ""
+        upstream = self._project.nodes[source.unique_id]
+        if standing.state == "human":
+            place = source.unique_id, source.column
+            if any(found.is_ours for found in self._standings.of_node(source.unique_id) if found.place == place):
+                return ""
+        return label_of(upstream, source.column)
 
     def _is_gone(self, standing: Standing) -> bool:
         """Whether only the schema file has the column."""

@@ -38,7 +38,7 @@ class CheckSettings(msgspec.Struct, frozen=True):
     placeholder: Severity = "error"
     """A text that stands for one, like `TODO`."""
     stale: Severity = "error"
-    """What the description rests on has changed since: the SQL, type or accepted values, or the text it is a copy of."""
+    """What the description rests on has changed since: the SQL, type or accepted values, or the text it copies."""
     inconsistent: Severity = "error"
     """A column that holds the same values as one upstream, and is described otherwise."""
     restating: Severity = "error"

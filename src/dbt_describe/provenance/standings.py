@@ -161,5 +161,5 @@ def new_entry(place: Place, writer: str, text: str, basis: Basis, *, prompt: str
     unique_id, column = place
     return Entry(
         id=unique_id, column=column, writer=writer, prompt=prompt, origin=origin, text=hash_text(text),
-        sql=basis.sql, type=basis.type, values=basis.values,
+        sql=basis.sql, type=basis.type, values=basis.values or "-",
     )  # fmt: skip
