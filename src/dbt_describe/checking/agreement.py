@@ -1,8 +1,8 @@
 """Whether columns that hold the same values say the same.
 
 The same values don't always mean the same: a city that is joined in twice is that of the bill and that of the parcel.
-So a column is compared with the one upstream only where the name went with it, or where it was renamed in the rows of
-that very node.
+So a column is compared with the one upstream only where the name went with it, or where it was renamed in just the rows
+of that node.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from dbt_describe.placeholders import is_missing
 from dbt_describe.project.nodes import Column, Project
 
 _WORD = re.compile(r"\w+")
+_PART = re.compile(r"[.:;!?]+(?:\s|$)|[()]|\s[-–—]\s|\n\s*\n|\n\s*[-*]\s")
+_SAYS_NOTHING = frozenset({"a", "an", "the", "of", "s", "this", "column", "field"})
+"""`The patient's race` and `Race of the patient` are the same."""
 
 
 class Agreement:
@@ -30,19 +33,19 @@ class Agreement:
         }
 
     def source_of(self, ref: ColumnRef) -> ColumnRef | None:
-        """The nearest described column upstream of the same values whose text is word for word the column's own."""
-        text = _words(self._described[ref].description)
+        """The nearest described column upstream of the same values, if its text is the column's own."""
+        text = self._described[ref].description.split()
         for upstream, _ in self._upstream(ref):
             column = self._described.get(upstream)
             if column is not None:
-                return upstream if _words(column.description) == text else None
+                return upstream if column.description.split() == text else None
         return None
 
     def contradicted(self, ref: ColumnRef) -> ColumnRef | None:
         """The nearest described column upstream of the same values and role, if it says something else.
 
-        One text that holds the other adds to it. One that another column further up has, too, is the older one: then
-        that nearest column is told of, and not this one.
+        A text that says more in sentences of its own agrees. Where a column further up agrees, this text is the older
+        one: then that nearest column is told of, and not this one.
         """
         own = self._described[ref]
         found: ColumnRef | None = None
@@ -72,21 +75,20 @@ class Agreement:
         return found
 
     def _gives_role(self, ref: ColumnRef, source: ColumnRef) -> bool:
-        """Whether the column has another name there, and not just as its node's rows do."""
+        """Whether the column has another name there, and not in the very rows of that node."""
         if ref.column == source.column:
             return False
         traced = self._lineage.nodes[ref.unique_id]
         shape = traced.shape
         if shape is None:
             return True
-        driving = shape.driving or (shape.grouped_from.driving if shape.grouped_from else "")
         is_joined_too = any(join.unique_id == source.unique_id for join in shape.joins)
         same = sum(origin == Same(source) for origin in traced.origins.values())
-        return driving != source.unique_id or is_joined_too or same > 1
+        return shape.driving != source.unique_id or bool(shape.filters) or is_joined_too or same > 1
 
 
 def _agree(own: Column, above: Column) -> bool:
-    """Whether both say the same, one of them with more words; or what it says of its rows is not said of the other's.
+    """Whether both say the same, one of them perhaps more; or what is said of the one's rows isn't true of the other's.
 
     A key upstream is no key where its rows are repeated, and the other way round where they are grouped.
     """
@@ -95,9 +97,11 @@ def _agree(own: Column, above: Column) -> bool:
         return True
     if claims_grain(texts[0]) and not is_tested_unique(above):
         return True
-    first, second = (f" {' '.join(_words(text))} " for text in texts)
-    return first in second or second in first
+    first, second = map(_parts, texts)
+    return first <= second or second <= first
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+def _parts(text: str) -> frozenset[frozenset[str]]:
+    """The words of each sentence, or part of one, that say something."""
+    parts = (frozenset(_WORD.findall(part)) - _SAYS_NOTHING for part in _PART.split(text.casefold()))
+    return frozenset(part for part in parts if part)

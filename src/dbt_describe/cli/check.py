@@ -60,10 +60,10 @@ def check(
     severities = _severities(rules)
     settings = settings_of(shared)
     from dbt_describe import checkup  # noqa: PLC0415 - --help must not wait for it
-    from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
+    from dbt_describe.cli.progress import PlainProgress  # noqa: PLC0415
 
     demands = checkup.Demands(against or "", min_coverage, severities)
-    report = checkup.check(settings, demands, open_progress())
+    report = checkup.check(settings, demands, PlainProgress())
     show(_rendered(report, format_, verbose=verbose))
     raise SystemExit(report.exit_code)
 
