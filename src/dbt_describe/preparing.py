@@ -93,11 +93,24 @@ class Prepared(msgspec.Struct, frozen=True):
             )
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+class Studied(msgspec.Struct, frozen=True):
+    """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
+
+    project: Project
+    lineage: Lineage
+    selected: list[str]
+    lock: LockFile
+    standings: Standings
+    left_alone: Collection[Place] = frozenset()
+    """What nothing is said of."""
+
+
+def study(settings: Settings, progress: Progress) -> Studied:
+    """Read the project and its lock, and trace its lineage.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
@@ -106,17 +119,30 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
     left_alone, told = places_left_alone(project, settings.ignore)
     chosen = _not_left_alone(project, chosen, left_alone, progress)
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    standings = Standings(project, lineage, lock, left_alone)
+    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock, left_alone), left_alone)
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
+    """
+    studied = study(settings, progress)
+    lineage, standings = studied.lineage, studied.standings
+    conventions = read_conventions(studied.project, settings.language)
+    project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, chosen, settings), left_alone)
-    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock, outdated)
+    before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
+    gaps = make_plan(current, lineage, studied.selected, before)
+    return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
 
 
 def _not_left_alone(
