@@ -60,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "llm",
         "prompting",
     },
+    "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
@@ -68,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "committing",
         "comparing",
         "configuration",
         "inspection",

@@ -47,15 +47,26 @@ def cli() -> None:
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",
 )
+@click.option(
+    "--hook", is_flag=True, help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed."
+)
+@click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names.")
 def document(
     dry_run: bool,
     verify: bool | None,
     concurrency: int | None,
     no_cache: bool,
     doc_blocks: bool | None,
+    hook: bool,
+    ask: bool,
     **shared: Any,
 ) -> None:
-    """Describe what is missing and write it into the schema files."""
+    """Describe what is missing and write it into the schema files.
+
+    FILES leave only what is defined or described in them; those that aren't dbt's select nothing.
+    """
+    from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
+
     settings = settings_of(
         shared,
         dry_run=dry_run,
@@ -63,7 +74,12 @@ def document(
         concurrency=concurrency or 0,
         use_cache=not no_cache,
         doc_blocks=doc_blocks,
+        hook=Hook(asks=ask) if hook else None,
     )
+    if hook:
+        from dbt_describe.cli.commits import run_hook  # noqa: PLC0415
+
+        raise SystemExit(run_hook(settings))
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
     from dbt_describe.cli.summary import render_report  # noqa: PLC0415
@@ -76,7 +92,7 @@ def document(
 @cli.command()
 @with_options(SHARED_OPTIONS)
 def plan(**shared: Any) -> None:
-    """Show what document would inherit, ask and spend. Asks nothing, writes nothing."""
+    """Show what document would inherit, ask and spend, of FILES or all. Asks nothing, writes nothing."""
     settings = settings_of(shared)
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
@@ -124,12 +140,17 @@ def collect_rarely() -> None:
 def join_lists(arguments: Sequence[str]) -> list[str]:
     """`--select a b` as dbt takes it, into `--select a --select b` as click does.
 
+    After `--` stand the names of files. For a hook, pre-commit puts them after whatever its `args` end with.
+
     Raises:
         click.UsageError: no value stands after such a flag; an unset shell variable must not select everything.
     """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--hook" in arguments[:end]:
+        return list(arguments)
     joined: list[str] = []
     flag, values = "", 0
-    for argument in (*arguments, "--"):
+    for argument in (*arguments[:end], "--"):
         if not argument.startswith("-"):
             joined += [flag, argument] if flag and argument.strip() else [] if flag else [argument]
             values += bool(argument.strip())
@@ -138,7 +159,7 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
             raise click.UsageError(f"{flag} needs a value.")
         flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
         joined += [] if flag else [argument]
-    return joined[:-1]
+    return [*joined[:-1], *arguments[end:]]
 
 
 def _bug_message(error: Exception) -> str:

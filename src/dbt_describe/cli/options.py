@@ -11,11 +11,13 @@ import click
 from dbt_describe.cli.output import complain
 
 if TYPE_CHECKING:
+    from dbt_describe.configuration import Hook
     from dbt_describe.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _NODES = (
+    click.argument("files", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
     ),
@@ -121,7 +123,17 @@ _LOGGING = (
         help="Add what models are asked and answer to FILE, as JSON lines without keys.",
     ),
 )
-SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
+SHARED_OPTIONS = (
+    *_NODES,
+    *_PROJECT_DIR,
+    *_DBT,
+    *_ARTIFACTS,
+    *_MODELS,
+    *_ASKING,
+    *_CONFIG,
+    *_SHOWING,
+    *_LOGGING,
+)
 """Of commands that look at nodes and may ask a model."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
@@ -146,6 +158,7 @@ def settings_of(
     concurrency: int = 0,
     use_cache: bool = True,
     doc_blocks: bool | None = None,
+    hook: Hook | None = None,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
@@ -179,6 +192,7 @@ def settings_of(
         defer_state=shared.get("defer_state"),
         indirect_selection=shared.get("indirect_selection") or "",
         changed=shared.get("changed") or "",
+        files=shared.get("files", ()),
         resource_types=shared.get("resource_types", ()),
         exclude_resource_types=shared.get("exclude_resource_types", ()),
         config=shared["config"],
@@ -194,6 +208,7 @@ def settings_of(
         verify=verify,
         use_cache=use_cache,
         doc_blocks=doc_blocks,
+        hook=hook,
     )
 
 

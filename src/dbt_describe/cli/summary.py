@@ -25,7 +25,7 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
         lines += [line for file in report.files for line in _diff(file, color=color)]
     who = "a person or a language model" if report.writer == "rules" else "a person"
     lines += _unknown(report.abstentions, who, verbose=verbose)
-    lines += _failures(report.failures)
+    lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
     if report.stopped_by:
         lines.append(f"Stopped asking: {report.stopped_by}")
@@ -43,11 +43,11 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
 def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
     """The plan: a line per node, what can't be done, and the sums last."""
     if not report.estimates:
-        return "\n".join([_nothing_missing(report.nodes, report.described_before), *_failures(report.failures)])
+        return "\n".join([_nothing_missing(report.nodes, report.described_before), *render_failures(report.failures)])
     asks = any(estimate.input_tokens for estimate in report.estimates)
     lines = _table(report.estimates, asks=asks)
     lines += _unknown(report.abstentions, "a person", verbose=verbose)
-    lines += _failures(report.failures)
+    lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
     inherited = sum(estimate.inherited for estimate in report.estimates)
     following = sum(estimate.following for estimate in report.estimates)
@@ -161,8 +161,8 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _failures(failures: Iterable[Failure]) -> list[str]:
-    """What failed, the same message once for all that it happened to."""
+def render_failures(failures: Iterable[Failure]) -> list[str]:
+    """Lines of what failed, the same message once for all that it happened to."""
     by_message: dict[str, list[str]] = defaultdict(list)
     for failure in failures:
         by_message[failure.message].append(failure.subject)
