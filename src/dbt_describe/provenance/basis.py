@@ -24,7 +24,7 @@ SCHEME = "1"
 """Of the hashes: raised when they are made otherwise, so that older ones aren't taken for changed SQL."""
 _LENGTH = 12
 _REFERENCE = re.compile(
-    r"([\"`\[])((?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]]\.[\"`\[]([^\"`\]]+)[\"`\]]"
+    r"[\"`\[](?P<node>(?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]]\.[\"`\[](?P<column>[^\"`\]]+)[\"`\]]"
 )
 _COMMENT = re.compile(r"\{#.*?#\}|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _TYPE_NAME = re.compile(r"[a-z_]+")

@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     sql: str = ""
     """As in `Basis`; so are `type` and `values`."""
     type: str = ""
-    values: str = ""
+    values: str = "-"
 
     @property
     def place(self) -> Place:
