@@ -39,15 +39,6 @@ def document_commit(settings: Settings, progress: Progress) -> CommitReport:
     root = settings.dbt.project_dir
     if settings.files is not None and not may_hold_nodes(root, settings.files):
         return CommitReport(Report(writer="rules", nodes=0, described_before=0))
-    lock = root / FILE_NAME
-    before = _content(lock)
     report = run.document(settings, progress)
     files = [root / file.path for file in report.files]
-    return CommitReport(report, (*files, *([lock] if _content(lock) != before else [])))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    return CommitReport(report, (*files, *([root / FILE_NAME] if report.is_recorded else [])))
