@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
     "sharing": FOUNDATION | {"project", "lineage", "inheritance", "planning", "provenance", "schema_files"},
-    "placing": FOUNDATION | {"project", "report", "schema_files"},
+    "placing": FOUNDATION | {"placeholders", "project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "provenance", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "conventions": {"answers", "placeholders", "planning", "project"},

@@ -110,13 +110,14 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
-        return _document(settings, writer, progress)
+        return document_with(writer, settings, progress)
     with writing_alone(settings.dbt, progress.wait) as warning:
-        report = _document(settings, writer, progress)
+        report = document_with(writer, settings, progress)
     return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
-def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
+def document_with(writer: Writer, settings: Settings, progress: Progress) -> Report:
+    """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress)
     if not prepared.project.has_files:
         raise ManifestError(

@@ -145,9 +145,14 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(fragment.text) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
         fragments=words | sizes,
     )
+
+
+def _true_now(text: str) -> str:
+    """Without what was said before: nothing can rest on it."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:
