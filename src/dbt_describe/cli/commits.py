@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbt_describe.cli.output import show
 from dbt_describe.cli.progress import BriefProgress
-from dbt_describe.cli.summary import render_failures
+from dbt_describe.cli.summary import name_writers, render_failures
 from dbt_describe.committing import CommitReport, document_commit
 from dbt_describe.errors import DbtNotFoundError
 from dbt_describe.settings import Settings
@@ -39,14 +39,15 @@ def render_outcome(outcome: CommitReport, directory: Path) -> str:
     lines = [*render_failures(report.failures), *(f"Warning: {warning}" for warning in report.warnings)]
     if report.interrupted:
         lines.append("Interrupted.")
-    left = f"; {len(report.abstentions)} left empty, as they can't be known" if report.abstentions else ""
+    left = f"; {len(report.abstentions)} unknown, left empty" if report.abstentions else ""
     if not outcome.files:
         return "\n".join([*lines, f"Nothing to write{left}."])
     names = " ".join(shlex.quote(_shown(path, directory)) for path in outcome.files)
-    by_writer = f"{report.inherited} inherited, {report.written} by {report.writer}"
+    by_writer = f"{report.inherited} inherited, {report.written} by {name_writers(report)}"
     if report.dry_run:
         return "\n".join([*lines, f"Would describe {len(report.drafts)} ({by_writer}){left}, in {names}."])
-    lines.append(f"Described {len(report.drafts)} ({by_writer}){left}. Read it, stage it, and commit again:")
+    done = f"Described {len(report.drafts)} ({by_writer})" if report.drafts else "Recorded in dbt-describe.lock"
+    lines.append(f"{done}{left}. Read it, stage it, and commit again:")
     return "\n".join([*lines, f"  git add {names}"])
 
 

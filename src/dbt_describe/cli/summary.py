@@ -85,7 +85,7 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     return lines
 
 
-def _writers(report: Report) -> str:
+def name_writers(report: Report) -> str:
     """Who wrote what wasn't inherited, and how much of it where there were several."""
     counts = Counter(draft.writer for draft in report.drafts if draft.writer != "inherited")
     if len(counts) < 2:
@@ -122,7 +122,7 @@ def _headline(report: Report) -> list[str]:
 def _counts(report: Report) -> list[str]:
     lines = [
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
-        f"  written    {report.written:>5,}  by {_writers(report)}",
+        f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")

@@ -13,7 +13,7 @@ from dbt_describe.llm.config import LlmConfig, RetryConfig, Timeouts
 
 LONGEST = Timeouts(connect=3.0, read=30.0, total=60.0)
 """Somebody waits for the commit."""
-FEWEST_TRIES = RetryConfig(attempts=2, rate_limited_attempts=3, longest_wait=10.0)
+FEWEST_TRIES = RetryConfig(attempts=1, rate_limited_attempts=3, longest_wait=10.0)
 
 
 class Hook(msgspec.Struct, frozen=True):

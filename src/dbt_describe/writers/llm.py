@@ -122,7 +122,7 @@ class LlmWriter:
         except (AnswerError, LlmError, PromptError) as error:
             is_over = _is_final(error) or (self._gives_up and _is_of_all(error))
             stopped_by = str(error) if is_over else ""
-            is_misconfigured = bool(stopped_by) and not isinstance(error, BudgetError)
+            is_misconfigured = _is_final(error) and not isinstance(error, BudgetError)
             # A node of which nothing was asked hasn't failed: it is left for the next run.
             is_untouched = stopped_by and not account.calls and not account.cached
             failures = () if is_untouched else (_without_name(error, task.unique_id),)
