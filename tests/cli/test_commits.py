@@ -27,17 +27,20 @@ def test_what_was_written_is_counted_and_to_be_staged_from_here() -> None:
         Failed:
           model.shop.broken: models/broken.yml: is read-only.
         Warning: Old dbt.
-        Described 2 (1 inherited, 1 by rules); 1 left empty, as they can't be known. Read it, stage it, and commit again:
+        Described 2 (1 inherited, 1 by rules); 1 unknown, left empty. Read it, stage it, and commit again:
           git add 'shop/models/the marts/orders.yml' shop/dbt-describe.lock"""
     )
 
 
 def test_nothing_to_write_is_a_line() -> None:
     report = Report("rules", 1, 0, abstentions=UNKNOWN)
-    assert (
-        render_outcome(CommitReport(report), Path("/repo")) == "Nothing to write; 1 left empty, as they can't be known."
-    )
+    assert render_outcome(CommitReport(report), Path("/repo")) == "Nothing to write; 1 unknown, left empty."
     assert render_outcome(CommitReport(Report("rules", 0, 0)), Path("/repo")) == "Nothing to write."
+
+
+def test_where_only_the_lock_file_changed_that_is_said() -> None:
+    told = render_outcome(CommitReport(Report("gpt", 1, 0, abstentions=UNKNOWN), FILES[1:]), Path("/repo"))
+    assert told.startswith("Recorded in dbt-describe.lock; 1 unknown, left empty. Read it, stage it,")
 
 
 def test_a_dry_run_asks_for_nothing_to_be_staged() -> None:

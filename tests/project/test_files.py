@@ -64,7 +64,13 @@ def test_files_are_given_from_the_working_directory(tmp_path: Path, monkeypatch:
     project = tmp_path / "analytics"
     project.mkdir()
     monkeypatch.chdir(tmp_path)
-    given = ["analytics/models/a.sql", tmp_path / "analytics/b.csv", "analytics", "README.md", "analytics2/c.sql"]
+    given: list[str | Path] = [
+        "analytics/models/a.sql",
+        tmp_path / "analytics/b.csv",
+        "analytics",
+        "README.md",
+        "analytics2/c.sql",
+    ]
     assert files_in_project(project, given) == (
         "models/a.sql",
         "b.csv",
