@@ -6,8 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from dbt_describe.cli.output import show
-from dbt_describe.cli.progress import BriefProgress
+from dbt_describe.cli.output import complain, show
 from dbt_describe.cli.summary import name_writers, render_failures
 from dbt_describe.committing import CommitReport, document_commit
 from dbt_describe.errors import DbtNotFoundError
@@ -17,6 +16,27 @@ _NO_DBT = (
     "In a pre-commit hook: give it a dbt of its own with `additional_dependencies: [dbt-core, dbt-duckdb]`, or commit "
     "where dbt is on PATH."
 )
+
+
+class BriefProgress:
+    """What is said, and nothing of each node: for a pre-commit hook, whose output stands among others'."""
+
+    def say(self, message: str) -> None:
+        """Print the sentence."""
+        complain(message)
+
+    def wait(self, message: str) -> None:
+        """Print the sentence."""
+        self.say(message)
+
+    def begin(self, nodes: int) -> None:
+        """Nothing is shown."""
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """Nothing is shown."""
+
+    def end(self) -> None:
+        """Nothing is open."""
 
 
 def run_hook(settings: Settings) -> int:

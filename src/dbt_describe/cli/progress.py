@@ -44,28 +44,6 @@ class PlainProgress:
         """Nothing is open."""
 
 
-class BriefProgress:
-    """What is said, and nothing of each node: for a pre-commit hook, whose output stands among others'."""
-
-    def say(self, message: str) -> None:
-        """Print the sentence."""
-        with contextlib.suppress(OSError):
-            click.echo(message, err=True)
-
-    def wait(self, message: str) -> None:
-        """Print the sentence."""
-        self.say(message)
-
-    def begin(self, nodes: int) -> None:
-        """Nothing is shown."""
-
-    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
-        """Nothing is shown."""
-
-    def end(self) -> None:
-        """Nothing is open."""
-
-
 class BarProgress:
     """A bar over the nodes, with what is said and what fails above it."""
 
