@@ -35,16 +35,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
-    "sharing": FOUNDATION | {"project", "lineage", "inheritance", "planning", "schema_files"},
-    "placing": FOUNDATION | {"project", "report", "schema_files"},
-    "filing": FOUNDATION | {"placing", "project", "planning", "report", "schema_files", "sharing"},
+    "sharing": FOUNDATION | {"project", "lineage", "inheritance", "planning", "provenance", "schema_files"},
+    "placing": FOUNDATION | {"placeholders", "project", "report", "schema_files"},
+    "filing": FOUNDATION | {"placing", "project", "planning", "provenance", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "conventions": {"answers", "placeholders", "planning", "project"},
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
+    "recording": FOUNDATION | {"planning", "project", "provenance"},
+    "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
+        "preparing",
+        "provenance",
+        "recording",
         "drafting",
         "filing",
         "placing",
@@ -63,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
-    | {"accounts", "llm", "placing", "progress", "project", "report", "run", "schedule", "settings"},
+    | {"accounts", "llm", "placing", "preparing", "progress", "project", "report", "run", "schedule", "settings"},
     "logs": FOUNDATION | {"llm", "settings"},
     "cli": FOUNDATION
     | {

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from dbt_describe.errors import SelectionError
+from dbt_describe.preparing import choose_nodes
 from dbt_describe.progress import Silent
 from dbt_describe.project import Project
 from dbt_describe.project.dbt import DbtInvocation
 from dbt_describe.project.selection import Selectors
-from dbt_describe.run import choose_nodes
 from dbt_describe.settings import Settings
 from tests.manifests import generic_test, make_project, model, source
 

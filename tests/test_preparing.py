@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dbt_describe.preparing import prepare
 from dbt_describe.progress import Silent
-from dbt_describe.run import prepare
 from dbt_describe.settings import make_settings
 from tests.manifests import generic_test, manifest, model
 

@@ -71,12 +71,14 @@ def document(
     verify: bool | None = None,
     concurrency: int = 0,
     use_cache: bool = True,
+    ask_again: bool = False,
     doc_blocks: bool | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
 
-    With `verify`, dbt must accept what was written; else it is taken back.
+    With `verify`, dbt must accept what was written; else it is taken back. With `ask_again`, models are asked for what
+    they didn't know in an earlier run, too.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
@@ -90,6 +92,7 @@ def document(
         verify=verify,
         concurrency=concurrency,
         use_cache=use_cache,
+        ask_again=ask_again,
         doc_blocks=doc_blocks,
         **options,
     )

@@ -11,10 +11,11 @@ import msgspec
 from dbt_describe.accounts import usage_report
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.inspection import configured_models
+from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.report import Comparison
-from dbt_describe.run import Prepared, estimate_nodes, find_places, open_writer, prepare
+from dbt_describe.run import estimate_nodes, find_places, open_writer
 from dbt_describe.schedule import waits_for
 from dbt_describe.settings import Settings
 

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from dbt_describe.errors import SchemaFileError
+from dbt_describe.errors import LockFileError, SchemaFileError
 from dbt_describe.placing import GONE, edit_maker, is_gone
 from dbt_describe.planning import Draft
 from dbt_describe.project.nodes import Project
+from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import (
     DescriptionEdit,
@@ -32,7 +33,8 @@ class Filing:
     """Collects drafts and writes each file when all its nodes have ended, or when told to finish.
 
     With `share`, which columns share a docs block is known once all drafts are there: everything is written at the end,
-    the docs file first, so that no reference is ever without its block.
+    the docs file first, so that no reference is ever without its block. `note` is told of drafts before they are
+    written.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Filing:
         *,
         dry_run: bool,
         share: Callable[[Iterable[Draft]], Sharing] | None = None,
+        note: Callable[[Iterable[Draft]], None] | None = None,
     ) -> None:
         self.is_dry = dry_run
         self._project = project
         self._paths = paths
         self._dry_run = dry_run
         self._share = share
+        self._note = note
         self._sharing = Sharing()
         self._make_edit = edit_maker(project)
         self._open: dict[Path, set[str]] = defaultdict(set)
@@ -140,13 +144,25 @@ class Filing:
         try:
             change, kept = self._prepare(path, drafts)
             if kept and not self._dry_run:
+                self._tell(kept)
                 self._replace(change)
         except SchemaFileError as error:
             self._fail(path, error)
             return
-        if kept:
-            self.written += kept
+        self.written += kept
+        if change.is_needed:
             self.results.append(_result(change, len(kept), self._project.root))
+
+    def _tell(self, drafts: list[Draft]) -> None:
+        """Let the drafts be remembered as ours; where that fails they are written all the same."""
+        if self._note is None:
+            return
+        try:
+            self._note(drafts)
+        except LockFileError as error:
+            failure = Failure(LOCK_FILE, str(error))
+            if failure not in self.failures:
+                self.failures.append(failure)
 
     def _replace(self, change: FileChange) -> None:
         """Write the file so that it can be taken back."""

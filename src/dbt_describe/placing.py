@@ -8,13 +8,15 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
+from dbt_describe.placeholders import is_missing
 from dbt_describe.project.data_tests import is_generic, written_name
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.project.resources import RETURNS
 from dbt_describe.report import Failure
 from dbt_describe.schema_files import (
     SECTIONS,
     DescriptionEdit,
+    ReferenceReader,
     faults_of,
     index_siblings,
     locate,
@@ -173,6 +175,13 @@ def edit_maker(project: Project) -> EditMaker:
     for node in project.nodes.values():
         if node.version:
             versions[node.package_name, node.name].append(node)
+    reader = ReferenceReader(project)
+
+    def replaced(node: Node, column: Column | None) -> str | None:
+        """What may be written over: a text of ours that no longer holds stands there as a reference, if it is one."""
+        description = (column or node).description
+        reference = "" if column is None or is_missing(description) else reader.reference(node, column.name)
+        return reference or description or None
 
     def make_edit(unique_id: str, column: str, text: str, doc_block: str = "") -> DescriptionEdit:
         node = project.nodes[unique_id]
@@ -190,7 +199,7 @@ def edit_maker(project: Project) -> EditMaker:
             children=part,
             source_name=node.source_name,
             column_order=tuple(column.name for column in node.columns),
-            replaces=(found.description if found else "" if column else node.description) or None,
+            replaces=None if column and found is None else replaced(node, found),
             version=node.version,
             also_in=tuple(
                 other.version for other in others if not (column and other.columns and other.column(column) is None)

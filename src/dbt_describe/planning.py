@@ -5,7 +5,7 @@ Draft and Abstention are what every writer answers with; Task is what it is aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -16,9 +16,11 @@ from dbt_describe.project.data_tests import unwritable_tests
 from dbt_describe.project.graph import TESTS, topological_order
 from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.project.resources import NOT_TAKEN
+from dbt_describe.provenance.entries import Place
 
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
+ASKED_BEFORE = "asked before"
 UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"
 
 
@@ -34,6 +36,10 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     """One of CONFIDENCES; low ones are reported, never written."""
     evidence: str = ""
     """What the text rests on, one line; for an inherited text the column it comes from."""
+    origin: str = ""
+    """Of an inherited text, that column: `unique_id.column`."""
+    prompt: str = ""
+    """Of a model's text, name and version of the template that it was asked with."""
 
 
 class Abstention(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +48,8 @@ class Abstention(msgspec.Struct, frozen=True, gc=False):
     unique_id: str
     column: str
     reason: str
+    writer: str = ""
+    """The model that was asked for it, if one was."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -50,6 +58,24 @@ class Task(msgspec.Struct, frozen=True):
     unique_id: str
     columns: tuple[str, ...]
     describe_node: bool = False
+    previous: Mapping[str, str] = {}
+    """Texts of what has been described, and is asked for anew as it isn't true any more; by column as in `columns`,
+    an empty one for the node.
+    """
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What earlier runs have left, by unique_id and column in lower case (empty for the node itself)."""
+
+    outdated: Mapping[Place, str] = {}
+    """Texts of ours that don't hold any more."""
+    unknown: Mapping[Place, str] = {}
+    """Descriptions that a model was asked for in vain, and isn't asked for again → why."""
+    left_alone: Collection[Place] = frozenset()
+    """What isn't to be described."""
+
+
+NOTHING_BEFORE = Before()
 
 
 class Descriptions(msgspec.Struct):
@@ -99,16 +125,18 @@ class Plan(msgspec.Struct, frozen=True):
     """Descriptions of the selected nodes and their columns that stand already."""
     missing: int = 0
     """Those that don't."""
+    outdated: int = 0
+    """Those that stand and don't hold any more."""
 
 
 def leave_out(plan: Plan, refused: Collection[tuple[str, str]]) -> Plan:
     """The plan without some gaps, (unique_id, column), that nothing can be written to."""
     nodes = {
         unique_id: NodePlan(
-            Task(
-                unique_id,
-                tuple(name for name in node.task.columns if (unique_id, name) not in refused),
-                node.task.describe_node and (unique_id, "") not in refused,
+            msgspec.structs.replace(
+                node.task,
+                columns=tuple(name for name in node.task.columns if (unique_id, name) not in refused),
+                describe_node=node.task.describe_node and (unique_id, "") not in refused,
             ),
             tuple(draft for draft in node.inherited if (unique_id, draft.column) not in refused),
             {name: origin for name, origin in node.following.items() if (unique_id, name) not in refused},
@@ -119,12 +147,15 @@ def leave_out(plan: Plan, refused: Collection[tuple[str, str]]) -> Plan:
     return msgspec.structs.replace(plan, nodes=nodes) if refused else plan
 
 
-def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> Plan:
-    """Find the gaps of the selected nodes and fill what existing text proves."""
+def make_plan(project: Project, lineage: Lineage, selected: Collection[str], before: Before = NOTHING_BEFORE) -> Plan:
+    """Find the gaps of the selected nodes and fill what existing text proves.
+
+    `project` is without the texts that are outdated: they are gaps like missing ones.
+    """
     known = _existing(project)
     plans: dict[str, NodePlan] = {}
     gaps: set[ColumnRef] = set()
-    described = missing_descriptions = 0
+    described = missing_descriptions = outdated = 0
     wanted = set(selected)
     unwritable = _unwritable(project, wanted)
     order = tuple(unique_id for unique_id in topological_order(project.nodes) if unique_id in wanted)
@@ -135,14 +166,14 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str]) -> 
                 plans[unique_id] = NodePlan(Task(unique_id, ()), skipped=(Abstention(unique_id, "", reason),))
                 missing_descriptions += 1
             continue
-        missing = [column for column in node.columns if is_missing(column.description)]
-        gaps_here = len(missing) + is_missing(node.description)
-        missing_descriptions += gaps_here
-        described += len(node.columns) + 1 - gaps_here
-        if gaps_here:
-            plans[unique_id] = _plan_node(node, missing, lineage, known, gaps)
-            gaps.update(ColumnRef(unique_id, column.name.lower()) for column in missing)
-    return Plan(plans, known, order, described, missing_descriptions)
+        here = _Gaps.of(node, before)
+        missing_descriptions += here.count - here.outdated
+        described += here.total - here.count
+        outdated += here.outdated
+        if here.count:
+            plans[unique_id] = _plan_node(node, here, lineage, known, gaps, before)
+            gaps.update(ColumnRef(unique_id, column.name.lower()) for column in here.columns)
+    return Plan(plans, known, order, described, missing_descriptions, outdated)
 
 
 def _unwritable(project: Project, wanted: Collection[str]) -> Mapping[str, str]:
@@ -170,8 +201,9 @@ def _inherit(
             continue
         if claims_grain(text) and not is_tested_unique(column):
             return None, ref
-        evidence = f"holds the values of {ref.unique_id}.{ref.column}"
-        return Draft(node.unique_id, column.name, text, "inherited", evidence=evidence), ref
+        origin = f"{ref.unique_id}.{ref.column}"
+        evidence = f"holds the values of {origin}"
+        return Draft(node.unique_id, column.name, text, "inherited", evidence=evidence, origin=origin), ref
     return None, None
 
 
@@ -193,14 +225,41 @@ def _existing(project: Project) -> Descriptions:
     return known
 
 
+class _Gaps(msgspec.Struct, frozen=True):
+    """What one node lacks."""
+
+    columns: Sequence[Column]
+    describe_node: bool
+    total: int
+    """Descriptions that it could have."""
+    outdated: int
+
+    @property
+    def count(self) -> int:
+        return len(self.columns) + self.describe_node
+
+    @classmethod
+    def of(cls, node: Node, before: Before) -> _Gaps:
+        alone, outdated = before.left_alone, before.outdated
+        names = [(node.unique_id, column.name.lower()) for column in node.columns]
+        wanted = [column for column, place in zip(node.columns, names, strict=True) if place not in alone]
+        is_wanted = (node.unique_id, "") not in alone
+        return cls(
+            columns=[column for column in wanted if is_missing(column.description)],
+            describe_node=is_wanted and is_missing(node.description),
+            total=len(wanted) + is_wanted,
+            outdated=sum(place in outdated for place in ((node.unique_id, ""), *names)) if outdated else 0,
+        )
+
+
 def _plan_node(
-    node: Node, missing: list[Column], lineage: Lineage, known: Descriptions, gaps: Collection[ColumnRef]
+    node: Node, gaps_here: _Gaps, lineage: Lineage, known: Descriptions, gaps: Collection[ColumnRef], before: Before
 ) -> NodePlan:
     inherited: list[Draft] = []
     following: dict[str, ColumnRef] = {}
     asked: list[str] = []
     skipped: list[Abstention] = []
-    for column in missing:
+    for column in gaps_here.columns:
         ref = ColumnRef(node.unique_id, column.name.lower())
         passed: list[ColumnRef] = []
         draft, source = _inherit(node, column, _noting(same_values(ref, lineage), passed), known)
@@ -215,8 +274,34 @@ def _plan_node(
             following[column.name] = origin
         else:
             asked.append(column.name)
-    task = Task(node.unique_id, tuple(asked), is_missing(node.description))
-    return NodePlan(task, tuple(inherited), following, tuple(skipped))
+    return _without_unknown(_task(node, asked, gaps_here, before), inherited, following, skipped, before.unknown)
+
+
+def _task(node: Node, asked: Sequence[str], gaps_here: _Gaps, before: Before) -> Task:
+    places = {name: (node.unique_id, name.lower()) for name in ("", *asked)} if before.outdated else {}
+    previous = {name: before.outdated[place] for name, place in places.items() if place in before.outdated}
+    return Task(node.unique_id, tuple(asked), gaps_here.describe_node, previous)
+
+
+def _without_unknown(
+    task: Task,
+    inherited: Sequence[Draft],
+    following: Mapping[str, ColumnRef],
+    skipped: Sequence[Abstention],
+    unknown: Mapping[Place, str],
+) -> NodePlan:
+    """The plan of a node, without asking again for what a model didn't know."""
+    asked = ("", *task.columns) if task.describe_node else task.columns
+    vain = (
+        {name: reason for name in asked if (reason := unknown.get((task.unique_id, name.lower())))} if unknown else {}
+    )
+    task = msgspec.structs.replace(
+        task,
+        columns=tuple(name for name in task.columns if name not in vain),
+        describe_node=task.describe_node and "" not in vain,
+    )
+    again = (Abstention(task.unique_id, name, f"{reason} ({ASKED_BEFORE})") for name, reason in vain.items())
+    return NodePlan(task, tuple(inherited), following, (*skipped, *again))
 
 
 def _is_gone(column: Column, ref: ColumnRef, lineage: Lineage) -> bool:

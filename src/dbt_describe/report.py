@@ -70,6 +70,12 @@ class Report(msgspec.Struct, frozen=True):
     """Files written that dbt then parsed without complaint; 0 where it wasn't asked to, or refused."""
     references: Mapping[tuple[str, str], str] = {}
     """The docs block that a written description refers to, by unique_id and lower-case column."""
+    outdated: int = 0
+    """Descriptions of ours that no longer held before the run."""
+    renewed: int = 0
+    """Those of them that were written anew."""
+    is_recorded: bool = False
+    """Whether dbt-describe.lock has changed."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
 
@@ -125,6 +131,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     writer: str
     nodes: int
     described_before: int
+    outdated: int = 0
+    """Descriptions of ours that no longer hold."""
     estimates: tuple[NodeEstimate, ...] = ()
     drafts: tuple[Draft, ...] = ()
     """The inherited ones."""

@@ -10,24 +10,22 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.conventions import persistence_warning, read_conventions, writes_other_script
+from dbt_describe.conventions import writes_other_script
 from dbt_describe.drafting import Drafting
-from dbt_describe.errors import DbtCommandError, LlmSettingsError, ManifestError, SelectionError
+from dbt_describe.errors import DbtCommandError, LlmSettingsError, LockFileError, ManifestError
 from dbt_describe.filing import Filing
-from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.placing import find_schema_files
-from dbt_describe.planning import Abstention, Plan, leave_out, make_plan
+from dbt_describe.planning import Abstention, leave_out
+from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt
-from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.exclusive import writing_alone
-from dbt_describe.project.freshness import list_selected, open_project
-from dbt_describe.project.git import files_changed_since
-from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Conventions, Project
-from dbt_describe.project.selection import select_nodes, word_matches_nothing
+from dbt_describe.project.nodes import Conventions, Project
+from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
+from dbt_describe.recording import Recorder
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
-from dbt_describe.sharing import share_blocks
+from dbt_describe.sharing import place_of, share_blocks
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
@@ -35,91 +33,10 @@ from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
 
 
-class Prepared(msgspec.Struct, frozen=True):
-    """All that a run knows before it asks anything."""
-
-    project: Project
-    lineage: Lineage
-    plan: Plan
-    abstentions: tuple[Abstention, ...] = ()
-    """Of what has no place for a description of its own."""
-
-    @property
-    def missing(self) -> int:
-        """Descriptions that are known to be missing."""
-        unread = frozenset[str]().union(*self.project.unread.values())
-        nodes = (self.project.nodes[name] for name in self.plan.nodes if name in unread)
-        return self.plan.missing - sum(len(node.columns) + 1 for node in nodes)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
-        selected = set(self.plan.selected)
-        unread = tuple(
-            f"{unique_id} has no lineage: {node.failure}."
-            for unique_id, node in self.lineage.nodes.items()
-            if node.failure and unique_id in selected
-        )
-        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
-        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
-        names = ", ".join(bare)
-        advice = "build and run `dbt docs generate`, or list them in a schema file"
-        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        persisted = persistence_warning(self.project, self.plan)
-        known = (*self.project.warnings, *self.lineage.warnings)
-        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
-
-
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
-
-    Raises:
-        ProjectError: no project, no usable manifest, or a selector that matches nothing.
-    """
-    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
-    project = open_project(settings.dbt, progress.wait, settings.sources)
-    chosen = choose_nodes(project, settings, progress, changed)
-    lineage = trace_project(project, store_dir=settings.llm.store_dir, say=progress.wait)
-    project = with_sql_columns(project, lineage)
-    if "semantic_model" in settings.resource_types:
-        project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
-    chosen, warnings = leave_undescribable(project, chosen)
-    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
-    return Prepared(project, lineage, make_plan(project, lineage, chosen))
-
-
-def choose_nodes(
-    project: Project, settings: Settings, progress: Progress, changed: Iterable[str] | None = None
-) -> list[str]:
-    """unique_ids of the nodes to describe, in the manifest's order; of `changed` files only, if there is such a limit.
-
-    Raises:
-        SelectionError: a selector can't be used or matches nothing.
-    """
-    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
-    if chosen.by_default:
-        progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
-    for criterion in chosen.unmatched:
-        progress.say(word_matches_nothing(project, criterion))
-    selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
-    if selected:
-        return selected
-    if chosen.may_be_empty:
-        since = f" whose files changed since {settings.changed}" if changed is not None else ""
-        progress.say(f"No node to describe is selected{since}.")
-    elif chosen.unique_ids:
-        raise SelectionError(
-            f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "
-            "change --select or --resource-type."
-        )
-    return selected
-
-
 def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
     """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
-    paths, failures, refused = find_schema_files(prepared.project, gaps, settings.schema_path)
+    paths, failures, refused = find_schema_files(prepared.written, gaps, settings.schema_path)
     borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
     left = leave_out(prepared.plan, refused)
     return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
@@ -141,6 +58,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         writer=writer.name,
         nodes=len(gaps.selected),
         described_before=gaps.described,
+        outdated=gaps.outdated,
         estimates=estimates,
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
@@ -192,13 +110,14 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
-        return _document(settings, writer, progress)
+        return document_with(writer, settings, progress)
     with writing_alone(settings.dbt, progress.wait) as warning:
-        report = _document(settings, writer, progress)
+        report = document_with(writer, settings, progress)
     return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
-def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
+def document_with(writer: Writer, settings: Settings, progress: Progress) -> Report:
+    """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress)
     if not prepared.project.has_files:
         raise ManifestError(
@@ -210,18 +129,23 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
     prepared, paths, failures = find_places(prepared, settings)
     _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
-    filing = Filing(prepared.project, paths, dry_run=settings.dry_run, share=share)
+    recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock)
+    filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))
     verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
     progress.end()
+    is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
     return Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
         missing=prepared.missing,
+        outdated=prepared.plan.outdated,
+        renewed=sum(place_of(draft) in prepared.outdated for draft in filing.written),
+        is_recorded=is_recorded,
         drafts=tuple(filing.written),
-        abstentions=(*drafting.abstentions, *prepared.abstentions),
+        abstentions=_told(prepared, (*drafting.abstentions, *prepared.abstentions)),
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
@@ -234,6 +158,25 @@ def _document(settings: Settings, writer: Writer, progress: Progress) -> Report:
         not_begun=drafting.not_begun,
         references=filing.references,
     )
+
+
+def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:
+    """The abstentions; of a text that no longer holds it is said that it is still there."""
+    return tuple(
+        msgspec.structs.replace(given, reason=f"{given.reason}; its description no longer holds")
+        if (given.unique_id, given.column.lower()) in prepared.outdated
+        else given
+        for given in abstentions
+    )
+
+
+def _record(recorder: Recorder, filing: Filing, drafting: Drafting) -> bool:
+    """Whether the lock file has changed; where it can't be written, that is a failure like a schema file's."""
+    try:
+        return recorder.settle(filing.written, drafting.abstentions)
+    except LockFileError as error:
+        filing.failures.append(Failure(LOCK_FILE, str(error)))
+        return False
 
 
 def _tell_language(project: Project, writer: Writer, progress: Progress) -> None:

@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True):
     verify: bool = False
     """Whether dbt must accept what is written, else it is taken back."""
     doc_blocks: bool = False
+    ask_again: bool = False
+    """Whether models are asked again for what they didn't know before."""
     language: str = ""
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
 
@@ -100,6 +102,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     verify: bool | None = None,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
+    ask_again: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
@@ -142,6 +145,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         dry_run=dry_run,
         verify=file.verify if verify is None else verify,
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
+        ask_again=ask_again,
         language=file.language,
     )
 

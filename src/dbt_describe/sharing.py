@@ -20,14 +20,13 @@ from dbt_describe.planning import Draft
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.ignored import is_ignored
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, DocBlock, Project
+from dbt_describe.provenance.entries import Place
 from dbt_describe.schema_files import ReferenceReader, is_block_text, normal_text, owner_of
 
 NEW_FILE = "_columns.md"
 WITH_VALUES = frozenset({*RELATION_RESOURCE_TYPES, "analysis", "semantic_model"})
 """Resource types whose columns hold values, and can hold the same. An argument of a macro is nobody else's."""
 _BLOCK = re.compile(r"\{%-?\s*docs\s+([A-Za-z_][A-Za-z0-9_]*)")
-Place = tuple[str, str]
-"""unique_id and column in lower case."""
 
 
 class Sharing(msgspec.Struct, frozen=True):

@@ -10,7 +10,9 @@ import pytest
 from dbt_describe.lineage import ColumnRef, Same, trace_project
 from dbt_describe.lineage.dialects import _DIALECTS, dialect_of, dialect_warning
 from dbt_describe.planning import make_plan
-from dbt_describe.run import Prepared
+from dbt_describe.preparing import Prepared
+from dbt_describe.provenance.entries import LockFile
+from dbt_describe.provenance.standings import Standings
 from tests.manifests import make_project, model, source
 
 QUOTES = {
@@ -100,5 +102,6 @@ def test_an_unknown_adapter_is_read_as_standard_sql_and_said_once(tmp_path: Path
     assert isinstance(lineage.nodes["model.shop.second"].origins["key"], Same)
     (warning,) = lineage.warnings
     assert warning.startswith("The SQL dialect of the adapter `quux` isn't known: SQL is read as standard SQL.")
-    assert Prepared(project, lineage, make_plan(project, lineage, ())).warnings.count(warning) == 1
+    standings = Standings(project, lineage, LockFile())
+    assert Prepared(project, lineage, make_plan(project, lineage, ()), project, standings).warnings.count(warning) == 1
     assert dialect_warning("") != "" == dialect_warning("snowflake")

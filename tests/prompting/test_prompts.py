@@ -171,6 +171,22 @@ def test_the_prompt_goes_from_stable_to_volatile() -> None:
     assert other[0].system == prompt.system
 
 
+def test_what_is_asked_anew_is_shown_as_it_was_and_nothing_can_rest_on_it() -> None:
+    previous = {"total": "Sum of\n 4711 cents.", "": "One row per visit."}
+    task = Task(ORDERS, ("id", "total"), True, previous)
+    found = gather_facts(task, PROJECT, LINEAGE, KNOWN, {})
+    (prompt,) = build_prompts(found, open_templates(), Window())
+    asked = prompt.user[prompt.user.index('<data name="asked">') :]
+    assert "    described before: Sum of 4711 cents.\n" in asked
+    assert "\ndescribed before: One row per visit.\n" in prompt.user
+    assert "was true once; what it is about has changed since" in prompt.user
+    assert "4711" not in prompt.facts
+    assert "visit" not in prompt.facts
+    (first,) = build_prompts(facts(), open_templates(), Window())
+    assert "was true once" not in first.user
+    assert first.system == prompt.system
+
+
 def test_the_same_facts_give_the_same_bytes() -> None:
     assert build_prompts(facts(), open_templates(), Window()) == build_prompts(facts(), open_templates(), Window())
 

@@ -68,6 +68,8 @@ class Subject(msgspec.Struct, frozen=True):
     has_rows: bool = True
     """Whether its texts speak of rows: what they claim of keys and nulls must be proved then. A test's needn't."""
     language: str = "English"
+    prompt: str = ""
+    """Name and version of the template."""
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -135,7 +137,9 @@ def _read_one(
         return Rejection(column, "", "the description is empty although the confidence isn't low")
     if repaired and (fault := fault_of_repair(column, text, confidence, repaired)):
         return Rejection(column, text, fault)
-    return _checked(Draft(task.unique_id, column, text, subject.writer, confidence, evidence), subject)
+    return _checked(
+        Draft(task.unique_id, column, text, subject.writer, confidence, evidence, prompt=subject.prompt), subject
+    )
 
 
 def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:

@@ -42,6 +42,7 @@ def cli() -> None:
 )
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
+@click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
 @click.option(
     "--doc-blocks/--no-doc-blocks",
     default=None,
@@ -52,6 +53,7 @@ def document(
     verify: bool | None,
     concurrency: int | None,
     no_cache: bool,
+    ask_again: bool,
     doc_blocks: bool | None,
     **shared: Any,
 ) -> None:
@@ -62,6 +64,7 @@ def document(
         verify=verify,
         concurrency=concurrency or 0,
         use_cache=not no_cache,
+        ask_again=ask_again,
         doc_blocks=doc_blocks,
     )
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it

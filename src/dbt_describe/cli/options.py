@@ -145,6 +145,7 @@ def settings_of(
     verify: bool | None = None,
     concurrency: int = 0,
     use_cache: bool = True,
+    ask_again: bool = False,
     doc_blocks: bool | None = None,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
@@ -193,6 +194,7 @@ def settings_of(
         dry_run=dry_run,
         verify=verify,
         use_cache=use_cache,
+        ask_again=ask_again,
         doc_blocks=doc_blocks,
     )
 

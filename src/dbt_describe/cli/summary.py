@@ -10,7 +10,7 @@ from decimal import Decimal
 import click
 
 from dbt_describe.planning import Abstention
-from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report
+from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Spent
 
 _MAX_NAMED = 8
 """Columns or nodes named in a line; the rest are counted."""
@@ -54,7 +54,8 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
     asked = sum(estimate.asked for estimate in report.estimates)
     lines += [
         "",
-        f"{_count(inherited + following + asked, 'description')} missing in {_count(len(report.estimates), 'node')}: "
+        f"{_count(inherited + following + asked, 'description')} missing{_or_outdated(report)} "
+        f"in {_count(len(report.estimates), 'node')}: "
         f"{inherited} inherited now, {following} follow once their origin is described, {asked} left to {report.writer}"
         f"{', which leave empty what they prove nothing about' if report.writer == 'rules' else ''}.",
     ]
@@ -65,6 +66,10 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
             f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}."
         )
     return "\n".join(lines)
+
+
+def _or_outdated(report: PlanReport) -> str:
+    return f" or outdated ({report.outdated:,})" if report.outdated else ""
 
 
 def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
@@ -97,23 +102,46 @@ def _headline(report: Report) -> list[str]:
         ]
     verb = "Would describe" if report.dry_run else "Described"
     lines = [
-        f"{verb} {len(report.drafts):,} of {_count(report.missing, 'missing description')} "
+        f"{verb} {len(report.drafts):,} of {_gaps(report.missing, report.outdated)} "
         f"in {_count(sum(not file.doc_blocks for file in report.files), 'file')}.",
+        *_counts(report),
+        *_costs(report.spent),
+    ]
+    lines += [
+        f"  {'new' if file.created else 'changed':<10} {file.descriptions or file.doc_blocks:>4}  {file.path}"
+        + (", docs blocks" if file.doc_blocks else "")
+        for file in report.files
+    ]
+    if report.is_recorded:
+        lines.append("Recorded in dbt-describe.lock; commit it with the rest.")
+    if report.verified_files:
+        lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")
+    return lines
+
+
+def _counts(report: Report) -> list[str]:
+    lines = [
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
         f"  written    {report.written:>5,}  by {_writers(report)}",
-        f"  unknown    {len(report.abstentions):>5,}  left empty",
     ]
+    if report.renewed:
+        lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
+    lines.append(f"  unknown    {len(report.abstentions):>5,}  left {'as they are' if report.outdated else 'empty'}")
     if report.references:
         reused = len(set(report.references.values())) - report.doc_blocks
         blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
         lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
     if report.failures or report.not_begun:
-        left = report.missing - len(report.drafts) - len(report.abstentions)
+        left = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
         if left or report.not_begun:
             lines.append(
                 f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked"
             )
-    spent = report.spent
+    return lines
+
+
+def _costs(spent: Spent) -> list[str]:
+    lines = []
     if spent.calls:
         requests = "request" if spent.calls == 1 else "requests"
         lines.append(
@@ -122,14 +150,13 @@ def _headline(report: Report) -> list[str]:
         )
     if spent.cached:
         lines.append(f"  kept       {spent.cached:>5}  answers that had been paid for before")
-    lines += [
-        f"  {'new' if file.created else 'changed':<10} {file.descriptions or file.doc_blocks:>4}  {file.path}"
-        + (", docs blocks" if file.doc_blocks else "")
-        for file in report.files
-    ]
-    if report.verified_files:
-        lines.append(f"dbt parse accepts {_count(report.verified_files, 'file')}.")
     return lines
+
+
+def _gaps(missing: int, outdated: int) -> str:
+    if not outdated:
+        return _count(missing, "missing description")
+    return f"{missing:,} missing and {_count(outdated, 'outdated description')}"
 
 
 def _nothing_missing(nodes: int, described: int) -> str:

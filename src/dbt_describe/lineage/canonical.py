@@ -29,7 +29,7 @@ from dbt_describe.lineage.resolved import UnresolvedColumnError
 from dbt_describe.lineage.tokens import is_of_a_moment
 from dbt_describe.lineage.unordered import in_any_order
 
-MAX_CHARACTERS = 4000
+MAX_CHARACTERS = 2000
 """Of what a text says of one relation or column; of more, it has a hash."""
 ANYTHING = "*"
 """Among names: all."""

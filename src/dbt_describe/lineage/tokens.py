@@ -1,21 +1,21 @@
-"""The words of SQL that can't be parsed, whatever its layout, comments and the case of its keywords."""
+"""The words of SQL that isn't parsed, whatever its layout, comments and the case of its keywords."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
-_TOKEN = re.compile(
-    r"""
-    (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) | \{\#.*?(?:\#\}|\Z))
-    | (?P<quoted> '(?:[^'\\]|''|\\.)*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z))
-    | (?P<word> \w+ )
-    | (?P<other> [^\w\s] )
-    """,
-    re.VERBOSE | re.DOTALL,
+_APART = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\{\#.*?(?:\#\}|\Z)"
+    r"""|(?P<quoted>'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)""",
+    re.DOTALL,
 )
+"""Comments, and what stands in quotes."""
+_MARK = re.compile(r"\s*([^\w\s])\s*")
+_SPACE = re.compile(r"\s+")
 _MOMENT = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[ T](?!00:00(?::00)?(?![\d:]|\.0*[1-9]))\d\d:\d\d.*",
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\d[ T](?!00:00(?::00)?(?![\d:]|\.0*[1-9]))\d\d:\d\d.*",
     re.IGNORECASE | re.DOTALL,
 )
 """What a template put in when it was compiled: an invocation's id, the time of a run. Midnight is somebody's choice."""
@@ -24,7 +24,7 @@ _LITERAL = re.compile(r"'([^']{16,40})'")
 
 def is_of_a_moment(text: str) -> bool:
     """Whether a text is another one each time that the SQL is compiled."""
-    return len(text) >= len("2026-11-21 22:40") and bool(_MOMENT.fullmatch(text))
+    return bool(_MOMENT.fullmatch(text))
 
 
 def without_moments(sql: str) -> str:
@@ -34,8 +34,14 @@ def without_moments(sql: str) -> str:
 
 def hash_of_words(sql: str) -> str:
     """A hash of a query's words; what is in quotes counts as it is."""
-    digest = hashlib.sha256()
-    for found in _TOKEN.finditer(sql.rstrip().removesuffix(";")):
-        if not found["comment"]:
-            digest.update((found["quoted"] or found[0].lower()).encode() + b"\0")
-    return digest.hexdigest()[:16]
+    quoted: list[str] = []
+
+    def set_apart(found: re.Match[str]) -> str:
+        if not found["quoted"]:
+            return " "
+        quoted.append(found[0])
+        return "\0"
+
+    plain = _APART.sub(set_apart, sql).lower().strip().removesuffix(";")
+    plain = _SPACE.sub(" ", _MARK.sub(r"\1", plain)).strip()
+    return hashlib.sha256("\1".join((plain, *quoted)).encode(errors="surrogatepass")).hexdigest()[:16]

@@ -31,6 +31,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """Proved by a test on all rows, a unique key, or a GROUP BY of this column alone."""
     is_present: bool = False
     """Proved by a test on all rows that it is never null."""
+    previous: str = ""
+    """What it was described as when its SQL was otherwise."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -53,6 +55,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """Columns of the node that are already described."""
     undescribed: tuple[str, ...] = ()
     """Columns of the node that are neither asked nor described."""
+    previous: str = ""
+    """What the node was described as when its SQL was otherwise."""
     has_rows: bool = True
     """Whether its text speaks of rows: then what it claims of keys and nulls must be proved."""
     conventions: Conventions = Conventions()
@@ -77,7 +81,9 @@ def gather_facts(
         name=names.of(node.unique_id),
         resource_type=node.resource_type,
         describe_node=task.describe_node,
-        columns=tuple(_column_facts(name, node, lineage, known, names) for name in task.columns),
+        columns=tuple(
+            _column_facts(name, node, lineage, known, names, task.previous.get(name, "")) for name in task.columns
+        ),
         about=tuple(middle_out(line, LONGEST_FACT) for line in told.about),
         description=shortened(known.nodes.get(node.unique_id) or node.description),
         sql=told.code,
@@ -86,6 +92,7 @@ def gather_facts(
         downstream=tuple(names.of(reader) for reader in readers.get(node.unique_id, ())),
         siblings=tuple(described),
         undescribed=tuple(column.name for column in node.columns if column.name.lower() not in seen),
+        previous=shortened(task.previous.get("", "")),
         has_rows=told.has_rows,
         conventions=project.conventions,
     )
@@ -103,7 +110,9 @@ def _table_facts(node: Node, project: Project, lineage: Lineage, known: Descript
     )
 
 
-def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names) -> ColumnFacts:
+def _column_facts(
+    name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names, previous: str
+) -> ColumnFacts:
     column = node.column(name) or Column(name=name)
     ref = ColumnRef(node.unique_id, name.lower())
     copied = _copied(ref, lineage, known)
@@ -125,6 +134,7 @@ def _column_facts(name: str, node: Node, lineage: Lineage, known: Descriptions, 
         ),
         is_unique=is_tested_unique(column) or name.lower() in _sole_keys(node, lineage),
         is_present=any(test.name == "not_null" and not test.conditional for test in column.tests),
+        previous=shortened(previous),
     )
 
 

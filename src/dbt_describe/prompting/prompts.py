@@ -31,6 +31,8 @@ OUTPUT_TOKENS_FIXED = 400
 ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
+# What stands in front of a text that is asked for anew.
+BEFORE = "described before"
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -143,9 +145,14 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(fragment.text) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
         fragments=words | sizes,
     )
+
+
+def _true_now(text: str) -> str:
+    """Without what was said before: nothing can rest on it."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:
@@ -157,6 +164,7 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "resource_type": facts.resource_type,
         "language": facts.language,
         "describe_node": facts.describe_node,
+        "renews": any(column.previous for column in facts.columns) or bool(facts.describe_node and facts.previous),
         "column_count": len(facts.columns),
         "output": _output(template),
         "words": template.words,
@@ -175,12 +183,15 @@ def _node_lines(facts: NodeFacts) -> str:
     lines = [f"{facts.resource_type} {facts.name}", *facts.about]
     if facts.description:
         lines.append(f"description: {facts.description}")
+    if facts.describe_node and facts.previous:
+        lines.append(f"{BEFORE}: {facts.previous}")
     return "\n".join(_line(line) for line in lines)
 
 
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
-    details += [detail for detail in (column.definition, column.origin, *column.tests) if detail]
+    before = f"{BEFORE}: {column.previous}" if column.previous else ""
+    details += [detail for detail in (column.definition, column.origin, *column.tests, before) if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 
 

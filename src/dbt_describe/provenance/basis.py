@@ -30,11 +30,10 @@ _LENGTH = 12
 _QUERIED = (*RELATION_RESOURCE_TYPES, "analysis")
 _Arguments = ParamSpec("_Arguments")
 _REFERENCE = re.compile(
-    r"([\"`\[])((?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]](?:\.[\"`\[]([^\"`\]]+)[\"`\]])?"
+    r"[\"`\[]((?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]](?:\.[\"`\[]([^\"`\]]+)[\"`\]])?"
 )
 """A node, or a column of one, in the quotes of any dialect."""
 _PASSED_ON = re.compile(r'"([^"]+)"')
-_NOT_RETURNED = ("the SQL doesn't return it", "the SQL gives it no name")
 _DEPENDING = ("it isn't known", "the arms of the UNION are not known", "`")
 """Beginnings of reasons that may go when a test or a catalog comes, which doesn't change the SQL."""
 
@@ -83,7 +82,9 @@ class Bases:
     def __init__(self, project: Project, lineage: Lineage) -> None:
         self._project = project
         self._lineage = lineage
-        self._roots: dict[ColumnRef, str] = {}
+        self._columns: dict[ColumnRef, str] = {}
+        """Of those furthest upstream."""
+        self._references: dict[str, str] = {}
         self._relations: dict[str, str] = {}
         self._definitions: dict[str, object] = {}
 
@@ -118,17 +119,22 @@ class Bases:
         if traced is None:
             is_own = root.unique_id == node.unique_id
             return "" if is_own else _sql_hash("column", (root.unique_id, root.column))
+        if root not in self._columns:
+            self._columns[root] = self._known(self._of_root, root, traced)
+        return self._columns[root]
+
+    def _of_root(self, root: ColumnRef, traced: NodeLineage) -> str:
+        """A column that isn't passed through."""
         if traced.failure:
             return self._of_unfollowed(self._project.nodes[root.unique_id], traced)
         origin = self._lineage.origin(root)
-        told = traced.canonical.columns.get(root.column, "")
-        if isinstance(origin, Derived):
-            if origin.aggregations or origin.windows:
-                return _sql_hash("column", self._text(told)) if told else ""
+        if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
             return _sql_hash("column", self._of_row(origin, traced))
-        if not isinstance(origin, Unknown) or origin.reason in _NOT_RETURNED or not told:
+        told = traced.canonical.columns.get(root.column, "")
+        if not told or origin is None:
             return ""
-        return _sql_hash("part" if origin.reason.startswith(_DEPENDING) else "column", self._text(told))
+        depends = isinstance(origin, Unknown) and origin.reason.startswith(_DEPENDING)
+        return _sql_hash("part" if depends else "column", self._text(told))
 
     def _of_unfollowed(self, node: Node, traced: NodeLineage) -> str:
         """Where a query can't be followed, any change of it may be one of the column."""
@@ -156,18 +162,20 @@ class Bases:
 
     def _text(self, text: str) -> str:
         """The text with each node, and each column, as the one furthest upstream of the same rows and values."""
-        return settled(_REFERENCE.sub(self._upstream, text))
+        known = self._references
+        try:
+            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
+        except KeyError:
+            known.update({found[0]: self._upstream(found) for found in _REFERENCE.finditer(text)})
+            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
 
     def _upstream(self, found: re.Match[str]) -> str:
-        unique_id, column = found[2], found[3]
-        return self._column(ColumnRef(unique_id, column)) if column else f'"{self._relation(unique_id)}"'
-
-    def _column(self, ref: ColumnRef) -> str:
-        if ref not in self._roots:
-            root = furthest(ref, self._lineage)
-            self._refuse_unread(root.unique_id)
-            self._roots[ref] = f'"{root.unique_id}"."{root.column}"'
-        return self._roots[ref]
+        unique_id, column = found[1], found[2]
+        if not column:
+            return f'"{self._relation(unique_id)}"'
+        root = furthest(ColumnRef(unique_id, column), self._lineage)
+        self._refuse_unread(root.unique_id)
+        return f'"{root.unique_id}"."{root.column}"'
 
     def _relation(self, unique_id: str) -> str:
         """The node furthest upstream of the same rows."""

@@ -128,7 +128,8 @@ class Standings:
             upstream = self._project.nodes.get(ref.unique_id)
             above = upstream.column(ref.column) if upstream else None
             said = above.description.strip() if above else ""
-            if is_missing(said):
+            # Another copy follows the same origin, and may not have done so yet.
+            if is_missing(said) or self._is_copy(ref, said):
                 continue
             is_same = hash_text(said) == hash_text(text) or (claims_grain(said) and not is_tested_unique(column))
             if is_same:
@@ -137,6 +138,10 @@ class Standings:
             reason = f"{source}, whose values it holds, is described otherwise now"
             return msgspec.structs.replace(found, state="stale", reason=reason, follows=source)
         return found
+
+    def _is_copy(self, ref: ColumnRef, text: str) -> bool:
+        entry = self._lock.find((ref.unique_id, ref.column), text)
+        return entry is not None and entry.writer == INHERITED and entry.text == hash_text(text)
 
 
 def _state_of(entry: Entry) -> State:
@@ -156,5 +161,5 @@ def new_entry(place: Place, writer: str, text: str, basis: Basis, *, prompt: str
     unique_id, column = place
     return Entry(
         id=unique_id, column=column, writer=writer, prompt=prompt, origin=origin, text=hash_text(text),
-        sql=basis.sql, type=basis.type, values=basis.values,
+        sql=basis.sql, type=basis.type, values=basis.values or "-",
     )  # fmt: skip

@@ -29,10 +29,18 @@ class ReferenceReader:
 
     def find(self, node: Node, column: str) -> str:
         """The docs block of the project itself that a column's whole description is a reference to, or empty."""
+        found = _REFERENCE.fullmatch(self._written(node, column))
+        return found["name"] if found and found["package"] in {None, self._project.name} else ""
+
+    def reference(self, node: Node, column: str) -> str:
+        """The reference, as it is written, that a column's whole description is; or empty."""
+        written = self._written(node, column)
+        return written if _REFERENCE.fullmatch(written) else ""
+
+    def _written(self, node: Node, column: str) -> str:
         if node.unique_id not in self._nodes:
             self._nodes[node.unique_id] = self._descriptions(node)
-        found = _REFERENCE.fullmatch(self._nodes[node.unique_id].get(name_key(column), ""))
-        return found["name"] if found and found["package"] in {None, self._project.name} else ""
+        return self._nodes[node.unique_id].get(name_key(column), "")
 
     def _descriptions(self, node: Node) -> Mapping[str, str]:
         """What is written for each column of a node of the project itself."""

@@ -87,4 +87,4 @@ def _still_open(task: Task, result: WriterResult) -> Task:
     """What a result says nothing of."""
     answered = {draft.column for draft in result.drafts} | {given.column for given in result.abstentions}
     columns = tuple(column for column in task.columns if column not in answered)
-    return Task(task.unique_id, columns, task.describe_node and "" not in answered)
+    return msgspec.structs.replace(task, columns=columns, describe_node=task.describe_node and "" not in answered)

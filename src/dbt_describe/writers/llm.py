@@ -127,7 +127,7 @@ class LlmWriter:
             self._window = min(self._known_window(), dialogue.window, key=lambda window: window.tokens)
         return WriterResult(
             drafts=reading.drafts,
-            abstentions=reading.abstentions,
+            abstentions=tuple(msgspec.structs.replace(given, writer=self._model) for given in reading.abstentions),
             failures=(*account.failures, *failures),
             stopped_by=stopped_by,
             is_misconfigured=is_misconfigured,

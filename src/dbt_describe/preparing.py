@@ -1,0 +1,164 @@
+"""All that is known before anything is asked or written: the project, its lineage, its gaps, its texts' states.
+
+What it imports is light: `check` and `status` rest on it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+
+import msgspec
+
+from dbt_describe.conventions import persistence_warning, read_conventions
+from dbt_describe.errors import SelectionError
+from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
+from dbt_describe.planning import Abstention, Before, Plan, make_plan
+from dbt_describe.progress import Progress
+from dbt_describe.project.engines import leave_undescribable
+from dbt_describe.project.freshness import list_selected, open_project
+from dbt_describe.project.git import files_changed_since
+from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
+from dbt_describe.project.selection import select_nodes, word_matches_nothing
+from dbt_describe.provenance.entries import LockFile, Place, read_lock
+from dbt_describe.provenance.standings import Standings
+from dbt_describe.settings import Settings
+
+_NAMED = 3
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """All that a run knows before it asks anything."""
+
+    project: Project
+    """Without the texts of ours that are out of date: for writers, these are gaps."""
+    lineage: Lineage
+    plan: Plan
+    written: Project
+    """With all texts, as they stand."""
+    standings: Standings
+    lock: LockFile = LockFile()
+    outdated: Mapping[Place, str] = {}
+    """Texts of ours that no longer hold, of whatever nodes."""
+    abstentions: tuple[Abstention, ...] = ()
+    """Of what has no place for a description of its own."""
+
+    @property
+    def missing(self) -> int:
+        """Descriptions that are known to be missing."""
+        unread = frozenset[str]().union(*self.project.unread.values())
+        nodes = (self.project.nodes[name] for name in self.plan.nodes if name in unread)
+        return self.plan.missing - sum(len(node.columns) + 1 for node in nodes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
+        selected = set(self.plan.selected)
+        unread = tuple(
+            f"{unique_id} has no lineage: {node.failure}."
+            for unique_id, node in self.lineage.nodes.items()
+            if node.failure and unique_id in selected
+        )
+        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
+        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
+        names = ", ".join(bare)
+        advice = "build and run `dbt docs generate`, or list them in a schema file"
+        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+        persisted = persistence_warning(self.project, self.plan)
+        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *self._doubtful())
+        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
+
+    def _doubtful(self) -> Iterator[str]:
+        """A sentence on people's texts that may not hold any more."""
+        adopted = {unique_id for unique_id, _ in self.lock.entries}
+        found = [
+            standing
+            for unique_id in self.plan.selected
+            if unique_id in adopted
+            for standing in self.standings.of_node(unique_id)
+            if standing.state == "stale" and not standing.is_ours
+        ]
+        if found:
+            names = [f"{one.unique_id}.{one.column}" if one.column else one.unique_id for one in found[:_NAMED]]
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            yield (
+                f"What people wrote of {', '.join(names)}{more} may no longer hold ({found[0].reason}). Correct it, or "
+                "run `dbt-describe adopt` if it does."
+            )
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+    """
+    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
+    project = open_project(settings.dbt, progress.wait, settings.sources)
+    chosen = choose_nodes(project, settings, progress, changed)
+    lineage = trace_project(project, store_dir=settings.llm.store_dir, say=progress.wait)
+    project = with_sql_columns(project, lineage)
+    if "semantic_model" in settings.resource_types:
+        project, lineage = with_semantic_models(project, lineage)
+    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
+    chosen, warnings = leave_undescribable(project, chosen)
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    lock = read_lock(project.root)
+    standings = Standings(project, lineage, lock)
+    outdated = {place: found.text for place, found in standings.outdated().items()}
+    current = without_texts(project, outdated)
+    before = Before(outdated, _unknown(standings, chosen, settings))
+    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock, outdated)
+
+
+def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:
+    """What a model needn't be asked for again; without a model, nothing is asked that costs anything."""
+    if settings.ask_again or not settings.llm.config.model:
+        return {}
+    found = ((unique_id, standings.unknown(unique_id)) for unique_id in chosen)
+    return {(unique_id, name.lower()): why for unique_id, unknown in found for name, why in unknown.items()}
+
+
+def without_texts(project: Project, places: Collection[Place]) -> Project:
+    """The project without the descriptions of some places."""
+    by_node: dict[str, set[str]] = defaultdict(set)
+    for unique_id, column in places:
+        by_node[unique_id].add(column)
+    changed = {name: _without(project.nodes[name], columns) for name, columns in by_node.items()}
+    return msgspec.structs.replace(project, nodes={**project.nodes, **changed}) if changed else project
+
+
+def _without(node: Node, columns: Collection[str]) -> Node:
+    blank = tuple(
+        msgspec.structs.replace(column, description="") if column.name.lower() in columns else column
+        for column in node.columns
+    )
+    return msgspec.structs.replace(node, columns=blank, description="" if "" in columns else node.description)
+
+
+def choose_nodes(
+    project: Project, settings: Settings, progress: Progress, changed: Iterable[str] | None = None
+) -> list[str]:
+    """unique_ids of the nodes to describe, in the manifest's order; of `changed` files only, if there is such a limit.
+
+    Raises:
+        SelectionError: a selector can't be used or matches nothing.
+    """
+    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
+    if chosen.by_default:
+        progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
+    for criterion in chosen.unmatched:
+        progress.say(word_matches_nothing(project, criterion))
+    selected = [name for name in chosen.unique_ids if project.nodes[name].resource_type in settings.resource_types]
+    if selected:
+        return selected
+    if chosen.may_be_empty:
+        since = f" whose files changed since {settings.changed}" if changed is not None else ""
+        progress.say(f"No node to describe is selected{since}.")
+    elif chosen.unique_ids:
+        raise SelectionError(
+            f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "
+            "change --select or --resource-type."
+        )
+    return selected
