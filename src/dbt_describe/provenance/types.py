@@ -10,14 +10,14 @@ _WRAPPER = re.compile(r"(?:nullable|lowcardinality)\((.*)\)")
 _ARRAY = re.compile(r".*\[\d*\]")
 _FAMILIES = {
     # Snowflake's and Oracle's catalogs call all of these NUMBER, whatever the SQL and the schema file say.
-    "number": "bigdecimal bigint bignumeric bigserial byteint dec decimal double float hugeint int integer long mediumint "
-    "money number numeric real serial short smallint smallmoney smallserial tinyint ubigint uhugeint uint uinteger "
-    "usmallint utinyint",
-    "text": "bpchar char character clob fixedstring longtext mediumtext name nchar nclob ntext nvarchar str string text "
-    "tinytext varchar",
+    "number": "bigdecimal bigint bignumeric bigserial byteint dec decimal double float hugeint int integer long "
+    "mediumint money number numeric real serial short smallint smallmoney smallserial tinyint ubigint uhugeint uint "
+    "uinteger usmallint utinyint",
+    "text": "bpchar char character clob fixedstring longtext mediumtext name nchar nclob ntext nvarchar str string "
+    "text tinytext varchar",
     "boolean": "bit bool boolean",
-    "time stamp": "datetime datetimeoffset smalldatetime timestamp timestamp_ltz timestamp_ntz timestamp_tz timestampltz "
-    "timestampntz timestamptz",
+    "time stamp": "datetime datetimeoffset smalldatetime timestamp timestamp_ltz timestamp_ntz timestamp_tz "
+    "timestampltz timestampntz timestamptz",
     "bytes": "binary blob bytea bytes image longblob raw varbinary",
     "object": "hstore json jsonb map object record row struct super variant",
     "array": "array list",
