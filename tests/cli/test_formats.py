@@ -195,7 +195,9 @@ def test_sarif_is_json_with_a_result_and_a_place_for_each_problem(report: CheckR
         assert not problem.path.isprintable() or not problem.path or Path(unquote(uri)) == Path(problem.path)
         assert place["region"]["startLine"] >= 1
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == problem.rule
-        assert "](" not in result["message"]["text"]
+        message = result["message"]["text"]
+        assert "](" not in message
+        assert not re.search(r"[{}]", message.replace("{{", "").replace("}}", ""))
         assert result["level"] == problem.severity
 
 

@@ -123,6 +123,8 @@ _LOGGING = (
 )
 SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
 """Of commands that look at nodes and may ask a model."""
+CHECK_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
+"""Of commands that look at nodes, and ask nobody."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
 
@@ -155,7 +157,7 @@ def settings_of(
     """
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
-    _start_logging(shared["log_level"], shared["log_bodies"])
+    _start_logging(shared["log_level"], shared.get("log_bodies"))
     for flag in ("select", "exclude", "selector", "state", "changed"):
         given = shared.get(flag) or () if flag in ("select", "exclude") else (shared.get(flag),)
         if any(value is not None and not value.strip() for value in given):
@@ -183,9 +185,9 @@ def settings_of(
         resource_types=shared.get("resource_types", ()),
         exclude_resource_types=shared.get("exclude_resource_types", ()),
         config=shared["config"],
-        model=shared["model"],
-        fallback=shared["fallback"],
-        offline=shared["offline"],
+        model=shared.get("model", ""),
+        fallback=shared.get("fallback", ()),
+        offline=shared.get("offline", False),
         max_cost=shared.get("max_cost"),
         max_tokens=shared.get("max_tokens") or 0,
         no_prompt_cache=shared.get("no_prompt_cache", False),
