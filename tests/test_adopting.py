@@ -13,10 +13,13 @@ import pytest
 from dbt_describe.adopting import AdoptReport, adopt
 from dbt_describe.cli.states import status_as_json
 from dbt_describe.counting import DescriptionStatus, status
+from dbt_describe.errors import ManifestError
 from dbt_describe.progress import Silent
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.selection import Selectors
+from dbt_describe.project.sources import ArtifactSources
 from dbt_describe.provenance.entries import FILE_NAME
+from tests.manifests import resource
 from tests.test_keeping_true import Scribe, Shop, document
 
 MART = Selectors("mart")
@@ -139,6 +142,26 @@ def test_a_selection_that_is_left_alone_is_said_to_be(shop: Shop) -> None:
     report = status(shop.settings(selectors=MART, ignore=("mart",)), Heard())
     assert report.nodes == ()
     assert said == ["All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says."]
+
+
+def test_texts_that_are_elsewhere_cannot_be_adopted(shop: Shop) -> None:
+    settings = shop.settings()
+    for path in (shop.root / "models").iterdir():
+        path.unlink()
+    path = shop.root / "target/manifest.json"
+    with pytest.raises(ManifestError, match=r"there are no texts to adopt\. Run `adopt` where they are"):
+        adopt(msgspec.structs.replace(settings, sources=ArtifactSources(manifest=str(path))))
+    assert not (shop.root / FILE_NAME).exists()
+
+
+def test_what_has_no_room_for_a_description_is_not_counted(shop: Shop) -> None:
+    settings = shop.settings()
+    path = shop.root / "target/manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["functions"]["function.shop.f"] = resource("function", "f")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    report = status(msgspec.structs.replace(settings, resource_types=("function",)))
+    assert report.nodes == ()
 
 
 def test_the_status_tells_whose_each_description_is(shop: Shop) -> None:

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
-    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
+    "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "run": FOUNDATION
     | {
         "conventions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dbt_describe.errors import ManifestError
 from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.exclusive import writing_alone
@@ -35,6 +36,7 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        ManifestError: none of the manifest's files is here.
         LockFileError: dbt-describe.lock can't be read or written.
     """
     progress = progress or Silent()
@@ -47,6 +49,11 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
 def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
     prepared = prepare(settings, progress)
+    if not prepared.written.has_files:
+        raise ManifestError(
+            f"None of the files that the manifest names is in {prepared.written.root}: there are no texts to adopt. "
+            "Run `adopt` where they are."
+        )
     selected = prepared.plan.selected
     theirs = [found for name in selected for found in prepared.standings.of_node(name) if _is_adoptable(found)]
     wanted = [found for found in theirs if names_nodes(settings) or not found.is_ours]

@@ -10,6 +10,7 @@ import msgspec
 from dbt_describe.preparing import prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.nodes import Node
+from dbt_describe.project.roomless import places_without_room
 from dbt_describe.provenance.entries import LockFile
 from dbt_describe.provenance.standings import STATES, Standing, State
 from dbt_describe.settings import Settings
@@ -75,7 +76,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """The outcome of `status`: nodes in the order of the DAG, without those that are left alone."""
+    """The outcome of `status`: nodes in the order of the DAG, without what is left alone or has no room for a text."""
 
     nodes: tuple[NodeStatus, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -100,10 +101,13 @@ def status(settings: Settings, progress: Progress | None = None) -> StatusReport
         LockFileError: dbt-describe.lock can't be read.
     """
     prepared = prepare(settings, progress or Silent())
-    nodes = (
-        _node_status(prepared.written.nodes[unique_id], prepared.standings.of_node(unique_id), prepared.lock)
-        for unique_id in prepared.plan.selected
-    )
+    selected = prepared.plan.selected
+    roomless = places_without_room(prepared.written, selected)
+    nodes = []
+    for unique_id in selected:
+        found = prepared.standings.of_node(unique_id)
+        standings = (one for one in found if one.state not in ABSENT or one.place not in roomless)
+        nodes.append(_node_status(prepared.written.nodes[unique_id], standings, prepared.lock))
     return StatusReport(tuple(node for node in nodes if node.descriptions), prepared.unknowns)
 
 
