@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inheritance": {"project", "lineage"},
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
-    | {"answers", "inheritance", "lineage", "placeholders", "progress", "project", "provenance", "schema_files"},
+    | {"answers", "inheritance", "lineage", "placeholders", "planning", "project", "provenance", "schema_files"},
     "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
@@ -31,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"llm", "schema_files"},
-    "settings": FOUNDATION | {"configuration", "llm", "project"},
+    "configuration": FOUNDATION | {"checking", "llm", "schema_files"},
+    "settings": FOUNDATION | {"checking", "configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
+    "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",
@@ -79,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "accounts",
         "adopting",
         "checking",
+        "checkup",
         "comparing",
         "counting",
         "configuration",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from dbt_describe.preparing import prepare
+from dbt_describe.preparing import study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.nodes import Node
 from dbt_describe.project.roomless import places_without_room
@@ -76,7 +76,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """The outcome of `status`: nodes in the order of the DAG, without what is left alone or has no room for a text."""
+    """The outcome of `status`: nodes by unique_id, without what is left alone or has no room for a text."""
 
     nodes: tuple[NodeStatus, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -100,15 +100,14 @@ def status(settings: Settings, progress: Progress | None = None) -> StatusReport
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
         LockFileError: dbt-describe.lock can't be read.
     """
-    prepared = prepare(settings, progress or Silent())
-    selected = prepared.plan.selected
-    roomless = places_without_room(prepared.written, selected)
+    studied = study(settings, progress or Silent())
+    roomless = places_without_room(studied.project, studied.selected)
     nodes = []
-    for unique_id in selected:
-        found = prepared.standings.of_node(unique_id)
+    for unique_id in sorted(studied.selected):
+        found = studied.standings.of_node(unique_id)
         standings = (one for one in found if one.state not in ABSENT or one.place not in roomless)
-        nodes.append(_node_status(prepared.written.nodes[unique_id], standings, prepared.lock))
-    return StatusReport(tuple(node for node in nodes if node.descriptions), prepared.unknowns)
+        nodes.append(_node_status(studied.project.nodes[unique_id], standings, studied.lock))
+    return StatusReport(tuple(node for node in nodes if node.descriptions), studied.unknowns)
 
 
 def _node_status(node: Node, standings: Iterable[Standing], lock: LockFile) -> NodeStatus:

@@ -6,7 +6,7 @@ What it imports is light: `check` and `status` rest on it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -61,18 +61,7 @@ class Prepared(msgspec.Struct, frozen=True):
     @property
     def unknowns(self) -> tuple[str, ...]:
         """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
-        selected = set(self.plan.selected)
-        unread = tuple(
-            f"{unique_id} has no lineage: {node.failure}."
-            for unique_id, node in self.lineage.nodes.items()
-            if node.failure and unique_id in selected
-        )
-        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
-        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
-        names = ", ".join(bare)
-        advice = "build and run `dbt docs generate`, or list them in a schema file"
-        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *unread, *unlisted)
+        return _unknowns(self.project, self.lineage, self.lock, self.plan.selected)
 
     def _doubtful(self) -> Iterator[str]:
         """A sentence on people's texts that may not hold any more."""
@@ -93,11 +82,44 @@ class Prepared(msgspec.Struct, frozen=True):
             )
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+class Studied(msgspec.Struct, frozen=True):
+    """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
+
+    project: Project
+    lineage: Lineage
+    selected: list[str]
+    lock: LockFile
+    standings: Standings
+    left_alone: Collection[Place] = frozenset()
+    """What nothing is said of."""
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
+        return _unknowns(self.project, self.lineage, self.lock, self.selected)
+
+
+def _unknowns(project: Project, lineage: Lineage, lock: LockFile, selected: Sequence[str]) -> tuple[str, ...]:
+    wanted = set(selected)
+    unread = tuple(
+        f"{unique_id} has no lineage: {node.failure}."
+        for unique_id, node in lineage.nodes.items()
+        if node.failure and unique_id in wanted
+    )
+    nodes = (project.nodes[unique_id] for unique_id in selected)
+    bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
+    names = ", ".join(bare)
+    advice = "build and run `dbt docs generate`, or list them in a schema file"
+    unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+    return (*project.warnings, *lineage.warnings, *lock.warnings, *unread, *unlisted)
+
+
+def study(settings: Settings, progress: Progress) -> Studied:
+    """Read the project and its lock, and trace its lineage.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
@@ -106,17 +128,30 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
     left_alone, told = places_left_alone(project, settings.ignore)
     chosen = _not_left_alone(project, chosen, left_alone, progress)
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    standings = Standings(project, lineage, lock, left_alone)
+    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock, left_alone), left_alone)
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
+    """
+    studied = study(settings, progress)
+    lineage, standings = studied.lineage, studied.standings
+    conventions = read_conventions(studied.project, settings.language)
+    project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, chosen, settings), left_alone)
-    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock, outdated)
+    before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
+    gaps = make_plan(current, lineage, studied.selected, before)
+    return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
 
 
 def _not_left_alone(

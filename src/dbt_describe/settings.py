@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration import Configuration, Flags, find_configuration, load_configuration, merge
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
@@ -69,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
     ignore: tuple[str, ...] = ()
     """Globs of what is left alone: see `hands_off`."""
+    check: CheckSettings = CheckSettings()
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -150,6 +152,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         ask_again=ask_again,
         language=file.language,
         ignore=file.ignore,
+        check=file.check,
     )
 
 

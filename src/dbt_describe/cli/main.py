@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dbt_describe.cli.cache import cache
+from dbt_describe.cli.check import check
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
@@ -116,7 +117,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (status, adopt, models, ping, usage, cache, init, schema):
+for command in (check, status, adopt, models, ping, usage, cache, init, schema):
     cli.add_command(command)
 
 

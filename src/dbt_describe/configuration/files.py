@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration.conversion import Conversion, Fault
 from dbt_describe.configuration.documents import Document, Keys, read_document
 from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
@@ -49,6 +50,8 @@ class Own(msgspec.Struct, frozen=True):
     """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
     catalog: str = ""
     """A catalog in place of the project's own, named as `manifest` is."""
+    check: CheckSettings = CheckSettings()
+    """What `dbt-describe check` looks for, and how much must be described."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class Configuration(msgspec.Struct, frozen=True):
     manifest: str = ""
     """A URL, or an absolute path; as `catalog`."""
     catalog: str = ""
+    check: CheckSettings = CheckSettings()
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -120,6 +124,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         tuple(map(str.strip, chosen.ignore)),
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
+        chosen.check,
         unresolved,
     )
 

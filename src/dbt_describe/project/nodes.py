@@ -205,6 +205,8 @@ class Project(msgspec.Struct, frozen=True):
 
     What these nodes are like now isn't known: their texts and tests are left out, and they aren't written.
     """
+    unread_reason: str = ""
+    """What dbt said of them."""
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""
