@@ -70,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "llm",
         "prompting",
     },
+    "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
@@ -81,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "adopting",
         "checking",
         "checkup",
+        "committing",
         "comparing",
         "counting",
         "configuration",

@@ -202,7 +202,7 @@ def choose_nodes(
     Raises:
         SelectionError: a selector can't be used or matches nothing.
     """
-    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
+    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed, settings.files)
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
     for criterion in chosen.unmatched:
@@ -212,7 +212,8 @@ def choose_nodes(
         return selected
     if chosen.may_be_empty:
         since = f" whose files changed since {settings.changed}" if changed is not None else ""
-        progress.say(f"No node to describe is selected{since}.")
+        inside = " in the given files" if settings.files is not None else ""
+        progress.say(f"No node to describe is selected{inside}{since}.")
     elif chosen.unique_ids:
         raise SelectionError(
             f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "

@@ -59,7 +59,7 @@ def adopt(dry_run: bool, verbose: bool, **shared: Any) -> None:
     They are reported as stale once the SQL, type or accepted values that they rest on change. Where nodes are named,
     what dbt-describe wrote and what no longer holds is taken for a person's, too, and never rewritten.
     """
-    settings = settings_of(shared, dry_run=dry_run)
+    settings = settings_of({**shared, "dry_run": dry_run})
     from dbt_describe import adopting  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
