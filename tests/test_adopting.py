@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dbt_describe.adopting import AdoptReport, adopt
+from dbt_describe.adopting import AdoptReport, adopt, names_nodes
+from dbt_describe.checkup import check
 from dbt_describe.cli.states import status_as_json
 from dbt_describe.counting import DescriptionStatus, status
 from dbt_describe.errors import ManifestError
@@ -81,6 +82,8 @@ def test_texts_of_ours_that_no_longer_hold_are_adopted_only_where_nodes_are_name
     change_total(shop)
     report = adopt(shop.settings())
     assert (report.adopted, report.left) == ((), 2)
+    for named in ({"files": ("models/schema.yml",)}, {"selectors": Selectors(selector="x")}):
+        assert names_nodes(shop.settings(**named))
     report = adopt(shop.settings(selectors=MART))
     assert (adopted(report), report.left) == ({"mart.total": "stale"}, 0)
     assert shop.states()["mart.total"] == "human"
@@ -124,6 +127,18 @@ def test_what_is_left_alone_is_neither_adopted_nor_counted_nor_described(shop: S
         ("model.shop.top", ("total",)),  # what it copies isn't described
     ]
     assert "mart.total" not in shop.texts
+
+
+def test_check_says_nothing_of_what_is_left_alone(shop: Shop) -> None:
+    shop.describe({"mart": "TODO", "mart.code": "{{ no_such_variable }}"})
+    everything = check(shop.settings())
+    assert "model.shop.mart" in {problem.unique_id for problem in everything.problems}
+    report = check(shop.settings(ignore=("mart", "*.code")))
+    found = {(problem.unique_id, problem.column) for problem in report.problems}
+    assert {unique_id for unique_id, _ in found} == {"model.shop.stg", "model.shop.top"}
+    assert not {column for _, column in found} & {"code"}
+    (project,) = report.coverage
+    assert (project.described, project.total) == (0, 6)
 
 
 def test_what_is_left_alone_is_inherited_from_all_the_same(shop: Shop) -> None:

@@ -48,7 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
-    "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
+    "checkup": FOUNDATION
+    | {"checking", "hands_off", "lineage", "preparing", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",

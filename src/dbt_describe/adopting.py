@@ -73,7 +73,7 @@ def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
 def names_nodes(settings: Settings) -> bool:
     """Whether it was said of which nodes, and not of all."""
     given = settings.selectors
-    return bool(given.select.strip() or given.selector or settings.changed)
+    return bool(given.select.strip() or given.selector or settings.changed) or settings.files is not None
 
 
 def _is_adoptable(standing: Standing) -> bool:

@@ -19,6 +19,7 @@ from dbt_describe.checking.rules import Rules
 from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.checking.unreadable import unreadable_files, vanishing_texts
 from dbt_describe.errors import SettingsError
+from dbt_describe.hands_off import not_left_alone
 from dbt_describe.lineage import trace_project, with_sql_columns
 from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
@@ -94,6 +95,7 @@ def _coverage(
     project = studied.project
     types = settings.resource_types
     own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
+    own = not_left_alone(project, own, studied.left_alone)
     scopes = scopes_of(project, studied.selected, own, rules.coverage, demands.min_coverage)
     unique_ids = frozenset[str]().union(*(scope.unique_ids for scope in scopes))
     nodes = [name for name in project.nodes if name in unique_ids]

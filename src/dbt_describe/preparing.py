@@ -13,7 +13,7 @@ import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.errors import SelectionError
-from dbt_describe.hands_off import places_left_alone
+from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.planning import Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
@@ -130,10 +130,12 @@ def study(settings: Settings, progress: Progress) -> Studied:
         project, lineage = with_semantic_models(project, lineage)
     chosen, warnings = leave_undescribable(project, chosen)
     left_alone, told = places_left_alone(project, settings.ignore)
-    chosen = _not_left_alone(project, chosen, left_alone, progress)
+    wanted = not_left_alone(project, chosen, left_alone)
+    if chosen and not wanted:
+        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock, left_alone), left_alone)
+    return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -152,21 +154,6 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
     gaps = make_plan(current, lineage, studied.selected, before)
     return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
-
-
-def _not_left_alone(
-    project: Project, chosen: Collection[str], left_alone: Collection[Place], progress: Progress
-) -> list[str]:
-    """Those of the nodes of which anything may be described."""
-    wanted = [
-        name
-        for name in chosen
-        if (name, "") not in left_alone
-        or any((name, column.name.lower()) not in left_alone for column in project.nodes[name].columns)
-    ]
-    if chosen and not wanted:
-        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
-    return wanted
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:
