@@ -6,7 +6,7 @@ What it imports is light, and sqlglot isn't imported where the lineage is kept f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,14 +19,14 @@ from dbt_describe.checking.rules import Rules
 from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.checking.unreadable import unreadable_files, vanishing_texts
 from dbt_describe.errors import SettingsError
+from dbt_describe.hands_off import not_left_alone
 from dbt_describe.lineage import trace_project, with_sql_columns
 from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project import load_project
-from dbt_describe.project.data_tests import unwritable_tests
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.resources import NOT_TAKEN
+from dbt_describe.project.roomless import places_without_room
 from dbt_describe.provenance.entries import Place
 from dbt_describe.settings import Settings
 
@@ -78,31 +78,14 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
 
 def _of_descriptions(studied: Studied) -> Iterator[Problem]:
     """The problems of single descriptions, in the order of the manifest."""
-    undescribable = _undescribable(studied.project, studied.selected)
+    undescribable = places_without_room(studied.project, studied.selected)
     rules = Rules(studied.project, studied.lineage, studied.standings)
     own = [name for name in studied.selected if studied.project.is_own(studied.project.nodes[name])]
     for unique_id in own:
         yield from rules.problems_of(unique_id, undescribable)
-    yield from vanishing_texts(studied.project, own)
-
-
-def _undescribable(project: Project, unique_ids: Iterable[str]) -> frozenset[Place]:
-    """Places that have no room for a description of their own."""
-    tests = unwritable_tests(project)
-    nodes = [project.nodes[name] for name in unique_ids]
-    undeclared = (node for node in nodes if node.resource_type == "function" and not node.patch_path)
-    return frozenset(
-        [
-            *((name, "") for name in tests),
-            *((node.unique_id, "") for node in undeclared),
-            *(
-                (node.unique_id, column.name.lower())
-                for node in nodes
-                for column in node.columns
-                if column.definition == NOT_TAKEN
-            ),
-        ]
-    )
+    for problem in vanishing_texts(studied.project, own):
+        if (problem.unique_id, problem.column.lower()) not in studied.left_alone:
+            yield problem
 
 
 def _coverage(
@@ -112,10 +95,11 @@ def _coverage(
     project = studied.project
     types = settings.resource_types
     own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
+    own = not_left_alone(project, own, studied.left_alone)
     scopes = scopes_of(project, studied.selected, own, rules.coverage, demands.min_coverage)
     unique_ids = frozenset[str]().union(*(scope.unique_ids for scope in scopes))
     nodes = [name for name in project.nodes if name in unique_ids]
-    left_out = _undescribable(project, nodes)
+    left_out = places_without_room(project, nodes).union(studied.left_alone)
     described = places_of(project, nodes, left_out)
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]

@@ -1,4 +1,14 @@
-"""`dbt-describe status` and `dbt-describe adopt`."""
+"""`dbt-describe status` and `dbt-describe adopt`.
+
+`status --json` prints, always with all keys and all states:
+
+    {"described": 11, "total": 12, "percent": 91.67, "counts": {"human": 1, "inherited": 4, …},
+     "nodes": [{"unique_id": "model.shop.orders", "resource_type": "model", "path": "models/orders.yml",
+                "described": …, "total": …, "percent": …, "counts": {…},
+                "descriptions": [{"column": "", "state": "human", "writer": "", "prompt": "", "from": "", "reason": ""},
+                                 …]}, …],
+     "warnings": []}
+"""
 
 from __future__ import annotations
 
