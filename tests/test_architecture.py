@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
     | {"answers", "inheritance", "lineage", "placeholders", "planning", "project", "provenance", "schema_files"},
+    "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
@@ -43,7 +44,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"planning", "project", "provenance"},
-    "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "preparing": FOUNDATION
+    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "counting": {"preparing", "progress", "project", "provenance", "settings"},
+    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
@@ -74,9 +78,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "adopting",
         "checking",
         "checkup",
         "comparing",
+        "counting",
         "configuration",
         "inspection",
         "logs",
@@ -87,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"run", "settings", "report", "progress"},
+    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
