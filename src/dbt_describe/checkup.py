@@ -24,10 +24,12 @@ from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project import load_project
 from dbt_describe.project.data_tests import unwritable_tests
+from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.resources import NOT_TAKEN
 from dbt_describe.provenance.entries import Place
+from dbt_describe.schema_files import find_lines
 from dbt_describe.settings import Settings
 
 AGAINST = "--against"
@@ -61,10 +63,10 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
     found = [*unreadable_files(studied.project), *_of_descriptions(studied), *too_little]
     progress.end()
     severities = {rule: rules.severity(rule) for rule in RULES}
+    wanted = [problem for problem in found if severities[problem.rule] != "off"]
     problems = [
         msgspec.structs.replace(problem, severity=severities[problem.rule])
-        for problem in found
-        if severities[problem.rule] != "off"
+        for problem in _located(studied.project, wanted)
     ]
     counts = Counter(problem.rule for problem in problems)
     return CheckReport(
@@ -83,7 +85,19 @@ def _of_descriptions(studied: Studied) -> Iterator[Problem]:
     own = [name for name in studied.selected if studied.project.is_own(studied.project.nodes[name])]
     for unique_id in own:
         yield from rules.problems_of(unique_id, undescribable)
-    yield from vanishing_texts(studied.project, own)
+    for problem in vanishing_texts(studied.project, own):
+        if (problem.unique_id, problem.column.lower()) not in studied.left_alone:
+            yield problem
+
+
+def _located(project: Project, problems: Collection[Problem]) -> Iterator[Problem]:
+    """The problems with the lines where they are to be mended; those that have a line keep it."""
+    places = {(problem.unique_id, problem.column.lower()) for problem in problems if problem.unique_id}
+    lines = find_lines(project, places)
+    for problem in problems:
+        found = lines.get((problem.unique_id, problem.column.lower()))
+        is_found = found is not None and found.path and not problem.line
+        yield msgspec.structs.replace(problem, path=found.path, line=found.line) if found and is_found else problem
 
 
 def _undescribable(project: Project, unique_ids: Iterable[str]) -> frozenset[Place]:
@@ -110,13 +124,13 @@ def _coverage(
 ) -> tuple[tuple[Coverage, ...], list[Problem]]:
     """How much is described of each scope, and where that is too little, or less than at the base."""
     project = studied.project
-    types = settings.resource_types
-    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
-    scopes = scopes_of(project, studied.selected, own, rules.coverage, demands.min_coverage)
-    unique_ids = frozenset[str]().union(*(scope.unique_ids for scope in scopes))
-    nodes = [name for name in project.nodes if name in unique_ids]
-    left_out = _undescribable(project, nodes)
-    described = places_of(project, nodes, left_out)
+    checked = {*settings.resource_types, *rules.coverage.resource_types}
+    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in checked]
+    nodes, _ = leave_undescribable(project, own)
+    described = places_of(project, nodes, _undescribable(project, nodes) | studied.left_alone)
+    scopes = scopes_of(
+        project, studied.selected, described, settings.resource_types, rules.coverage, demands.min_coverage
+    )
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]
     if demands.against:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbt_describe.checking.coverage import Scope, fell, measure, places_of, scopes_of, too_low
+from dbt_describe.checking.coverage import Described, Scope, fell, measure, places_of, scopes_of, too_low
 from dbt_describe.checking.problems import Coverage
 from dbt_describe.checking.thresholds import CoverageSettings
 from dbt_describe.project.nodes import Project
@@ -26,13 +26,20 @@ def project(tmp_path: Path) -> Project:
     )
 
 
+TYPES = ("model", "source")
+
+
+def all_of(project: Project) -> Described:
+    return places_of(project, project.nodes, frozenset())
+
+
 def coverage(project: Project, *scopes: Scope) -> list[Coverage]:
     described = places_of(project, project.nodes, frozenset())
     return [measure(scope, described) for scope in scopes]
 
 
 def test_nodes_and_columns_count_alike_and_placeholders_do_not(project: Project) -> None:
-    scopes = scopes_of(project, project.nodes, project.nodes, CoverageSettings())
+    scopes = scopes_of(project, project.nodes, all_of(project), TYPES, CoverageSettings())
     assert coverage(project, *scopes) == [Coverage("project", 3, 6)]
 
 
@@ -42,7 +49,7 @@ def test_what_is_left_out_or_cannot_be_read_does_not_count(project: Project) -> 
 
 def test_folders_and_resource_types_have_their_own_thresholds(project: Project) -> None:
     settings = CoverageSettings(project=50, folders={"models/marts/": 100}, resource_types={"source": 40, "seed": 10})
-    found = coverage(project, *scopes_of(project, project.nodes, project.nodes, settings))
+    found = coverage(project, *scopes_of(project, project.nodes, all_of(project), TYPES, settings))
     assert found == [
         Coverage("project", 3, 6, 50),
         Coverage("folder models/marts", 2, 3, 100),
@@ -56,11 +63,11 @@ def test_folders_and_resource_types_have_their_own_thresholds(project: Project) 
 
 def test_thresholds_stay_those_of_the_whole_where_less_is_selected(project: Project) -> None:
     settings = CoverageSettings(project=60)
-    assert coverage(project, *scopes_of(project, [A], project.nodes, settings, min_coverage=90)) == [
+    assert coverage(project, *scopes_of(project, [A], all_of(project), TYPES, settings, min_coverage=90)) == [
         Coverage("project", 3, 6, 60),
         Coverage("selection", 2, 3, 90),
     ]
-    (whole,) = scopes_of(project, project.nodes, project.nodes, settings, min_coverage=90)
+    (whole,) = scopes_of(project, project.nodes, all_of(project), TYPES, settings, min_coverage=90)
     assert (whole.name, whole.required_percent) == ("project", 90)
 
 

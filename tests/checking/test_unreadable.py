@@ -30,9 +30,13 @@ def test_the_file_that_dbt_names_is_told_of_with_its_line(tmp_path: Path) -> Non
     assert message == f"dbt can't read {YML}: {' '.join(said.split())}"
 
 
-def test_where_dbt_names_none_each_file_that_changed_is_told_of(tmp_path: Path) -> None:
-    found = unreadable(tmp_path, "Compilation Error: unexpected end of template at line 1", YML, "models/other.yml")
-    assert [(path, line) for path, line, _ in found] == [(YML, 0), ("models/other.yml", 0)]
+def test_where_dbt_names_none_it_may_be_about_anything(tmp_path: Path) -> None:
+    said = "Runtime Error Could not find profile named 'shop'"
+    (alone,) = unreadable(tmp_path, said, YML)
+    assert alone == (YML, 0, f"dbt can't read the project, and what {YML} may say now isn't checked: {said}")
+    (several,) = unreadable(tmp_path, said, "a.yml", "b.yml", "c.yml", "d.yml", "e.yml")
+    assert several[0] == ""
+    assert "what a.yml, b.yml, c.yml and 2 more may say now" in several[2]
 
 
 def test_a_project_that_dbt_can_read_has_no_such_problem(tmp_path: Path) -> None:
