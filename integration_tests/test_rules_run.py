@@ -68,6 +68,8 @@ def test_a_selection_limits_what_is_written(demo: Path, dbt_describe: Run) -> No
     dbt_describe("document", "--select", "int_payments_by_order", "fct_orders", "--exclude", "fct_orders")
     assert run_in(demo, "git", "status", "--porcelain").stdout.split() == [
         "??",
+        "dbt-describe.lock",
+        "??",
         "models/intermediate/_intermediate__models.yml",
     ]
 
@@ -174,6 +176,8 @@ def test_a_file_moved_in_with_an_old_time_is_noticed(demo: Path, dbt_describe: R
     done = dbt_describe("document", "--select", "int_order_totals")
     assert "Running `dbt parse`: models/intermediate/_int.yml is newer" in done.stderr
     assert run_in(demo, "git", "status", "--porcelain", "--untracked-files=all").stdout.split() == [
+        "??",
+        "dbt-describe.lock",
         "??",
         "models/intermediate/_int.yml",
     ]

@@ -13,6 +13,7 @@ import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.errors import SelectionError
+from dbt_describe.hands_off import places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.planning import Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
@@ -53,7 +54,13 @@ class Prepared(msgspec.Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
+        """What a person should know before anything is written."""
+        persisted = persistence_warning(self.project, self.plan)
+        return (*self.unknowns, *self._doubtful(), *([persisted] if persisted else []))
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
         selected = set(self.plan.selected)
         unread = tuple(
             f"{unique_id} has no lineage: {node.failure}."
@@ -65,9 +72,7 @@ class Prepared(msgspec.Struct, frozen=True):
         names = ", ".join(bare)
         advice = "build and run `dbt docs generate`, or list them in a schema file"
         unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        persisted = persistence_warning(self.project, self.plan)
-        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *self._doubtful())
-        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
+        return (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *unread, *unlisted)
 
     def _doubtful(self) -> Iterator[str]:
         """A sentence on people's texts that may not hold any more."""
@@ -88,11 +93,24 @@ class Prepared(msgspec.Struct, frozen=True):
             )
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+class Studied(msgspec.Struct, frozen=True):
+    """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
+
+    project: Project
+    lineage: Lineage
+    selected: list[str]
+    lock: LockFile
+    standings: Standings
+    left_alone: Collection[Place] = frozenset()
+    """What nothing is said of."""
+
+
+def study(settings: Settings, progress: Progress) -> Studied:
+    """Read the project and its lock, and trace its lineage.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
@@ -101,15 +119,45 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
-    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    left_alone, told = places_left_alone(project, settings.ignore)
+    chosen = _not_left_alone(project, chosen, left_alone, progress)
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    standings = Standings(project, lineage, lock)
+    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock, left_alone), left_alone)
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
+    """
+    studied = study(settings, progress)
+    lineage, standings = studied.lineage, studied.standings
+    conventions = read_conventions(studied.project, settings.language)
+    project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, chosen, settings))
-    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock, outdated)
+    before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
+    gaps = make_plan(current, lineage, studied.selected, before)
+    return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
+
+
+def _not_left_alone(
+    project: Project, chosen: Collection[str], left_alone: Collection[Place], progress: Progress
+) -> list[str]:
+    """Those of the nodes of which anything may be described."""
+    wanted = [
+        name
+        for name in chosen
+        if (name, "") not in left_alone
+        or any((name, column.name.lower()) not in left_alone for column in project.nodes[name].columns)
+    ]
+    if chosen and not wanted:
+        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
+    return wanted
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:

@@ -19,7 +19,7 @@ from dbt_describe.provenance.entries import (
     hash_text,
     write_lock,
 )
-from dbt_describe.provenance.standings import new_entry
+from dbt_describe.provenance.standings import Standing, new_entry
 
 
 class Recorder:
@@ -58,6 +58,18 @@ class Recorder:
                 if not entries[entry.place].text:
                     entries[entry.place] = entry
         entries |= {entry.place: entry for entry in map(self._entry_of, drafts)}
+        return write_lock(self.root, entries.values())
+
+    def adopt(self, standings: Iterable[Standing]) -> bool:
+        """Write the file anew, with these texts as a person's; whether it changed.
+
+        Raises:
+            LockFileError: the file can't be written.
+        """
+        entries = {entry.place: entry for entry in self._kept()}
+        entries |= {
+            found.place: new_entry(found.place, HUMAN, found.text, self._basis_of(found.place)) for found in standings
+        }
         return write_lock(self.root, entries.values())
 
     def _kept(self) -> Iterable[Entry]:

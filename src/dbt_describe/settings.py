@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration import (
     Configuration,
     Flags,
@@ -81,6 +82,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Whether models are asked again for what they didn't know before."""
     language: str = ""
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
+    ignore: tuple[str, ...] = ()
+    """Globs of what is left alone: see `hands_off`."""
+    check: CheckSettings = CheckSettings()
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -165,6 +169,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
         ask_again=ask_again,
         language=file.language,
+        ignore=file.ignore,
+        check=file.check,
     )
 
 

@@ -11,7 +11,6 @@ import click
 from dbt_describe.cli.output import complain
 
 if TYPE_CHECKING:
-    from dbt_describe.configuration import Hook
     from dbt_describe.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -135,6 +134,16 @@ SHARED_OPTIONS = (
     *_LOGGING,
 )
 """Of commands that look at nodes and may ask a model."""
+HOOK_OPTIONS = (
+    click.option(
+        "--hook",
+        is_flag=True,
+        help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed.",
+    ),
+    click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names."),
+)
+CHECK_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
+"""Of commands that look at nodes, and ask nobody."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
 
@@ -159,16 +168,16 @@ def settings_of(
     use_cache: bool = True,
     ask_again: bool = False,
     doc_blocks: bool | None = None,
-    hook: Hook | None = None,
 ) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
     Raises:
         SettingsError: a value can't be used.
     """
+    from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
-    _start_logging(shared["log_level"], shared["log_bodies"])
+    _start_logging(shared["log_level"], shared.get("log_bodies"))
     for flag in ("select", "exclude", "selector", "state", "changed"):
         given = shared.get(flag) or () if flag in ("select", "exclude") else (shared.get(flag),)
         if any(value is not None and not value.strip() for value in given):
@@ -197,9 +206,9 @@ def settings_of(
         resource_types=shared.get("resource_types", ()),
         exclude_resource_types=shared.get("exclude_resource_types", ()),
         config=shared["config"],
-        model=shared["model"],
-        fallback=shared["fallback"],
-        offline=shared["offline"],
+        model=shared.get("model", ""),
+        fallback=shared.get("fallback", ()),
+        offline=shared.get("offline", False),
         max_cost=shared.get("max_cost"),
         max_tokens=shared.get("max_tokens") or 0,
         no_prompt_cache=shared.get("no_prompt_cache", False),
@@ -210,7 +219,7 @@ def settings_of(
         use_cache=use_cache,
         ask_again=ask_again,
         doc_blocks=doc_blocks,
-        hook=hook,
+        hook=Hook(shared["ask"]) if shared.get("hook") else None,
     )
 
 

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 import click
 
@@ -22,7 +23,7 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     """The outcome of a run: in a dry run the diff, then what is unknown and what failed, and the sums last."""
     lines: list[str] = []
     if report.dry_run:
-        lines += [line for file in report.files for line in _diff(file, color=color)]
+        lines += [line for file in report.files for line in diff_lines(file, color=color)]
     who = "a person or a language model" if report.writer == "rules" else "a person"
     lines += _unknown(report.abstentions, who, verbose=verbose)
     lines += render_failures(report.failures)
@@ -201,10 +202,12 @@ def render_failures(failures: Iterable[Failure]) -> list[str]:
     return lines
 
 
-def _diff(file: FileResult, *, color: bool) -> Iterator[str]:
+def diff_lines(file: FileResult, *, color: bool = False, project: str = "") -> Iterator[str]:
+    """The change of a file; `project` is put in front of its path, where the root is another one."""
     before, after = _lines(file.before), _lines(file.after)
-    from_file = "/dev/null" if file.created else f"a/{file.path}"
-    for line in difflib.unified_diff(before, after, from_file, f"b/{file.path}", lineterm=""):
+    path = str(PurePosixPath(project, file.path))
+    from_file = "/dev/null" if file.created else f"a/{path}"
+    for line in difflib.unified_diff(before, after, from_file, f"b/{path}", lineterm=""):
         yield click.style(line, fg=_COLORS.get(line[0])) if color else line
 
 

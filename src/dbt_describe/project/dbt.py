@@ -23,6 +23,13 @@ _V2_ERROR = re.compile(r"\s*(error: |\[error\])")
 
 Source: log_message.rs of dbt-core 2.0.0-beta.2 (2026-08), and what Fusion's users report.
 """
+_UNTOLD = ("--no-send-anonymous-usage-stats",)
+"""Source: https://docs.getdbt.com/reference/global-configs/usage-stats (2026-11)."""
+_UNCONNECTED = ("--no-introspect", "--no-populate-cache")
+"""With both, dbt opens no connection as it compiles; SQL that asks the warehouse fails (tried with dbt 1.11).
+
+Source: https://docs.getdbt.com/reference/commands/compile (2026-11).
+"""
 _DEFERRING = frozenset({"compile", "docs"})
 """Commands that compile, and so may ask tables what is in them.
 
@@ -41,6 +48,8 @@ class DbtInvocation(msgspec.Struct, frozen=True):
     target_path: Path | None = None
     defer_state: Path | None = None
     """The directory of another environment's manifest.json: what isn't built here is read there as SQL is compiled."""
+    connects: bool = True
+    """Whether dbt may ask the warehouse, and tell its maker that it ran."""
 
     def options(self) -> list[str]:
         """The options that dbt's commands share."""
@@ -68,6 +77,11 @@ def find_project_dir(start: Path) -> Path:
     )
 
 
+def compile_command(invocation: DbtInvocation) -> list[str]:
+    """The command that compiles all SQL, without a connection if the invocation allows none."""
+    return ["compile", *(() if invocation.connects else _UNCONNECTED)]
+
+
 def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     """Run a dbt command for the project and return what it printed.
 
@@ -79,6 +93,7 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
         "--no-use-colors",
         *command,
         *invocation.options(),
+        *(() if invocation.connects else _UNTOLD),
     ]
     if invocation.defer_state and command[0] in _DEFERRING:
         words += ["--defer", "--defer-state", str(invocation.defer_state)]

@@ -23,7 +23,7 @@ from dbt_describe.project.changes import (
     needs_compiling,
     relative_path,
 )
-from dbt_describe.project.dbt import DbtInvocation, find_dbt, list_unique_ids, run_dbt
+from dbt_describe.project.dbt import DbtInvocation, compile_command, find_dbt, list_unique_ids, run_dbt
 from dbt_describe.project.given import open_given
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.noting import note_files, read_noted
@@ -139,7 +139,8 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     going_on = f"Going on with the older manifest, without what {', '.join(sorted(changed))} may say now."
     say(f"dbt can't read the project. {going_on}")
     project = without_unread(project, changed)
-    return msgspec.structs.replace(project, warnings=(*project.warnings, f"{error}\n{going_on}"))
+    warnings = (*project.warnings, f"{error}\n{going_on}")
+    return msgspec.structs.replace(project, warnings=warnings, unread_reason=str(error))
 
 
 def _may_be_left_out(path: Path) -> bool:
@@ -252,7 +253,7 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     if is_for_sql:
         say(f"Running `dbt compile`: {reason}.")
         try:
-            run_dbt(invocation, ["compile"])
+            run_dbt(invocation, compile_command(invocation))
         except DbtCommandError as error:
             say("`dbt compile` failed; trying `dbt parse`, which needs no warehouse.")
             _parse(invocation, target)

@@ -140,7 +140,7 @@ def append_entries(project_dir: Path, entries: Iterable[Entry]) -> None:
 
 
 def write_lock(project_dir: Path, entries: Iterable[Entry]) -> bool:
-    """Replace the file by these entries, sorted; returns whether it changed. Without entries, no file is made.
+    """Replace the file by these entries, sorted; returns whether it changed. Without entries, there is no file.
 
     Raises:
         LockFileError: the file can't be written.
@@ -150,12 +150,13 @@ def write_lock(project_dir: Path, entries: Iterable[Entry]) -> bool:
     content = b"".join(_encoded(by_place[place]) + b"\n" for place in sorted(by_place))
     try:
         before = path.read_bytes() if path.exists() else b""
-        if content == before:
-            return False
-        _replace(path, content)
+        if not content:
+            path.unlink(missing_ok=True)
+        elif content != before:
+            _replace(path, content)
     except OSError as error:
         raise _unwritable(path, error) from error
-    return True
+    return content != before
 
 
 def _replace(path: Path, content: bytes) -> None:
