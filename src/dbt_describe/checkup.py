@@ -127,10 +127,9 @@ def _coverage(
     checked = {*settings.resource_types, *rules.coverage.resource_types}
     own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in checked]
     nodes, _ = leave_undescribable(project, own)
-    described = places_of(project, nodes, _undescribable(project, nodes) | studied.left_alone)
-    scopes = scopes_of(
-        project, studied.selected, described, settings.resource_types, rules.coverage, demands.min_coverage
-    )
+    described = places_of(project, nodes, _undescribable(project, nodes).union(studied.left_alone))
+    asked = rules.coverage, demands.min_coverage
+    scopes = scopes_of(project, studied.selected, described, settings.resource_types, *asked)
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]
     if demands.against:
