@@ -22,7 +22,7 @@ _CONTEXT = frozenset(
 
 
 def unreadable_files(project: Project) -> Iterator[Problem]:
-    """A problem for each file that dbt names as it fails; one for all that changed where it names none of them."""
+    """A problem for each file that dbt names as it fails; where it names none, one for all that changed since."""
     said = " ".join(project.unread_reason.partition("dbt said:")[2].split()) or project.unread_reason
     named = [path for path in project.unread if path in said or Path(path).name in said]
     line = _LINE.search(said) if len(named) == 1 else None
@@ -32,12 +32,9 @@ def unreadable_files(project: Project) -> Iterator[Problem]:
     if project.unread and not named:
         paths = list(project.unread)
         more = f" and {len(paths) - _MOST_NAMED:,} more" if len(paths) > _MOST_NAMED else ""
-        yield Problem(
-            "jinja",
-            f"dbt can't read the project, and what {', '.join(paths[:_MOST_NAMED])}{more} may say now isn't checked: "
-            f"{said}",
-            path=paths[0] if len(paths) == 1 else "",
-        )
+        shown = f"{', '.join(paths[:_MOST_NAMED])}{more}"
+        message = f"dbt can't read the project, and what {shown} may say now isn't checked: {said}"
+        yield Problem("jinja", message, path=paths[0] if len(paths) == 1 else "")
 
 
 def vanishing_texts(project: Project, unique_ids: Iterable[str]) -> Iterator[Problem]:

@@ -87,13 +87,10 @@ def _severities(rules: tuple[str, ...]) -> Mapping[Rule, Severity]:
 
 
 def _rendered(report: CheckReport, format_: str, project_dir: Path, *, verbose: bool) -> str:
-    from dbt_describe.cli import problems  # noqa: PLC0415 - --help must not wait for it
-    from dbt_describe.cli.formats import render_check  # noqa: PLC0415
+    if format_ not in {"text", "json"}:
+        from dbt_describe.cli.formats import render_check  # noqa: PLC0415 - only where it is asked for
 
-    match format_:
-        case "text":
-            return problems.render_problems(report, color=is_colored(), verbose=verbose)
-        case "json":
-            return problems.render_json(report)
-        case _:
-            return render_check(report, format_, project_dir)
+        return render_check(report, format_, project_dir)
+    from dbt_describe.cli.problems import render_json, render_problems  # noqa: PLC0415 - --help must not wait for it
+
+    return render_json(report) if format_ == "json" else render_problems(report, color=is_colored(), verbose=verbose)

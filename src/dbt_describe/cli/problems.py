@@ -22,6 +22,9 @@ from dbt_describe.checking.problems import CheckReport, Coverage, Problem
 
 _MOST_OF_A_FILE = 10
 """Problems listed of a file unless all are asked for."""
+_MOST_NAMED = 4
+"""Columns named of which the same is said."""
+_PLURALS = {"has": "have", "is": "are", "holds": "hold"}
 _COLORS = {"error": "red", "warning": "yellow"}
 _NEXT = {
     "missing": "`dbt-describe document` describes what can be known.",
@@ -65,7 +68,8 @@ def render_json(report: CheckReport) -> str:
 
 def _of_file(path: str, problems: list[Problem], *, color: bool, verbose: bool) -> Iterator[str]:
     yield path or "(the project)"
-    shown = problems if verbose else problems[:_MOST_OF_A_FILE]
+    rows = problems if verbose else _joined(problems)
+    shown = rows if verbose else rows[:_MOST_OF_A_FILE]
     width = max(len(problem.rule) for problem in shown)
     digits = max(len(str(problem.line)) for problem in shown)
     has_lines = any(problem.line for problem in shown)
@@ -74,8 +78,33 @@ def _of_file(path: str, problems: list[Problem], *, color: bool, verbose: bool) 
         severity = f"{problem.severity:<7}"
         severity = click.style(severity, fg=_COLORS.get(problem.severity)) if color else severity
         yield f"  {line}{severity}  {problem.rule:<{width}}  {problem.message}"
-    if len(problems) > len(shown):
-        yield f"  and {len(problems) - len(shown):,} more (-v lists them all)"
+    if len(rows) > len(shown):
+        yield f"  and {len(rows) - len(shown):,} more (-v lists them all)"
+
+
+def _joined(problems: Iterable[Problem]) -> list[Problem]:
+    """One in the place of those in which the same is said of columns of one node, with their names and its line."""
+    rows: list[Problem] = []
+    for (*_, said), group in itertools.groupby(
+        problems, lambda problem: (problem.unique_id, problem.rule, _said(problem))
+    ):
+        alike = list(group)
+        first = alike[0]
+        verb, _, rest = said.partition(" ")
+        if len(alike) == 1 or verb not in _PLURALS:
+            rows += alike
+            continue
+        label = first.message.partition(f".{first.column} ")[0]
+        more = f" and {len(alike) - _MOST_NAMED:,} more" if len(alike) > _MOST_NAMED else ""
+        names = f"{', '.join(problem.column for problem in alike[:_MOST_NAMED])}{more}"
+        message = f"{len(alike):,} columns of {label} ({names}) {_PLURALS[verb]} {rest}"
+        rows.append(msgspec.structs.replace(first, message=message))
+    return rows
+
+
+def _said(problem: Problem) -> str:
+    """What is said of a column, without its name."""
+    return problem.message.partition(f".{problem.column} ")[2] if problem.column else ""
 
 
 def _headline(report: CheckReport) -> str:

@@ -122,6 +122,13 @@ def differing_files(record: FileRecord, root: Path) -> list[str]:
     )
 
 
+def changed_sql(record: FileRecord, root: Path) -> list[str]:
+    """SQL and Python that isn't as dbt has read it, or that it hasn't read at all, relative to the root."""
+    new = {relative_path(path, root) for path in changed_files(record, root) if path.suffix in _CODE_SUFFIXES}
+    found = new - record.checksums.keys() | set(differing_files(record, root))
+    return sorted(path for path in found if not path.endswith(".csv"))
+
+
 def relative_path(path: Path, root: Path) -> str:
     """The path as manifests have it, where the file is in the project."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

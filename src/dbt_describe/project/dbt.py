@@ -30,6 +30,8 @@ _UNCONNECTED = ("--no-introspect", "--no-populate-cache")
 
 Source: https://docs.getdbt.com/reference/commands/compile (2026-11).
 """
+ONLY = ("--indirect-selection", "empty", "--select")
+"""What follows is compiled, and no tests of it."""
 _DEFERRING = frozenset({"compile", "docs"})
 """Commands that compile, and so may ask tables what is in them.
 
