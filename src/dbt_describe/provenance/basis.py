@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.metadata import version
 from typing import ParamSpec
 
 import msgspec
@@ -25,8 +23,17 @@ from dbt_describe.provenance.definitions import definition_of, element_of, pytho
 from dbt_describe.provenance.types import type_family
 
 SCHEME = "1"
-"""Of the hashes: raised when they are made otherwise, so that older ones aren't taken for changed SQL."""
+"""Of the hashes: raised when they are made otherwise, so that older ones aren't taken for changed SQL.
+
+A test holds some hashes, with each version of sqlglot that is supported.
+"""
 _LENGTH = 12
+_KNOWLEDGE = ("words", "part", "column", "rows")
+"""Kinds of hashes of SQL: of its words, where it can't be read; of a column of which tests or a catalog may tell more;
+of a column; of a node's rows.
+"""
+_NAMES = {"definition": "definition", "code": "code"}
+"""What has no SQL."""
 _QUERIED = (*RELATION_RESOURCE_TYPES, "analysis")
 _Arguments = ParamSpec("_Arguments")
 _REFERENCE = re.compile(
@@ -46,7 +53,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     """What a description rests on; empty parts aren't known, and are as good as any other."""
 
     sql: str = ""
-    """`scheme:hash`: only hashes of one scheme can be compared."""
+    """`scheme.kind:hash`: only hashes of one scheme and kind can be compared."""
     type: str = ""
     """Of the column, by its family: `integer` for all sizes of it."""
     values: str = ""
@@ -56,7 +63,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
 def what_changed(before: Basis, now: Basis) -> str:
     """Which part of a basis isn't as it was, as part of a sentence; empty where nothing is known to have changed."""
     parts = (
-        ("SQL", _hash_of(before.sql), _hash_of(now.sql) if _scheme(before.sql) == _scheme(now.sql) else ""),
+        (_NAMES.get(_kind(now.sql), "SQL"), before.sql, now.sql if _is_comparable(before.sql, now.sql) else ""),
         ("type", before.type, now.type),
         ("accepted values", before.values, now.values),
     )
@@ -64,16 +71,27 @@ def what_changed(before: Basis, now: Basis) -> str:
 
 
 def is_older(before: Basis, now: Basis) -> bool:
-    """Whether a basis was made in another way than it would be made now: then it says nothing any more."""
-    return bool(before.sql and now.sql) and _scheme(before.sql) != _scheme(now.sql)
+    """Whether the SQL's hash was made in an older way than now, or of what less was known of: it says nothing any more.
+
+    One of which less is known now isn't older: who has neither catalog nor tests doesn't undo what others have. Nor is
+    one where something else has changed: that is still to be told.
+    """
+    if not now.sql or _is_comparable(before.sql, now.sql) or what_changed(before, now):
+        return False
+    ranks = [_KNOWLEDGE.index(kind) if (kind := _kind(sql)) in _KNOWLEDGE else -1 for sql in (before.sql, now.sql)]
+    return _scheme(before.sql) != _scheme(now.sql) or -1 in ranks or ranks[0] < ranks[1]
+
+
+def _is_comparable(sql: str, other: str) -> bool:
+    return sql.rpartition(":")[0] == other.rpartition(":")[0]
 
 
 def _scheme(sql: str) -> str:
-    return sql.rpartition(":")[0]
+    return sql.partition(".")[0]
 
 
-def _hash_of(sql: str) -> str:
-    return sql.rpartition(":")[2]
+def _kind(sql: str) -> str:
+    return sql.partition(".")[2].partition(":")[0]
 
 
 class Bases:
@@ -103,22 +121,22 @@ class Bases:
 
     def _of_node(self, node: Node) -> str:
         if node.resource_type not in _QUERIED:
-            return _definition_hash(self._definition(node))
+            return _hash("definition", self._definition(node))
         traced = self._lineage.nodes.get(node.unique_id)
         if traced is None or node.same_table_as:
             return ""
         if traced.failure:
             return self._of_unfollowed(node, traced)
-        return _sql_hash("rows", self._text(traced.canonical.rows)) if traced.canonical.rows else ""
+        return _hash("rows", self._text(traced.canonical.rows)) if traced.canonical.rows else ""
 
     def _of_column(self, node: Node, column: Column) -> str:
         if node.resource_type not in _QUERIED:
-            return _definition_hash((element_of(column), self._definition(node)))
+            return _hash("definition", (element_of(column), self._definition(node)))
         root = furthest(ColumnRef(node.unique_id, column.name.lower()), self._lineage)
         traced = self._lineage.nodes.get(root.unique_id)
         if traced is None:
             is_own = root.unique_id == node.unique_id
-            return "" if is_own else _sql_hash("column", (root.unique_id, root.column))
+            return "" if is_own else _hash("column", (root.unique_id, root.column))
         if root not in self._columns:
             self._columns[root] = self._known(self._of_root, root, traced)
         return self._columns[root]
@@ -129,17 +147,17 @@ class Bases:
             return self._of_unfollowed(self._project.nodes[root.unique_id], traced)
         origin = self._lineage.origin(root)
         if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
-            return _sql_hash("column", self._of_row(origin, traced))
+            return _hash("column", self._of_row(origin, traced))
         told = traced.canonical.columns.get(root.column, "")
         if not told or origin is None:
             return ""
         depends = isinstance(origin, Unknown) and origin.reason.startswith(_DEPENDING)
-        return _sql_hash("part" if depends else "column", self._text(told))
+        return _hash("part" if depends else "column", self._text(told))
 
     def _of_unfollowed(self, node: Node, traced: NodeLineage) -> str:
         """Where a query can't be followed, any change of it may be one of the column."""
         if node.language == "python":
-            return _definition_hash(python_of(node.raw_code))
+            return _hash("code", python_of(node.raw_code))
         return f"{SCHEME}.words:{traced.canonical.tokens[:_LENGTH]}" if traced.canonical.tokens else ""
 
     def _definition(self, node: Node) -> object:
@@ -201,18 +219,8 @@ def _values_of(column: Column) -> str:
     return _hashed(values) if values else "-"
 
 
-@cache
-def _sqlglot_version() -> str:
-    """Major version: another one may write the same expression otherwise."""
-    return version("sqlglot").partition(".")[0]
-
-
-def _sql_hash(kind: str, content: object) -> str:
-    return f"{SCHEME}.{_sqlglot_version()}.{kind}:{_hashed(content)}"
-
-
-def _definition_hash(content: object) -> str:
-    return f"{SCHEME}.definition:{_hashed(content)}"
+def _hash(kind: str, content: object) -> str:
+    return f"{SCHEME}.{kind}:{_hashed(content)}"
 
 
 def _hashed(content: object) -> str:
