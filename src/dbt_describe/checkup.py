@@ -19,15 +19,16 @@ from dbt_describe.checking.rules import Rules
 from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.checking.unreadable import unreadable_files, vanishing_texts
 from dbt_describe.errors import SettingsError
-from dbt_describe.hands_off import not_left_alone
 from dbt_describe.lineage import trace_project, with_sql_columns
 from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project import load_project
+from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.roomless import places_without_room
 from dbt_describe.provenance.entries import Place
+from dbt_describe.schema_files import find_lines
 from dbt_describe.settings import Settings
 
 AGAINST = "--against"
@@ -61,10 +62,10 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
     found = [*unreadable_files(studied.project), *_of_descriptions(studied), *too_little]
     progress.end()
     severities = {rule: rules.severity(rule) for rule in RULES}
+    wanted = [problem for problem in found if severities[problem.rule] != "off"]
     problems = [
         msgspec.structs.replace(problem, severity=severities[problem.rule])
-        for problem in found
-        if severities[problem.rule] != "off"
+        for problem in _located(studied.project, wanted)
     ]
     counts = Counter(problem.rule for problem in problems)
     return CheckReport(
@@ -88,19 +89,29 @@ def _of_descriptions(studied: Studied) -> Iterator[Problem]:
             yield problem
 
 
+def _located(project: Project, problems: Collection[Problem]) -> Iterator[Problem]:
+    """The problems with the lines where they are to be mended; those that have a line keep it."""
+    places = {(problem.unique_id, problem.column.lower()) for problem in problems if problem.unique_id}
+    lines = find_lines(project, places)
+    for problem in problems:
+        found = lines.get((problem.unique_id, problem.column.lower()))
+        is_found = found is not None and found.path and not problem.line
+        yield msgspec.structs.replace(problem, path=found.path, line=found.line) if found and is_found else problem
+
+
 def _coverage(
     studied: Studied, settings: Settings, rules: CheckSettings, demands: Demands
 ) -> tuple[tuple[Coverage, ...], list[Problem]]:
     """How much is described of each scope, and where that is too little, or less than at the base."""
     project = studied.project
-    types = settings.resource_types
-    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
-    own = not_left_alone(project, own, studied.left_alone)
-    scopes = scopes_of(project, studied.selected, own, rules.coverage, demands.min_coverage)
-    unique_ids = frozenset[str]().union(*(scope.unique_ids for scope in scopes))
-    nodes = [name for name in project.nodes if name in unique_ids]
+    checked = {*settings.resource_types, *rules.coverage.resource_types}
+    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in checked]
+    nodes, _ = leave_undescribable(project, own)
     left_out = places_without_room(project, nodes).union(studied.left_alone)
     described = places_of(project, nodes, left_out)
+    scopes = scopes_of(
+        project, studied.selected, described, settings.resource_types, rules.coverage, demands.min_coverage
+    )
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]
     if demands.against:
