@@ -61,6 +61,26 @@ def test_adopting_twice_changes_nothing(shop: Shop) -> None:
     assert (report.adopted, report.known, shop.lock) == ((), 2, before)
 
 
+def test_adopting_where_less_is_known_forgets_nothing(shop: Shop) -> None:
+    """A laptop without a catalog, or SQL that can't be followed, must not undo what another one recorded."""
+    shop.describe({"mart.total": "What the order came to."})
+    catalog = {"nodes": {"model.shop.mart": {"columns": {"total": {"name": "total", "type": "integer", "index": 1}}}}}
+    settings = shop.settings()
+    path = shop.root / "target/catalog.json"
+    path.write_text(json.dumps(catalog), encoding="utf-8")
+    assert adopted(adopt(settings)) == {"mart.total": "human"}
+    (entry,) = map(json.loads, shop.lock)
+    assert (entry["type"], bool(entry["sql"])) == ("number", True)
+    path.unlink()
+    before, sql = shop.lock, shop.sql["mart"]
+    shop.sql["mart"] = "select from nowhere ((("
+    assert (adopt(shop.settings()).adopted, shop.lock) == ((), before)
+    shop.sql["mart"] = sql.replace("sum(", "avg(")
+    assert adopted(adopt(shop.settings())) == {"mart.total": "stale"}
+    (entry,) = map(json.loads, shop.lock)
+    assert entry["type"] == "number"
+
+
 def test_a_text_that_a_person_changed_is_theirs_from_then_on(shop: Shop) -> None:
     document(shop, Scribe())
     shop.edit("mart.total", "What the order came to.")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from dbt_describe.errors import ManifestError
-from dbt_describe.preparing import Studied, study
+from dbt_describe.preparing import study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.exclusive import writing_alone
-from dbt_describe.provenance.entries import HUMAN
-from dbt_describe.provenance.standings import Standing, new_entry
+from dbt_describe.provenance.standings import Standing
 from dbt_describe.recording import Recorder
 from dbt_describe.settings import Settings
 
@@ -57,9 +56,11 @@ def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
     selected = sorted(studied.selected)
     theirs = [found for name in selected for found in studied.standings.of_node(name) if _is_adoptable(found)]
     wanted = [found for found in theirs if names_nodes(settings) or not found.is_ours]
-    adopted = tuple(found for found in wanted if not _is_recorded(found, studied))
+    recorder = Recorder(studied.project, studied.standings.bases, studied.lock)
+    recorded = studied.lock.entries
+    adopted = tuple(found for found in wanted if list(recorded.get(found.place, ())) != [recorder.adopted(found)])
     if adopted and not settings.dry_run:
-        Recorder(studied.project, studied.standings.bases, studied.lock).adopt(adopted)
+        recorder.adopt(adopted)
     return AdoptReport(
         nodes=len(selected),
         adopted=adopted,
@@ -78,11 +79,3 @@ def names_nodes(settings: Settings) -> bool:
 
 def _is_adoptable(standing: Standing) -> bool:
     return standing.state in ("human", "edited", "stale")
-
-
-def _is_recorded(standing: Standing, studied: Studied) -> bool:
-    """Whether the lock has the text as a person's, on the basis of today."""
-    node = studied.project.nodes[standing.unique_id]
-    basis = studied.standings.bases.of(node, node.column(standing.column) if standing.column else None)
-    found = studied.lock.entries.get(standing.place, ())
-    return list(found) == [new_entry(standing.place, HUMAN, standing.text, basis)]

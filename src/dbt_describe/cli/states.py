@@ -214,7 +214,7 @@ def _counts_as_json(counts: Counts) -> dict[str, Any]:
     return {
         "described": counts.described,
         "total": counts.total,
-        "percent": round(counts.percent, 2),
+        "percent": int(100 * counts.percent) / 100,
         "counts": dict(counts.by_state),
     }
 
