@@ -47,8 +47,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
-    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
-    "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
+    "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
+    "checkup": FOUNDATION
+    | {"checking", "hands_off", "lineage", "preparing", "progress", "project", "provenance", "settings"},
     "run": FOUNDATION
     | {
         "conventions",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dbt_describe.preparing import Prepared, prepare
+from dbt_describe.errors import ManifestError
+from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.provenance.entries import HUMAN
@@ -35,6 +36,7 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        ManifestError: none of the manifest's files is here.
         LockFileError: dbt-describe.lock can't be read or written.
     """
     progress = progress or Silent()
@@ -46,19 +48,24 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
 
 def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
-    prepared = prepare(settings, progress)
-    selected = prepared.plan.selected
-    theirs = [found for name in selected for found in prepared.standings.of_node(name) if _is_adoptable(found)]
+    studied = study(settings, progress)
+    if not studied.project.has_files:
+        raise ManifestError(
+            f"None of the files that the manifest names is in {studied.project.root}: there are no texts to adopt. "
+            "Run `adopt` where they are."
+        )
+    selected = sorted(studied.selected)
+    theirs = [found for name in selected for found in studied.standings.of_node(name) if _is_adoptable(found)]
     wanted = [found for found in theirs if names_nodes(settings) or not found.is_ours]
-    adopted = tuple(found for found in wanted if not _is_recorded(found, prepared))
+    adopted = tuple(found for found in wanted if not _is_recorded(found, studied))
     if adopted and not settings.dry_run:
-        Recorder(prepared.written, prepared.standings.bases, prepared.lock).adopt(adopted)
+        Recorder(studied.project, studied.standings.bases, studied.lock).adopt(adopted)
     return AdoptReport(
         nodes=len(selected),
         adopted=adopted,
         known=len(wanted) - len(adopted),
         left=len(theirs) - len(wanted),
-        warnings=prepared.unknowns,
+        warnings=studied.unknowns,
         dry_run=settings.dry_run,
     )
 
@@ -66,16 +73,16 @@ def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
 def names_nodes(settings: Settings) -> bool:
     """Whether it was said of which nodes, and not of all."""
     given = settings.selectors
-    return bool(given.select.strip() or given.selector or settings.changed)
+    return bool(given.select.strip() or given.selector or settings.changed) or settings.files is not None
 
 
 def _is_adoptable(standing: Standing) -> bool:
     return standing.state in ("human", "edited", "stale")
 
 
-def _is_recorded(standing: Standing, prepared: Prepared) -> bool:
+def _is_recorded(standing: Standing, studied: Studied) -> bool:
     """Whether the lock has the text as a person's, on the basis of today."""
-    node = prepared.written.nodes[standing.unique_id]
-    basis = prepared.standings.bases.of(node, node.column(standing.column) if standing.column else None)
-    found = prepared.lock.entries.get(standing.place, ())
+    node = studied.project.nodes[standing.unique_id]
+    basis = studied.standings.bases.of(node, node.column(standing.column) if standing.column else None)
+    found = studied.lock.entries.get(standing.place, ())
     return list(found) == [new_entry(standing.place, HUMAN, standing.text, basis)]

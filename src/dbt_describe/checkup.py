@@ -6,7 +6,7 @@ What it imports is light, and sqlglot isn't imported where the lineage is kept f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,12 +23,13 @@ from dbt_describe.lineage import trace_project, with_sql_columns
 from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project import load_project
-from dbt_describe.project.data_tests import unwritable_tests
+from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.resources import NOT_TAKEN
+from dbt_describe.project.roomless import places_without_room
 from dbt_describe.project.selection import may_hold_nodes
 from dbt_describe.provenance.entries import Place
+from dbt_describe.schema_files import find_lines
 from dbt_describe.settings import Settings
 
 AGAINST = "--against"
@@ -66,10 +67,10 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
     found = [*unreadable_files(studied.project), *_of_descriptions(studied), *too_little]
     progress.end()
     severities = {rule: rules.severity(rule) for rule in RULES}
+    wanted = [problem for problem in found if severities[problem.rule] != "off"]
     problems = [
         msgspec.structs.replace(problem, severity=severities[problem.rule])
-        for problem in found
-        if severities[problem.rule] != "off"
+        for problem in _located(studied.project, wanted)
     ]
     counts = Counter(problem.rule for problem in problems)
     return CheckReport(
@@ -83,31 +84,24 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
 
 def _of_descriptions(studied: Studied) -> Iterator[Problem]:
     """The problems of single descriptions, in the order of the manifest."""
-    undescribable = _undescribable(studied.project, studied.selected)
+    undescribable = places_without_room(studied.project, studied.selected)
     rules = Rules(studied.project, studied.lineage, studied.standings)
     own = [name for name in studied.selected if studied.project.is_own(studied.project.nodes[name])]
     for unique_id in own:
         yield from rules.problems_of(unique_id, undescribable)
-    yield from vanishing_texts(studied.project, own)
+    for problem in vanishing_texts(studied.project, own):
+        if (problem.unique_id, problem.column.lower()) not in studied.left_alone:
+            yield problem
 
 
-def _undescribable(project: Project, unique_ids: Iterable[str]) -> frozenset[Place]:
-    """Places that have no room for a description of their own."""
-    tests = unwritable_tests(project)
-    nodes = [project.nodes[name] for name in unique_ids]
-    undeclared = (node for node in nodes if node.resource_type == "function" and not node.patch_path)
-    return frozenset(
-        [
-            *((name, "") for name in tests),
-            *((node.unique_id, "") for node in undeclared),
-            *(
-                (node.unique_id, column.name.lower())
-                for node in nodes
-                for column in node.columns
-                if column.definition == NOT_TAKEN
-            ),
-        ]
-    )
+def _located(project: Project, problems: Collection[Problem]) -> Iterator[Problem]:
+    """The problems with the lines where they are to be mended; those that have a line keep it."""
+    places = {(problem.unique_id, problem.column.lower()) for problem in problems if problem.unique_id}
+    lines = find_lines(project, places)
+    for problem in problems:
+        found = lines.get((problem.unique_id, problem.column.lower()))
+        is_found = found is not None and found.path and not problem.line
+        yield msgspec.structs.replace(problem, path=found.path, line=found.line) if found and is_found else problem
 
 
 def _coverage(
@@ -115,13 +109,14 @@ def _coverage(
 ) -> tuple[tuple[Coverage, ...], list[Problem]]:
     """How much is described of each scope, and where that is too little, or less than at the base."""
     project = studied.project
-    types = settings.resource_types
-    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in types]
-    scopes = scopes_of(project, studied.selected, own, rules.coverage, demands.min_coverage)
-    unique_ids = frozenset[str]().union(*(scope.unique_ids for scope in scopes))
-    nodes = [name for name in project.nodes if name in unique_ids]
-    left_out = _undescribable(project, nodes)
+    checked = {*settings.resource_types, *rules.coverage.resource_types}
+    own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in checked]
+    nodes, _ = leave_undescribable(project, own)
+    left_out = places_without_room(project, nodes).union(studied.left_alone)
     described = places_of(project, nodes, left_out)
+    scopes = scopes_of(
+        project, studied.selected, described, settings.resource_types, rules.coverage, demands.min_coverage
+    )
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]
     if demands.against:

@@ -105,17 +105,19 @@ def _of_node(node: Node, files: BaseFiles, blocks: Mapping[str, str]) -> Iterato
 
 
 def _code_at(node: Node, files: BaseFiles) -> str | None:
-    """The text of the file that defined the node: empty if it is as it is now, None if there was no such file."""
+    """What stood in the file that defined the node: empty if that is as it is now, None if there was no such file.
+
+    Of a CSV it is the header.
+    """
     path = node.original_file_path
     if PurePosixPath(path).suffix in SCHEMA_SUFFIXES:
         differs = path in files.added or path in files.texts
         return None if differs and not is_generic(node) and key_of(node) not in files.written else ""
-    if path in files.texts:
-        return files.texts[path]
-    if path in files.added:
-        older = files.by_name.get(PurePosixPath(path).name)
-        return files.texts[older] if older else None
-    return ""
+    is_new = path in files.added
+    text = files.texts.get(files.by_name.get(PurePosixPath(path).name, "") if is_new else path)
+    if text is None:
+        return None if is_new else ""
+    return text.partition("\n")[0] if path.endswith(".csv") else text
 
 
 def _written_at(node: Node, files: BaseFiles) -> Written | None:

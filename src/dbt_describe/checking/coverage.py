@@ -54,16 +54,19 @@ def _of_node(node: Node) -> Iterator[tuple[Place, bool]]:
 def scopes_of(
     project: Project,
     selected: Iterable[str],
-    own: Iterable[str],
+    described: Described,
+    resource_types: Collection[str],
     settings: CoverageSettings,
     min_coverage: float | None = None,
 ) -> tuple[Scope, ...]:
     """The project, what is selected of it if that is less, then each folder and resource type with a threshold.
 
-    `own` are the project's own nodes that are checked unless others are selected; of a resource type with a threshold,
-    all are in its scope. `min_coverage` stands above the settings: it is of what is selected.
+    Of `described`, nodes of the `resource_types` are the project; of a resource type with a threshold, all nodes are in
+    its scope. `min_coverage` stands above the settings: it is of what is selected.
     """
-    all_own, chosen = frozenset(own), frozenset(selected)
+    known = {unique_id: project.nodes[unique_id].resource_type for unique_id, _ in described}
+    all_own = frozenset(name for name, resource_type in known.items() if resource_type in resource_types)
+    chosen = all_own.intersection(selected)
     is_narrowed = chosen != all_own
     project_percent = settings.project if is_narrowed or min_coverage is None else min_coverage
     found = [Scope(PROJECT, all_own, project_percent)]
@@ -73,8 +76,7 @@ def scopes_of(
         inside = frozenset(name for name in all_own if is_below(project.nodes[name], folder))
         found.append(Scope(f"folder {folder.strip('/')}", inside, percent))
     for resource_type, percent in settings.resource_types.items():
-        nodes = (node for node in project.nodes.values() if node.resource_type == resource_type)
-        of_type = frozenset(node.unique_id for node in nodes if project.is_own(node))
+        of_type = frozenset(name for name, its_type in known.items() if its_type == resource_type)
         found.append(Scope(f"resource type {resource_type}", of_type, percent))
     return tuple(found)
 

@@ -12,6 +12,7 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.written import key_of, written_in
 
 _LINE = re.compile(r"\bline (\d+)")
+_MOST_NAMED = 3
 _EMPTY = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 """A variable alone. What is called, or has a dot, fails if it isn't there (tried with dbt 1.11)."""
 _CONTEXT = frozenset(
@@ -21,14 +22,22 @@ _CONTEXT = frozenset(
 
 
 def unreadable_files(project: Project) -> Iterator[Problem]:
-    """A problem for each file that dbt names as it fails, else for each that changed since it last could read them."""
+    """A problem for each file that dbt names as it fails; one for all that changed where it names none of them."""
     said = " ".join(project.unread_reason.partition("dbt said:")[2].split()) or project.unread_reason
     named = [path for path in project.unread if path in said or Path(path).name in said]
-    blamed = named or list(project.unread)
-    line = _LINE.search(said) if len(blamed) == 1 else None
-    for path in blamed:
+    line = _LINE.search(said) if len(named) == 1 else None
+    for path in named:
         exists = (project.root / path).exists()
         yield Problem("jinja", f"dbt can't read {path}: {said}", path=path, line=int(line[1]) if line and exists else 0)
+    if project.unread and not named:
+        paths = list(project.unread)
+        more = f" and {len(paths) - _MOST_NAMED:,} more" if len(paths) > _MOST_NAMED else ""
+        yield Problem(
+            "jinja",
+            f"dbt can't read the project, and what {', '.join(paths[:_MOST_NAMED])}{more} may say now isn't checked: "
+            f"{said}",
+            path=paths[0] if len(paths) == 1 else "",
+        )
 
 
 def vanishing_texts(project: Project, unique_ids: Iterable[str]) -> Iterator[Problem]:

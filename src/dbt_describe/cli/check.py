@@ -11,9 +11,11 @@ from dbt_describe.cli.options import CHECK_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import is_colored, show
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dbt_describe.checking.problems import CheckReport, Rule, Severity
 
-_FORMATS = ("text", "json")
+_FORMATS = ("text", "json", "github", "junit", "sarif")
 
 
 @click.command()
@@ -43,7 +45,7 @@ _FORMATS = ("text", "json")
     type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
-    help="How the outcome is printed.",
+    help="How the outcome is printed: for people, as JSON, as annotations for GitHub Actions, JUnit XML or SARIF.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="List every problem, of however many a file has.")
 def check(
@@ -64,7 +66,7 @@ def check(
 
     demands = checkup.Demands(against or "", min_coverage, severities)
     report = checkup.check(settings, demands, PlainProgress())
-    show(_rendered(report, format_, verbose=verbose))
+    show(_rendered(report, format_, settings.dbt.project_dir, verbose=verbose))
     raise SystemExit(report.exit_code)
 
 
@@ -84,7 +86,14 @@ def _severities(rules: tuple[str, ...]) -> Mapping[Rule, Severity]:
     return found
 
 
-def _rendered(report: CheckReport, format_: str, *, verbose: bool) -> str:
-    from dbt_describe.cli.problems import render_json, render_problems  # noqa: PLC0415 - --help must not wait for it
+def _rendered(report: CheckReport, format_: str, project_dir: Path, *, verbose: bool) -> str:
+    from dbt_describe.cli import problems  # noqa: PLC0415 - --help must not wait for it
+    from dbt_describe.cli.formats import render_check  # noqa: PLC0415
 
-    return render_json(report) if format_ == "json" else render_problems(report, color=is_colored(), verbose=verbose)
+    match format_:
+        case "text":
+            return problems.render_problems(report, color=is_colored(), verbose=verbose)
+        case "json":
+            return problems.render_json(report)
+        case _:
+            return render_check(report, format_, project_dir)
