@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from integration_tests.conftest import commit_all, run_in
+from integration_tests.conftest import DBT, commit_all, run_in
 
 SETTINGS = """\
 check:
