@@ -6,9 +6,11 @@ that runs the tests, not installed anew: that would take half a minute and a net
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from integration_tests.conftest import DBT, commit_all, run_in
 
 ROOT = Path(__file__).parent.parent
 PACKAGED = ("src", "prompts", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
+HOOKS = ("dbt-describe-document", "dbt-describe-check")
 PRE_COMMIT = str(DBT.parent / "pre-commit")
 ENVIRONMENT = {
     "PIP_NO_DEPS": "1",
@@ -40,7 +43,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             run_in(unfinished, "git", "init", "--quiet")
             commit_all(unfinished, "released")
             unfinished.rename(directory)
-            write_configuration(directory, directory, "dbt-describe-document")
+            write_configuration(directory, directory, HOOKS)
             run_in(
                 directory, PRE_COMMIT, "install-hooks", check=True, PRE_COMMIT_HOME=str(home(directory)), **ENVIRONMENT
             )
@@ -59,24 +62,24 @@ def home(published: Path) -> Path:
     return published.parent / "home"
 
 
-def write_configuration(repository: Path, published: Path, hook: str, *args: str) -> None:
+def write_configuration(repository: Path, published: Path, hooks: Sequence[str], *args: str) -> None:
     revision = run_in(published, "git", "rev-parse", "HEAD").stdout.strip()
     words = ["--project-dir", "shop", "--profiles-dir", "shop", *args]
-    (repository / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {published}\n  rev: {revision}\n  hooks:\n  - id: {hook}\n    args: {words}\n",
-        encoding="utf-8",
-    )
+    lines = [f"repos:\n- repo: {published}\n  rev: {revision}\n  hooks:"]
+    lines += [f"  - id: {hook}\n    args: {words}" for hook in hooks]
+    text = "\n".join([*lines, "fail_fast: true\n"])
+    (repository / ".pre-commit-config.yaml").write_text(text, encoding="utf-8")
 
 
 class Repository:
     """A git repository with the demo project in `shop/` and the hook installed."""
 
-    def __init__(self, directory: Path, published: Path, hook: str, *args: str) -> None:
+    def __init__(self, directory: Path, published: Path, hooks: Sequence[str] = HOOKS[:1], *args: str) -> None:
         self.directory = directory
         self.project = directory / "shop"
         self._environment = {"PRE_COMMIT_HOME": str(home(published)), **ENVIRONMENT}
         shutil.move(self.project / ".git", directory)
-        write_configuration(directory, published, hook, *args)
+        write_configuration(directory, published, hooks, *args)
         commit_all(directory, "before")
         run_in(directory, PRE_COMMIT, "install", PRE_COMMIT_HOME=str(home(published)))
 
@@ -96,25 +99,35 @@ class Repository:
         return run_in(self.directory, "git", *words).stdout
 
 
-def test_a_commit_is_described_staged_and_accepted(demo: Path, published: Path) -> None:
-    repository = Repository(demo.parent, published, "dbt-describe-document")
+def test_a_commit_is_described_staged_checked_and_accepted(demo: Path, published: Path) -> None:
+    repository = Repository(demo.parent, published, HOOKS)
     repository.touch("models/intermediate/int_order_totals.sql")
     refused = repository.commit()
-    schema = "shop/models/intermediate/_intermediate__models.yml"
-    stage = f"git add {schema} shop/dbt-describe.lock"
+    name = "models/intermediate/_intermediate__models.yml"
+    stage = f"git add shop/{name} shop/dbt-describe.lock"
     assert (refused.returncode, f"\n  {stage}\n" in refused.stderr) == (1, True), refused.stderr
     new = [line[3:] for line in repository.git("status", "--porcelain").splitlines() if line.startswith("??")]
-    assert new == ["shop/dbt-describe.lock", schema]
-    text = (repository.directory / schema).read_text(encoding="utf-8")
+    assert new == ["shop/dbt-describe.lock", f"shop/{name}"]
+    text = (demo / name).read_text(encoding="utf-8")
     assert ("int_order_totals" in text, "int_payments_by_order" in text) == (True, False)
+
+    (demo / name).write_text(text.replace("Unique identifier of the order.", "The order ID."), encoding="utf-8")
     repository.git(*stage.split()[1:])
+    doubtful = repository.commit()
+    line = text[: text.index("Unique identifier")].count("\n") + 1
+    shown = rf"shop/{name}:{line}\b.*restating|{name}\n\s+{line}\b.*restating +int_order_totals\.order_id"
+    assert (doubtful.returncode, bool(re.search(shown, doubtful.stderr))) == (1, True), doubtful.stderr
+    assert re.search("document.*Passed", doubtful.stderr)
+
+    (demo / name).write_text(text, encoding="utf-8")
+    repository.git("add", ".")
     accepted = repository.commit()
     assert accepted.returncode == 0, accepted.stderr
     assert repository.git("status", "--porcelain") == ""
 
 
 def test_a_commit_of_nothing_that_is_dbt_s_calls_no_dbt(demo: Path, published: Path) -> None:
-    repository = Repository(demo.parent, published, "dbt-describe-document")
+    repository = Repository(demo.parent, published)
     (demo / "target/manifest.json").unlink()
     repository.touch("dbt_project.yml", "# no node\n")
     repository.touch("README.md")
@@ -128,7 +141,7 @@ def test_a_commit_of_nothing_that_is_dbt_s_calls_no_dbt(demo: Path, published: P
 def test_a_model_that_is_out_of_reach_keeps_nobody_from_committing(demo: Path, published: Path) -> None:
     args = ("--model", "openai/gpt-6-luna")
     unreachable = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
-    repository = Repository(demo.parent, published, "dbt-describe-document", *args)
+    repository = Repository(demo.parent, published, HOOKS[:1], *args)
     repository.touch("models/intermediate/int_order_totals.sql")
     refused = repository.commit(**unreachable)
     assert (refused.returncode, refused.stderr.count("can't be reached")) == (1, 1), refused.stderr
@@ -136,15 +149,15 @@ def test_a_model_that_is_out_of_reach_keeps_nobody_from_committing(demo: Path, p
 
 
 def test_broken_sql_is_told_and_keeps_nobody_from_committing(demo: Path, published: Path) -> None:
-    repository = Repository(demo.parent, published, "dbt-describe-document")
+    repository = Repository(demo.parent, published)
     repository.touch("models/staging/stg_products.sql", "where (")
     done = repository.commit()
     assert (done.returncode, "Passed" in done.stderr) == (0, True), done.stderr
 
 
-def test_a_project_that_dbt_cannot_read_is_told_in_dbt_s_words(demo: Path, published: Path) -> None:
-    repository = Repository(demo.parent, published, "dbt-describe-document")
-    repository.touch("models/staging/stg_products.sql", "{{ ref('nowhere') }}")
+def test_a_mistake_in_the_settings_is_told_and_must_be_mended(demo: Path, published: Path) -> None:
+    repository = Repository(demo.parent, published)
+    (demo / "dbt-describe.yml").write_text("modle: openai/gpt-6-luna\n", encoding="utf-8")
+    repository.touch("models/staging/stg_products.sql")
     done = repository.commit()
-    assert (done.returncode, "depends on a node named 'nowhere'" in done.stderr) == (1, True), done.stderr
-    assert ("exit code: 2" in done.stderr, "Traceback" in done.stderr) == (True, False)
+    assert (done.returncode, "exit code: 2" in done.stderr, "modle" in done.stderr) == (1, True, True), done.stderr

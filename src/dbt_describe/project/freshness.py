@@ -232,7 +232,7 @@ def _compile_less(invocation: DbtInvocation, target: Target, error: DbtCommandEr
     """
     if not invocation.connects and _compiled_before(target.compiled):
         root = invocation.project_dir
-        paths = changed_sql(read_record(target.compiled, root), root)
+        paths = changed_sql(read_noted(target.compiled, root, target.notes), root)
         say("`dbt compile` failed without the warehouse; compiling only what has changed.")
         with contextlib.suppress(DbtCommandError):
             _run_aside(invocation, target, [*compile_command(invocation), *ONLY, *(f"path:{path}" for path in paths)])
