@@ -127,7 +127,7 @@ def test_descriptions_stay_true_as_sql_and_texts_change(demo: Path) -> None:
     assert shop.text(MARTS, "fct_orders", "order_total") == DEAREST
     commit_all(demo, "said better")
 
-    # A copy edited: left alone, as what a person wrote, when its origin is described otherwise and when its SQL changes.
+    # A copy edited: left alone, as what a person wrote, whatever becomes of its origin.
     shop.replace(MARTS, DEAREST, "The dearest line; finance asked.")
     shop.replace(NEW, DEAREST, "Highest line total of an order.")
     shop.replace(TOTALS, "COUNT(*) AS line_count", "count(distinct unit_price) AS line_count")

@@ -152,7 +152,7 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command]
     return decorate
 
 
-def settings_of(given: dict[str, Any]) -> Settings:
+def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
     Raises:
@@ -202,7 +202,7 @@ def settings_of(given: dict[str, Any]) -> Settings:
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
         doc_blocks=given.get("doc_blocks"),
-        hook=Hook(given["ask"]) if given.get("hook") else None,
+        hook=hook,
     )
 
 
