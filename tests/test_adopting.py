@@ -10,13 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dbt_describe.adopting import AdoptReport, adopt
+from dbt_describe.adopting import AdoptReport, adopt, names_nodes
+from dbt_describe.checkup import check
 from dbt_describe.cli.states import status_as_json
 from dbt_describe.counting import DescriptionStatus, status
+from dbt_describe.errors import ManifestError
 from dbt_describe.progress import Silent
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.selection import Selectors
+from dbt_describe.project.sources import ArtifactSources
 from dbt_describe.provenance.entries import FILE_NAME
+from tests.manifests import resource
 from tests.test_keeping_true import Scribe, Shop, document
 
 MART = Selectors("mart")
@@ -57,6 +61,26 @@ def test_adopting_twice_changes_nothing(shop: Shop) -> None:
     assert (report.adopted, report.known, shop.lock) == ((), 2, before)
 
 
+def test_adopting_where_less_is_known_forgets_nothing(shop: Shop) -> None:
+    """A laptop without a catalog, or SQL that can't be followed, must not undo what another one recorded."""
+    shop.describe({"mart.total": "What the order came to."})
+    catalog = {"nodes": {"model.shop.mart": {"columns": {"total": {"name": "total", "type": "integer", "index": 1}}}}}
+    settings = shop.settings()
+    path = shop.root / "target/catalog.json"
+    path.write_text(json.dumps(catalog), encoding="utf-8")
+    assert adopted(adopt(settings)) == {"mart.total": "human"}
+    (entry,) = map(json.loads, shop.lock)
+    assert (entry["type"], bool(entry["sql"])) == ("number", True)
+    path.unlink()
+    before, sql = shop.lock, shop.sql["mart"]
+    shop.sql["mart"] = "select from nowhere ((("
+    assert (adopt(shop.settings()).adopted, shop.lock) == ((), before)
+    shop.sql["mart"] = sql.replace("sum(", "avg(")
+    assert adopted(adopt(shop.settings())) == {"mart.total": "stale"}
+    (entry,) = map(json.loads, shop.lock)
+    assert entry["type"] == "number"
+
+
 def test_a_text_that_a_person_changed_is_theirs_from_then_on(shop: Shop) -> None:
     document(shop, Scribe())
     shop.edit("mart.total", "What the order came to.")
@@ -78,6 +102,8 @@ def test_texts_of_ours_that_no_longer_hold_are_adopted_only_where_nodes_are_name
     change_total(shop)
     report = adopt(shop.settings())
     assert (report.adopted, report.left) == ((), 2)
+    for named in ({"files": ("models/schema.yml",)}, {"selectors": Selectors(selector="x")}):
+        assert names_nodes(shop.settings(**named))
     report = adopt(shop.settings(selectors=MART))
     assert (adopted(report), report.left) == ({"mart.total": "stale"}, 0)
     assert shop.states()["mart.total"] == "human"
@@ -123,6 +149,18 @@ def test_what_is_left_alone_is_neither_adopted_nor_counted_nor_described(shop: S
     assert "mart.total" not in shop.texts
 
 
+def test_check_says_nothing_of_what_is_left_alone(shop: Shop) -> None:
+    shop.describe({"mart": "TODO", "mart.code": "{{ no_such_variable }}"})
+    everything = check(shop.settings())
+    assert "model.shop.mart" in {problem.unique_id for problem in everything.problems}
+    report = check(shop.settings(ignore=("mart", "*.code")))
+    found = {(problem.unique_id, problem.column) for problem in report.problems}
+    assert {unique_id for unique_id, _ in found} == {"model.shop.stg", "model.shop.top"}
+    assert not {column for _, column in found} & {"code"}
+    (project,) = report.coverage
+    assert (project.described, project.total) == (0, 6)
+
+
 def test_what_is_left_alone_is_inherited_from_all_the_same(shop: Shop) -> None:
     shop.describe({"mart.total": "What the order came to."})
     document(shop, Scribe(), ignore=("mart",))
@@ -139,6 +177,26 @@ def test_a_selection_that_is_left_alone_is_said_to_be(shop: Shop) -> None:
     report = status(shop.settings(selectors=MART, ignore=("mart",)), Heard())
     assert report.nodes == ()
     assert said == ["All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says."]
+
+
+def test_texts_that_are_elsewhere_cannot_be_adopted(shop: Shop) -> None:
+    settings = shop.settings()
+    for path in (shop.root / "models").iterdir():
+        path.unlink()
+    path = shop.root / "target/manifest.json"
+    with pytest.raises(ManifestError, match=r"there are no texts to adopt\. Run `adopt` where they are"):
+        adopt(msgspec.structs.replace(settings, sources=ArtifactSources(manifest=str(path))))
+    assert not (shop.root / FILE_NAME).exists()
+
+
+def test_what_has_no_room_for_a_description_is_not_counted(shop: Shop) -> None:
+    settings = shop.settings()
+    path = shop.root / "target/manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["functions"]["function.shop.f"] = resource("function", "f")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    report = status(msgspec.structs.replace(settings, resource_types=("function",)))
+    assert report.nodes == ()
 
 
 def test_the_status_tells_whose_each_description_is(shop: Shop) -> None:

@@ -47,8 +47,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
-    "adopting": {"preparing", "progress", "project", "provenance", "recording", "settings"},
-    "checkup": FOUNDATION | {"checking", "lineage", "preparing", "progress", "project", "provenance", "settings"},
+    "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
+    "checkup": FOUNDATION
+    | {
+        "checking",
+        "hands_off",
+        "lineage",
+        "preparing",
+        "progress",
+        "project",
+        "provenance",
+        "schema_files",
+        "settings",
+    },
     "run": FOUNDATION
     | {
         "conventions",
@@ -70,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "llm",
         "prompting",
     },
+    "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
@@ -81,6 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "adopting",
         "checking",
         "checkup",
+        "committing",
         "comparing",
         "counting",
         "configuration",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from dbt_describe.preparing import Prepared, prepare
+from dbt_describe.errors import ManifestError
+from dbt_describe.preparing import study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.exclusive import writing_alone
-from dbt_describe.provenance.entries import HUMAN
-from dbt_describe.provenance.standings import Standing, new_entry
+from dbt_describe.provenance.standings import Standing
 from dbt_describe.recording import Recorder
 from dbt_describe.settings import Settings
 
@@ -35,6 +35,7 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        ManifestError: none of the manifest's files is here.
         LockFileError: dbt-describe.lock can't be read or written.
     """
     progress = progress or Silent()
@@ -46,19 +47,26 @@ def adopt(settings: Settings, progress: Progress | None = None) -> AdoptReport:
 
 
 def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
-    prepared = prepare(settings, progress)
-    selected = prepared.plan.selected
-    theirs = [found for name in selected for found in prepared.standings.of_node(name) if _is_adoptable(found)]
+    studied = study(settings, progress)
+    if not studied.project.has_files:
+        raise ManifestError(
+            f"None of the files that the manifest names is in {studied.project.root}: there are no texts to adopt. "
+            "Run `adopt` where they are."
+        )
+    selected = sorted(studied.selected)
+    theirs = [found for name in selected for found in studied.standings.of_node(name) if _is_adoptable(found)]
     wanted = [found for found in theirs if names_nodes(settings) or not found.is_ours]
-    adopted = tuple(found for found in wanted if not _is_recorded(found, prepared))
+    recorder = Recorder(studied.project, studied.standings.bases, studied.lock)
+    recorded = studied.lock.entries
+    adopted = tuple(found for found in wanted if list(recorded.get(found.place, ())) != [recorder.adopted(found)])
     if adopted and not settings.dry_run:
-        Recorder(prepared.written, prepared.standings.bases, prepared.lock).adopt(adopted)
+        recorder.adopt(adopted)
     return AdoptReport(
         nodes=len(selected),
         adopted=adopted,
         known=len(wanted) - len(adopted),
         left=len(theirs) - len(wanted),
-        warnings=prepared.unknowns,
+        warnings=studied.unknowns,
         dry_run=settings.dry_run,
     )
 
@@ -66,16 +74,8 @@ def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
 def names_nodes(settings: Settings) -> bool:
     """Whether it was said of which nodes, and not of all."""
     given = settings.selectors
-    return bool(given.select.strip() or given.selector or settings.changed)
+    return bool(given.select.strip() or given.selector or settings.changed) or settings.files is not None
 
 
 def _is_adoptable(standing: Standing) -> bool:
     return standing.state in ("human", "edited", "stale")
-
-
-def _is_recorded(standing: Standing, prepared: Prepared) -> bool:
-    """Whether the lock has the text as a person's, on the basis of today."""
-    node = prepared.written.nodes[standing.unique_id]
-    basis = prepared.standings.bases.of(node, node.column(standing.column) if standing.column else None)
-    found = prepared.lock.entries.get(standing.place, ())
-    return list(found) == [new_entry(standing.place, HUMAN, standing.text, basis)]

@@ -6,7 +6,7 @@ What it imports is light, and sqlglot isn't imported where the lineage is kept f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,11 +23,11 @@ from dbt_describe.lineage import trace_project, with_sql_columns
 from dbt_describe.preparing import Studied, study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project import load_project
-from dbt_describe.project.data_tests import unwritable_tests
 from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
-from dbt_describe.project.resources import NOT_TAKEN
+from dbt_describe.project.roomless import places_without_room
+from dbt_describe.project.selection import may_hold_nodes
 from dbt_describe.provenance.entries import Place
 from dbt_describe.schema_files import find_lines
 from dbt_describe.settings import Settings
@@ -49,11 +49,15 @@ class Demands(msgspec.Struct, frozen=True):
 def check(settings: Settings, demands: Demands | None = None, progress: Progress | None = None) -> CheckReport:
     """What is wrong with the selected descriptions. Asks nobody, and writes nothing but dbt's artifacts and our cache.
 
+    Where dbt has nothing to do with the settings' files, nothing is looked at.
+
     Raises:
         ProjectError: no project, no usable manifest, a selector that matches nothing, or no such base.
         LockFileError: the lock can't be read.
     """
     demands, progress = demands or Demands(), progress or Silent()
+    if settings.files is not None and not may_hold_nodes(settings.dbt.project_dir, settings.files):
+        return CheckReport(nodes=0)
     dbt = msgspec.structs.replace(settings.dbt, connects=False)
     studied = study(msgspec.structs.replace(settings, dbt=dbt), progress)
     rules = settings.check
@@ -80,7 +84,7 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
 
 def _of_descriptions(studied: Studied) -> Iterator[Problem]:
     """The problems of single descriptions, in the order of the manifest."""
-    undescribable = _undescribable(studied.project, studied.selected)
+    undescribable = places_without_room(studied.project, studied.selected)
     rules = Rules(studied.project, studied.lineage, studied.standings)
     own = [name for name in studied.selected if studied.project.is_own(studied.project.nodes[name])]
     for unique_id in own:
@@ -100,25 +104,6 @@ def _located(project: Project, problems: Collection[Problem]) -> Iterator[Proble
         yield msgspec.structs.replace(problem, path=found.path, line=found.line) if found and is_found else problem
 
 
-def _undescribable(project: Project, unique_ids: Iterable[str]) -> frozenset[Place]:
-    """Places that have no room for a description of their own."""
-    tests = unwritable_tests(project)
-    nodes = [project.nodes[name] for name in unique_ids]
-    undeclared = (node for node in nodes if node.resource_type == "function" and not node.patch_path)
-    return frozenset(
-        [
-            *((name, "") for name in tests),
-            *((node.unique_id, "") for node in undeclared),
-            *(
-                (node.unique_id, column.name.lower())
-                for node in nodes
-                for column in node.columns
-                if column.definition == NOT_TAKEN
-            ),
-        ]
-    )
-
-
 def _coverage(
     studied: Studied, settings: Settings, rules: CheckSettings, demands: Demands
 ) -> tuple[tuple[Coverage, ...], list[Problem]]:
@@ -127,9 +112,11 @@ def _coverage(
     checked = {*settings.resource_types, *rules.coverage.resource_types}
     own = [node.unique_id for node in project.nodes.values() if project.is_own(node) and node.resource_type in checked]
     nodes, _ = leave_undescribable(project, own)
-    described = places_of(project, nodes, _undescribable(project, nodes).union(studied.left_alone))
-    asked = rules.coverage, demands.min_coverage
-    scopes = scopes_of(project, studied.selected, described, settings.resource_types, *asked)
+    left_out = places_without_room(project, nodes).union(studied.left_alone)
+    described = places_of(project, nodes, left_out)
+    scopes = scopes_of(
+        project, studied.selected, described, settings.resource_types, rules.coverage, demands.min_coverage
+    )
     coverage = tuple(measure(scope, described) for scope in scopes)
     problems = [problem for one in coverage if (problem := too_low(one))]
     if demands.against:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from dbt_describe.preparing import prepare
+from dbt_describe.preparing import study
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.nodes import Node
+from dbt_describe.project.roomless import places_without_room
 from dbt_describe.provenance.entries import LockFile
 from dbt_describe.provenance.standings import STATES, Standing, State
 from dbt_describe.settings import Settings
@@ -75,7 +76,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """The outcome of `status`: nodes in the order of the DAG, without those that are left alone."""
+    """The outcome of `status`: nodes by unique_id, without what is left alone or has no room for a text."""
 
     nodes: tuple[NodeStatus, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -99,12 +100,14 @@ def status(settings: Settings, progress: Progress | None = None) -> StatusReport
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
         LockFileError: dbt-describe.lock can't be read.
     """
-    prepared = prepare(settings, progress or Silent())
-    nodes = (
-        _node_status(prepared.written.nodes[unique_id], prepared.standings.of_node(unique_id), prepared.lock)
-        for unique_id in prepared.plan.selected
-    )
-    return StatusReport(tuple(node for node in nodes if node.descriptions), prepared.unknowns)
+    studied = study(settings, progress or Silent())
+    roomless = places_without_room(studied.project, studied.selected)
+    nodes = []
+    for unique_id in sorted(studied.selected):
+        found = studied.standings.of_node(unique_id)
+        standings = (one for one in found if one.state not in ABSENT or one.place not in roomless)
+        nodes.append(_node_status(studied.project.nodes[unique_id], standings, studied.lock))
+    return StatusReport(tuple(node for node in nodes if node.descriptions), studied.unknowns)
 
 
 def _node_status(node: Node, standings: Iterable[Standing], lock: LockFile) -> NodeStatus:

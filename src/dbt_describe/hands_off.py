@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from dbt_describe.project.graph import TESTS
@@ -55,6 +55,16 @@ def places_left_alone(project: Project, globs: Sequence[str] = ()) -> tuple[froz
                 left.add((unique_id, name))
     left |= set(_tests_of(nodes.values(), left))
     return frozenset(left), (*warnings, *_unclear_warnings(unclear))
+
+
+def not_left_alone(project: Project, unique_ids: Iterable[str], left_alone: Collection[Place]) -> list[str]:
+    """Those of the nodes of which anything may be described."""
+    return [
+        name
+        for name in unique_ids
+        if (name, "") not in left_alone
+        or any((name, column.name.lower()) not in left_alone for column in project.nodes[name].columns)
+    ]
 
 
 def _is_left(found: Node | Column, unique_id: str, unclear: dict[str, list[str]], *, by_default: bool) -> bool:

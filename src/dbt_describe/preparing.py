@@ -6,14 +6,14 @@ What it imports is light: `check` and `status` rest on it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.errors import SelectionError
-from dbt_describe.hands_off import places_left_alone
+from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.planning import Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
@@ -61,18 +61,7 @@ class Prepared(msgspec.Struct, frozen=True):
     @property
     def unknowns(self) -> tuple[str, ...]:
         """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
-        selected = set(self.plan.selected)
-        unread = tuple(
-            f"{unique_id} has no lineage: {node.failure}."
-            for unique_id, node in self.lineage.nodes.items()
-            if node.failure and unique_id in selected
-        )
-        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
-        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
-        names = ", ".join(bare)
-        advice = "build and run `dbt docs generate`, or list them in a schema file"
-        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
-        return (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *unread, *unlisted)
+        return _unknowns(self.project, self.lineage, self.lock, self.plan.selected)
 
     def _doubtful(self) -> Iterator[str]:
         """A sentence on people's texts that may not hold any more."""
@@ -104,6 +93,26 @@ class Studied(msgspec.Struct, frozen=True):
     left_alone: Collection[Place] = frozenset()
     """What nothing is said of."""
 
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
+        return _unknowns(self.project, self.lineage, self.lock, self.selected)
+
+
+def _unknowns(project: Project, lineage: Lineage, lock: LockFile, selected: Sequence[str]) -> tuple[str, ...]:
+    wanted = set(selected)
+    unread = tuple(
+        f"{unique_id} has no lineage: {node.failure}."
+        for unique_id, node in lineage.nodes.items()
+        if node.failure and unique_id in wanted
+    )
+    nodes = (project.nodes[unique_id] for unique_id in selected)
+    bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
+    names = ", ".join(bare)
+    advice = "build and run `dbt docs generate`, or list them in a schema file"
+    unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+    return (*project.warnings, *lineage.warnings, *lock.warnings, *unread, *unlisted)
+
 
 def study(settings: Settings, progress: Progress) -> Studied:
     """Read the project and its lock, and trace its lineage.
@@ -121,10 +130,12 @@ def study(settings: Settings, progress: Progress) -> Studied:
         project, lineage = with_semantic_models(project, lineage)
     chosen, warnings = leave_undescribable(project, chosen)
     left_alone, told = places_left_alone(project, settings.ignore)
-    chosen = _not_left_alone(project, chosen, left_alone, progress)
+    wanted = not_left_alone(project, chosen, left_alone)
+    if chosen and not wanted:
+        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    return Studied(project, lineage, chosen, lock, Standings(project, lineage, lock, left_alone), left_alone)
+    return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
 
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
@@ -143,21 +154,6 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
     gaps = make_plan(current, lineage, studied.selected, before)
     return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
-
-
-def _not_left_alone(
-    project: Project, chosen: Collection[str], left_alone: Collection[Place], progress: Progress
-) -> list[str]:
-    """Those of the nodes of which anything may be described."""
-    wanted = [
-        name
-        for name in chosen
-        if (name, "") not in left_alone
-        or any((name, column.name.lower()) not in left_alone for column in project.nodes[name].columns)
-    ]
-    if chosen and not wanted:
-        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
-    return wanted
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:
@@ -193,7 +189,7 @@ def choose_nodes(
     Raises:
         SelectionError: a selector can't be used or matches nothing.
     """
-    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
+    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed, settings.files)
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
     for criterion in chosen.unmatched:
@@ -203,7 +199,8 @@ def choose_nodes(
         return selected
     if chosen.may_be_empty:
         since = f" whose files changed since {settings.changed}" if changed is not None else ""
-        progress.say(f"No node to describe is selected{since}.")
+        inside = " in the given files" if settings.files is not None else ""
+        progress.say(f"No node to describe is selected{inside}{since}.")
     elif chosen.unique_ids:
         raise SelectionError(
             f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "

@@ -7,7 +7,7 @@ from textwrap import dedent
 import msgspec
 
 from dbt_describe.adopting import AdoptReport
-from dbt_describe.cli.states import render_adoption, render_status
+from dbt_describe.cli.states import render_adoption, render_status, status_as_json
 from dbt_describe.counting import DescriptionStatus, NodeStatus, StatusReport
 from dbt_describe.provenance.standings import Standing
 
@@ -94,8 +94,10 @@ def test_states_that_nothing_is_in_have_no_column() -> None:
 
 
 def test_nearly_all_is_not_all() -> None:
-    columns = (DescriptionStatus("x", "missing"), *(DescriptionStatus(f"c{number}", "human") for number in range(999)))
-    assert render_status(StatusReport((NodeStatus("a", "model", "", columns),))).endswith("are there (99%).")
+    columns = (DescriptionStatus("", "missing"), *(DescriptionStatus(f"c{i}", "human") for i in range(99_999)))
+    report = StatusReport((NodeStatus("a", "model", "", columns),))
+    assert render_status(report).endswith("are there (99%).")
+    assert status_as_json(report)["percent"] == 99.99
 
 
 def test_a_long_table_is_cut_unless_all_is_asked_for() -> None:

@@ -17,7 +17,7 @@ import click
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import HOOK_OPTIONS, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
@@ -62,33 +62,24 @@ def cli() -> None:
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",
 )
-def document(
-    dry_run: bool,
-    format_: str,
-    verify: bool | None,
-    concurrency: int | None,
-    no_cache: bool,
-    ask_again: bool,
-    doc_blocks: bool | None,
-    **shared: Any,
-) -> None:
-    """Describe what is missing and write it into the schema files."""
-    if format_ == "github" and not dry_run:
+@with_options(HOOK_OPTIONS)
+def document(format_: str, **given: Any) -> None:
+    """Describe what is missing and write it into the schema files.
+
+    FILES leave only what is defined or described in them; those that aren't dbt's select nothing.
+    """
+    if format_ == "github" and not given["dry_run"]:
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
-    settings = settings_of(
-        shared,
-        dry_run=dry_run,
-        verify=verify,
-        concurrency=concurrency or 0,
-        use_cache=not no_cache,
-        ask_again=ask_again,
-        doc_blocks=doc_blocks,
-    )
+    settings = settings_of(given)
+    if given["hook"]:
+        from dbt_describe.cli.commits import run_hook  # noqa: PLC0415
+
+        raise SystemExit(run_hook(settings))
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
     report = run.document(settings, open_progress())
-    show(_shown(report, format_, settings.dbt.project_dir, verbose=shared["verbose"]))
+    show(_shown(report, format_, settings.dbt.project_dir, verbose=given["verbose"]))
     raise SystemExit(report.exit_code)
 
 
@@ -106,7 +97,7 @@ def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) ->
 @cli.command()
 @with_options(SHARED_OPTIONS)
 def plan(**shared: Any) -> None:
-    """Show what document would inherit, ask and spend. Asks nothing, writes nothing."""
+    """Show what document would inherit, ask and spend, of FILES or all. Asks nothing, writes nothing."""
     settings = settings_of(shared)
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
@@ -154,12 +145,17 @@ def collect_rarely() -> None:
 def join_lists(arguments: Sequence[str]) -> list[str]:
     """`--select a b` as dbt takes it, into `--select a --select b` as click does.
 
+    After `--` stand the names of files. For a hook, pre-commit puts them after whatever its `args` end with.
+
     Raises:
         click.UsageError: no value stands after such a flag; an unset shell variable must not select everything.
     """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--hook" in arguments[:end]:
+        return list(arguments)
     joined: list[str] = []
     flag, values = "", 0
-    for argument in (*arguments, "--"):
+    for argument in (*arguments[:end], "--"):
         if not argument.startswith("-"):
             joined += [flag, argument] if flag and argument.strip() else [] if flag else [argument]
             values += bool(argument.strip())
@@ -168,7 +164,7 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
             raise click.UsageError(f"{flag} needs a value.")
         flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
         joined += [] if flag else [argument]
-    return joined[:-1]
+    return [*joined[:-1], *arguments[end:]]
 
 
 def _bug_message(error: Exception) -> str:

@@ -1,4 +1,14 @@
-"""`dbt-describe status` and `dbt-describe adopt`."""
+"""`dbt-describe status` and `dbt-describe adopt`.
+
+`status --json` prints, always with all keys and all states:
+
+    {"described": 11, "total": 12, "percent": 91.67, "counts": {"human": 1, "inherited": 4, …},
+     "nodes": [{"unique_id": "model.shop.orders", "resource_type": "model", "path": "models/orders.yml",
+                "described": …, "total": …, "percent": …, "counts": {…},
+                "descriptions": [{"column": "", "state": "human", "writer": "", "prompt": "", "from": "", "reason": ""},
+                                 …]}, …],
+     "warnings": []}
+"""
 
 from __future__ import annotations
 
@@ -49,7 +59,7 @@ def adopt(dry_run: bool, verbose: bool, **shared: Any) -> None:
     They are reported as stale once the SQL, type or accepted values that they rest on change. Where nodes are named,
     what dbt-describe wrote and what no longer holds is taken for a person's, too, and never rewritten.
     """
-    settings = settings_of(shared, dry_run=dry_run)
+    settings = settings_of({**shared, "dry_run": dry_run})
     from dbt_describe import adopting  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
@@ -204,7 +214,7 @@ def _counts_as_json(counts: Counts) -> dict[str, Any]:
     return {
         "described": counts.described,
         "total": counts.total,
-        "percent": round(counts.percent, 2),
+        "percent": int(100 * counts.percent) / 100,
         "counts": dict(counts.by_state),
     }
 

@@ -15,10 +15,28 @@ class Arms(msgspec.Struct, frozen=True, gc=False):
     """Columns are matched by name in one of the UNIONs."""
 
 
+def sides_of(scope: Scope) -> list[Scope]:
+    """The scopes of both sides of a set operation."""
+    # sqlglot renamed the attribute within the versions we support (28 to 30).
+    sides: list[Scope] = getattr(scope, "set_operation_scopes", None) or getattr(scope, "union_scopes", [])
+    return sides
+
+
+def is_distinct(operation: exp.SetOperation) -> bool:
+    """Whether a set operation, or a UNION among its arms, leaves out rows that are there twice."""
+    pending: list[exp.Expr] = [operation]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, exp.SetOperation):
+            if found.args.get("distinct"):
+                return True
+            pending += [found.left, found.right]
+    return False
+
+
 def arms_of(scope: Scope) -> list[Scope]:
     """The scopes whose rows a set operation returns: both of a UNION, the left one of EXCEPT and INTERSECT."""
-    # sqlglot renamed the attribute within the versions we support (28 to 30).
-    arms: list[Scope] = getattr(scope, "set_operation_scopes", None) or getattr(scope, "union_scopes", [])
+    arms = sides_of(scope)
     return arms if isinstance(scope.expression, exp.Union) else arms[:1]
 
 

@@ -25,6 +25,14 @@ _SOURCE = re.compile(
 _THIS = re.compile(r"\{\{-?\s*this\s*-?\}\}")
 
 
+_IN_LATER_RUNS = re.compile(
+    r"\{%-?\s*(?:el)?if\b[^%]*\bis_incremental\(\)[^%]*%\}(?P<block>.*?)\{%-?\s*(?:endif|else|elif)\b", re.DOTALL
+)
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_TELLING_NO_NAMES = re.compile(r"\{\{-?\s*(?:this|ref|source|var)\b")
+_NAME = re.compile(r"\w+")
+
+
 class UnreadableQueryError(Exception):
     """A query that can't be followed; caught where its node is traced."""
 
@@ -61,6 +69,21 @@ def sql_of(node: Node, nodes: Mapping[str, Node]) -> str:
     if _JINJA.search(sql):
         raise UnreadableQueryError("it isn't compiled (run `dbt compile`)")
     return sql
+
+
+def names_in_later_runs(raw_code: str) -> tuple[str, ...]:
+    """What the conditions read that an incremental model has in later runs only; `*` where that can't be told.
+
+    Whether compiled SQL has them depends on whether the table was there when it was compiled.
+    """
+    if "is_incremental" not in raw_code:
+        return ()
+    blocks = [found["block"] for found in _IN_LATER_RUNS.finditer(raw_code)]
+    jinja = [found for block in blocks for found in _EXPRESSION.findall(block)]
+    if not blocks or not all(map(_TELLING_NO_NAMES.match, jinja)):
+        return ("*",)
+    words = (word.lower() for block in blocks for word in _NAME.findall(_EXPRESSION.sub(" ", block)))
+    return tuple(sorted(set(words)))
 
 
 def _is_meant(parent: Node, match: re.Match[str]) -> bool:

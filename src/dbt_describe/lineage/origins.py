@@ -113,6 +113,19 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The rows that a GROUP BY, or an aggregate over everything, made these rows of."""
 
 
+class Canonical(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a query says: the same for all layouts, comments and names inside of it. Empty where that can't be told."""
+
+    rows: str = ""
+    """What its rows are."""
+    columns: Mapping[str, str] = {}
+    """By lower-case name, what the origins don't say all of: columns computed over rows, or that can't be followed."""
+    conditions: Mapping[str, str] = {}
+    """By their text in the shape's joins, conditions that can't be told in upstream terms."""
+    tokens: str = ""
+    """Of a query that can't be read, a hash of its words."""
+
+
 class NodeLineage(msgspec.Struct, frozen=True):
     """Origins by lower-case column name; `columns` are the query's output columns, in order, as spelled there."""
 
@@ -120,8 +133,7 @@ class NodeLineage(msgspec.Struct, frozen=True):
     columns: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = {}
     shape: Shape | None = None
-    canonical: str = ""
-    """A hash of the whole query, where columns of it can't be followed: the same for all layouts and names inside."""
+    canonical: Canonical = Canonical()
     failure: str = ""
     """Why nothing is known, e.g. the parser's message; empty when the SQL was followed."""
 

@@ -63,6 +63,8 @@ class Query:
         """A column couldn't be followed because Python's stack was full."""
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
+        self.unfollowed: dict[str, tuple[Scope, exp.Expr]] = {}
+        """Conditions that can't be told in upstream terms, by their text: where they stand."""
         self._texts: dict[ColumnRef, str] = {}
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
@@ -144,7 +146,9 @@ class Query:
         try:
             return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
-            return shortened(self.sql(expression))
+            text = shortened(self.sql(expression))
+            self.unfollowed[text] = scope, expression
+            return text
 
     def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
         """An output column of the scope in upstream terms; None where it can't be followed."""
@@ -280,10 +284,16 @@ class Query:
             return self._resolve_union(scope, column)
         if not isinstance(expression, exp.Select):
             raise UnresolvedColumnError(f"it comes from {expression.key.upper()}")
-        projection = self._projections_of(scope, expression).get(column)
-        if projection is None:
-            return self.resolve_expression(scope, self._columns.under_star(scope, column))
-        return self.resolve_expression(scope, bare_of(projection))
+        return self.resolve_expression(scope, bare_of(self.projection(scope, expression, column)))
+
+    def projection(self, scope: Scope, select: exp.Select, column: str) -> exp.Expr:
+        """What a SELECT returns under a name.
+
+        Raises:
+            UnresolvedColumnError: that isn't known.
+        """
+        found = self._projections_of(scope, select).get(column)
+        return found if found is not None else self._columns.under_star(scope, column)
 
     def _projections_of(self, scope: Scope, select: exp.Select) -> dict[str, exp.Expr]:
         """What a SELECT calls by each name; the first one where there are several."""
@@ -326,7 +336,7 @@ class Query:
         if isinstance(column.this, exp.Star):
             return Resolved(exp.Star())
         sources = scope.selected_sources
-        table = column.table or self._columns.owner(column.name, sources, scope)
+        table = self.relation_name(scope, column)
         if is_maybe_alias(column) and not (
             table in sources and column.name in self._columns.read(scope, table).columns
         ):
@@ -349,6 +359,10 @@ class Query:
             what = f"`{source.name}`, which" if source.name else "a table function, which"
             raise UnresolvedColumnError(f"it comes from {what} is not a relation of the project")
         return self._marked_if_read_again(scope, table, Resolved(upstream_column(unique_id, column.name)))
+
+    def relation_name(self, scope: Scope, column: exp.Column) -> str:
+        """What the scope calls the relation that a column is of; empty where that isn't known."""
+        return column.table or self._columns.owner(column.name, scope.selected_sources, scope)
 
     def _marked_if_read_again(self, scope: Scope, table: str, resolved: Resolved) -> Resolved:
         """A column of a node that the scope joins to itself may belong to another row: the manager, not the employee.

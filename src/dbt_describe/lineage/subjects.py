@@ -20,6 +20,8 @@ class Subject(msgspec.Struct, frozen=True):
     columns: tuple[str, ...] = ()
     """Its known columns, in lower case."""
     depends_on: tuple[str, ...] = ()
+    added_names: tuple[str, ...] = ()
+    """See `code.names_in_later_runs`."""
     parents: Mapping[str, KnownNode] = {}
     """What is known of the nodes in `depends_on` of which more is known than the artifacts tell."""
 

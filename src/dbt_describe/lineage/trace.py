@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.lineage.code import UnreadableQueryError, sql_of
+from dbt_describe.lineage.code import UnreadableQueryError, names_in_later_runs, sql_of
 from dbt_describe.lineage.dialects import dialect_of, dialect_warning
 from dbt_describe.lineage.kept import Entry, KeptLineage, key_of, surroundings_of
 from dbt_describe.lineage.known import KnownNode, declared, with_query
-from dbt_describe.lineage.origins import ColumnRef, Lineage, NodeLineage, Same, Shape
+from dbt_describe.lineage.origins import Canonical, ColumnRef, Lineage, NodeLineage, Same, Shape
 from dbt_describe.lineage.pool import MOST_PROCESSES, WORTHWHILE_CHARACTERS, cores, trace_here, trace_in_processes
 from dbt_describe.lineage.relations import NamedNode, Relations
 from dbt_describe.lineage.subjects import Subject, Traced
@@ -106,7 +106,8 @@ class _Tracing:
                 self.traced[unique_id] = NodeLineage(unique_id, failure=str(error))
                 continue
             columns = tuple(column.name.lower() for column in node.columns)
-            yield unique_id, Subject(unique_id, sql, self.dialect, columns, node.depends_on)
+            added = names_in_later_runs(node.raw_code)
+            yield unique_id, Subject(unique_id, sql, self.dialect, columns, node.depends_on, added)
 
     def _measure(self) -> dict[str, int]:
         """Characters of SQL from each node down the longest way through its readers."""
@@ -171,4 +172,5 @@ def _same_table(node: Node) -> NodeLineage:
     twin = node.same_table_as
     columns = tuple(column.name for column in node.columns)
     origins = {name.lower(): Same(ColumnRef(twin, name.lower())) for name in columns}
-    return NodeLineage(node.unique_id, columns, origins, Shape(reads=(twin,), driving=twin))
+    shape = Shape(reads=(twin,), driving=twin)
+    return NodeLineage(node.unique_id, columns, origins, shape, Canonical(rows=f'"{twin}"'))

@@ -6,13 +6,15 @@ import threading
 
 import msgspec
 
+from dbt_describe.lineage.canonical import canonical_of
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import KnownNode, Relation
-from dbt_describe.lineage.origins import NodeLineage
+from dbt_describe.lineage.origins import Canonical, NodeLineage
 from dbt_describe.lineage.queries import qualified_query
 from dbt_describe.lineage.relations import Relations, TableName
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.subjects import Subject, Traced, known_to
+from dbt_describe.lineage.tokens import hash_of_words
 
 
 def trace_node(subject: Subject, relations: Relations) -> Traced:
@@ -38,7 +40,12 @@ def _trace_deep(subject: Subject, relations: Relations) -> Traced:
     try:
         return msgspec.structs.replace(_trace(subject, relations), is_certain=False)
     except RecursionError:
-        return Traced(NodeLineage(subject.unique_id, failure="its SQL is nested too deep"), is_certain=False)
+        return Traced(_unfollowed(subject, "its SQL is nested too deep"), is_certain=False)
+
+
+def _unfollowed(subject: Subject, failure: str) -> NodeLineage:
+    canonical = Canonical(tokens=hash_of_words(subject.sql))
+    return NodeLineage(subject.unique_id, canonical=canonical, failure=failure)
 
 
 def _trace(subject: Subject, relations: Relations) -> Traced:
@@ -67,7 +74,9 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         fields = (field for column in output.columns for field in query.fields(column))
         wanted = dict.fromkeys((*fields, *output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
-        found = NodeLineage(subject.unique_id, output.as_written(), origins, query.shape())
+        shape = query.shape()
+        canonical = canonical_of(query, origins, shape.joins, subject.added_names)
+        found = NodeLineage(subject.unique_id, output.as_written(), origins, shape, canonical)
         return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
     except UnreadableQueryError as error:
-        return Traced(NodeLineage(subject.unique_id, failure=str(error)), tables=tuple(names))
+        return Traced(_unfollowed(subject, str(error)), tables=tuple(names))

@@ -46,6 +46,11 @@ class Target(msgspec.Struct, frozen=True):
         return self.own / "options.json"
 
     @property
+    def notes(self) -> Path:
+        """What the files held that the manifest was made of."""
+        return self.own / "files.json"
+
+    @property
     def newest(self) -> Path:
         """The manifest that was written last."""
         return max(self.compiled, self.parsed, key=mtime)

@@ -1,7 +1,8 @@
 """What `meta` says to us, at a node, a folder, a source or a column: `dbt-describe: ignore`.
 
 dbt itself hands on the `+meta` of folders to their nodes, and a source's to its tables; what stands nearer wins.
-Source: dbt-core 1.11.16 (2026-11). Sources have no `config.meta` before 1.10, columns neither.
+Source: dbt-core's parser/sources.py and artifacts/resources/v1 in 1.8 to 1.11 (2026-11). Columns have a `config.meta`
+since 1.9.6, sources since 1.10.5; before, and still, `meta` beside it.
 """
 
 from __future__ import annotations

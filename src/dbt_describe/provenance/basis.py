@@ -7,43 +7,53 @@ nodes lie between. A node rests on its rows: what it reads, joins, filters and g
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
+from typing import ParamSpec
 
 import msgspec
 
 from dbt_describe.inheritance import furthest
-from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Join, Lineage, Shape
+from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Unknown
+from dbt_describe.lineage.tokens import without_moments
+from dbt_describe.lineage.unordered import settled
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Column, Node, Project
+from dbt_describe.provenance.definitions import definition_of, element_of, python_of
+from dbt_describe.provenance.types import type_family
 
 SCHEME = "1"
-"""Of the hashes: raised when they are made otherwise, so that older ones aren't taken for changed SQL."""
+"""Of the hashes: raised when they are made otherwise, so that older ones aren't taken for changed SQL.
+
+A test holds some hashes, with each version of sqlglot that is supported.
+"""
 _LENGTH = 12
+_KNOWLEDGE = ("words", "part", "column", "rows")
+"""Kinds of hashes of SQL: of its words, where it can't be read; of a column of which tests or a catalog may tell more;
+of a column; of a node's rows.
+"""
+_NAMES = {"definition": "definition", "code": "code"}
+"""What has no SQL."""
+_QUERIED = (*RELATION_RESOURCE_TYPES, "analysis")
+_Arguments = ParamSpec("_Arguments")
 _REFERENCE = re.compile(
-    r"[\"`\[](?P<node>(?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]]\.[\"`\[](?P<column>[^\"`\]]+)[\"`\]]"
+    r"[\"`\[]((?:model|seed|snapshot|source|analysis)\.[^\"`\]]+)[\"`\]](?:\.[\"`\[]([^\"`\]]+)[\"`\]])?"
 )
-_COMMENT = re.compile(r"\{#.*?#\}|/\*.*?\*/|--[^\n]*", re.DOTALL)
-_TYPE_NAME = re.compile(r"[a-z_]+")
-_TYPE_FAMILIES = {
-    "integer": "bigint byteint int int2 int4 int8 int64 int32 integer smallint tinyint uinteger ubigint long short",
-    "number": "bignumeric decimal dec double float float4 float8 float64 money number numeric real",
-    "text": "bpchar char character clob longtext mediumtext nchar nvarchar string text varchar",
-    "boolean": "bit bool boolean",
-    "timestamp": "datetime datetime2 datetimeoffset smalldatetime timestamp timestamp_ltz timestamp_ntz timestamp_tz "
-    "timestamptz",
-}
-_FAMILY = {name: family for family, names in _TYPE_FAMILIES.items() for name in names.split()}
+"""A node, or a column of one, in the quotes of any dialect."""
+_PASSED_ON = re.compile(r'"([^"]+)"')
+_DEPENDING = ("it isn't known", "the arms of the UNION are not known", "`")
+"""Beginnings of reasons that may go when a test or a catalog comes, which doesn't change the SQL."""
+
+
+class _UnreadError(Exception):
+    """What a text speaks of can't be followed now: with compiled SQL the text would be another one."""
 
 
 class Basis(msgspec.Struct, frozen=True, gc=False):
     """What a description rests on; empty parts aren't known, and are as good as any other."""
 
     sql: str = ""
-    """`scheme:hash`: only hashes of one scheme can be compared."""
+    """`scheme.kind:hash`: only hashes of one scheme and kind can be compared."""
     type: str = ""
     """Of the column, by its family: `integer` for all sizes of it."""
     values: str = ""
@@ -53,7 +63,7 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
 def what_changed(before: Basis, now: Basis) -> str:
     """Which part of a basis isn't as it was, as part of a sentence; empty where nothing is known to have changed."""
     parts = (
-        ("SQL", _hash_of(before.sql), _hash_of(now.sql) if _scheme(before.sql) == _scheme(now.sql) else ""),
+        (_NAMES.get(_kind(now.sql), "SQL"), before.sql, now.sql if _is_comparable(before.sql, now.sql) else ""),
         ("type", before.type, now.type),
         ("accepted values", before.values, now.values),
     )
@@ -61,16 +71,27 @@ def what_changed(before: Basis, now: Basis) -> str:
 
 
 def is_older(before: Basis, now: Basis) -> bool:
-    """Whether a basis was made in another way than it would be made now: then it says nothing any more."""
-    return bool(before.sql and now.sql) and _scheme(before.sql) != _scheme(now.sql)
+    """Whether the SQL's hash was made in an older way than now, or of what less was known of: it says nothing any more.
+
+    One of which less is known now isn't older: who has neither catalog nor tests doesn't undo what others have. Nor is
+    one where something else has changed: that is still to be told.
+    """
+    if not now.sql or _is_comparable(before.sql, now.sql) or what_changed(before, now):
+        return False
+    ranks = [_KNOWLEDGE.index(kind) if (kind := _kind(sql)) in _KNOWLEDGE else -1 for sql in (before.sql, now.sql)]
+    return _scheme(before.sql) != _scheme(now.sql) or -1 in ranks or ranks[0] < ranks[1]
+
+
+def _is_comparable(sql: str, other: str) -> bool:
+    return sql.rpartition(":")[0] == other.rpartition(":")[0]
 
 
 def _scheme(sql: str) -> str:
-    return sql.rpartition(":")[0]
+    return sql.partition(".")[0]
 
 
-def _hash_of(sql: str) -> str:
-    return sql.rpartition(":")[2]
+def _kind(sql: str) -> str:
+    return sql.partition(".")[2].partition(":")[0]
 
 
 class Bases:
@@ -79,99 +100,118 @@ class Bases:
     def __init__(self, project: Project, lineage: Lineage) -> None:
         self._project = project
         self._lineage = lineage
-        self._roots: dict[ColumnRef, ColumnRef] = {}
+        self._columns: dict[ColumnRef, str] = {}
+        """Of those furthest upstream."""
+        self._references: dict[str, str] = {}
+        self._relations: dict[str, str] = {}
+        self._definitions: dict[str, object] = {}
 
     def of(self, node: Node, column: Column | None) -> Basis:
         """The basis of a column's description, or of the node's own where there is no column."""
         if column is None:
-            return Basis(sql=self._of_node(node))
-        return Basis(self._of_column(node, column), type_family(column.data_type), _values_of(column))
+            return Basis(sql=self._known(self._of_node, node))
+        return Basis(self._known(self._of_column, node, column), type_family(column.data_type), _values_of(column))
+
+    @staticmethod
+    def _known(make: Callable[_Arguments, str], *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> str:
+        try:
+            return make(*args, **kwargs)
+        except _UnreadError:
+            return ""
 
     def _of_node(self, node: Node) -> str:
-        if node.resource_type not in (*RELATION_RESOURCE_TYPES, "analysis"):
-            return _definition_hash(_definition_of(node))
+        if node.resource_type not in _QUERIED:
+            return _hash("definition", self._definition(node))
         traced = self._lineage.nodes.get(node.unique_id)
-        if traced is None or node.resource_type == "seed":
+        if traced is None or node.same_table_as:
             return ""
-        if traced.shape is None:
-            return self._of_query(node)
-        return _sql_hash("rows", self._rows(traced.shape))
+        if traced.failure:
+            return self._of_unfollowed(node, traced)
+        return _hash("rows", self._text(traced.canonical.rows)) if traced.canonical.rows else ""
 
     def _of_column(self, node: Node, column: Column) -> str:
-        if node.resource_type not in (*RELATION_RESOURCE_TYPES, "analysis"):
-            return _definition_hash((column.children, column.definition, column.expression, _definition_of(node)))
-        root = self._root(ColumnRef(node.unique_id, column.name.lower()))
+        if node.resource_type not in _QUERIED:
+            return _hash("definition", (element_of(column), self._definition(node)))
+        root = furthest(ColumnRef(node.unique_id, column.name.lower()), self._lineage)
+        traced = self._lineage.nodes.get(root.unique_id)
+        if traced is None:
+            is_own = root.unique_id == node.unique_id
+            return "" if is_own else _hash("column", (root.unique_id, root.column))
+        if root not in self._columns:
+            self._columns[root] = self._known(self._of_root, root, traced)
+        return self._columns[root]
+
+    def _of_root(self, root: ColumnRef, traced: NodeLineage) -> str:
+        """A column that isn't passed through."""
+        if traced.failure:
+            return self._of_unfollowed(self._project.nodes[root.unique_id], traced)
         origin = self._lineage.origin(root)
-        if isinstance(origin, Derived):
-            return _sql_hash("column", self._derived(origin, root.unique_id))
-        if origin is None and root.unique_id not in self._lineage.nodes:
-            return "" if root.unique_id == node.unique_id else _sql_hash("column", (root.unique_id, root.column))
-        return self._of_query(self._project.nodes[root.unique_id])
+        if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
+            return _hash("column", self._of_row(origin, traced))
+        told = traced.canonical.columns.get(root.column, "")
+        if not told or origin is None:
+            return ""
+        depends = isinstance(origin, Unknown) and origin.reason.startswith(_DEPENDING)
+        return _hash("part" if depends else "column", self._text(told))
 
-    def _of_query(self, node: Node) -> str:
-        """Where a column can't be followed, any change of the query may be one of the column."""
-        traced = self._lineage.nodes.get(node.unique_id)
+    def _of_unfollowed(self, node: Node, traced: NodeLineage) -> str:
+        """Where a query can't be followed, any change of it may be one of the column."""
         if node.language == "python":
-            return _definition_hash(_python(node.raw_code))
-        return _sql_hash("query", traced.canonical) if traced and traced.canonical else ""
+            return _hash("code", python_of(node.raw_code))
+        return f"{SCHEME}.words:{traced.canonical.tokens[:_LENGTH]}" if traced.canonical.tokens else ""
 
-    def _root(self, ref: ColumnRef) -> ColumnRef:
-        """The column furthest upstream that holds the values."""
-        if ref not in self._roots:
-            self._roots[ref] = furthest(ref, self._lineage)
-        return self._roots[ref]
+    def _definition(self, node: Node) -> object:
+        if node.unique_id not in self._definitions:
+            self._definitions[node.unique_id] = definition_of(node)
+        return self._definitions[node.unique_id]
 
-    def _derived(self, origin: Derived, unique_id: str) -> object:
-        traced = self._lineage.nodes.get(unique_id)
+    def _of_row(self, origin: Derived, traced: NodeLineage) -> object:
+        """A column that is computed of the values of one row, some of which a join may have brought."""
         read = {ref.unique_id for ref in origin.inputs}
-        joins = traced.shape.joins if traced and traced.shape else ()
-        return (
-            self._text(origin.expression),
-            [self._level(level) for level in origin.aggregations],
-            [self._level(level) for level in origin.windows],
-            origin.null_where,
-            [self._join(join) for join in joins if join.unique_id in read],
-        )
+        joins = traced.shape.joins if traced.shape else ()
+        told = traced.canonical.conditions
+        expression = self._text(without_moments(origin.expression))
+        return expression, origin.null_where, [self._join(join, told) for join in joins if join.unique_id in read]
 
-    def _rows(self, shape: Shape) -> object:
-        return (
-            sorted(shape.reads),
-            shape.driving,
-            sorted(shape.group_by),
-            self._texts(shape.filters),
-            [self._join(join) for join in shape.joins],
-            shape.distinct,
-            sorted(shape.union),
-            self._level(shape.grouped_from) if shape.grouped_from else None,
-        )
+    def _join(self, join: Join, told: Mapping[str, str]) -> object:
+        on = told.get(join.on, join.on)
+        filters = sorted(self._text(told.get(text, text)) for text in join.filters)
+        return join.kind, self._relation(join.unique_id), self._text(on), filters, join.grouped
 
-    def _level(self, level: Aggregation) -> object:
-        return (
-            self._texts(level.group_by),
-            self._texts(level.filters),
-            level.driving,
-            [self._join(join) for join in level.joins],
-        )
+    def _text(self, text: str) -> str:
+        """The text with each node, and each column, as the one furthest upstream of the same rows and values."""
+        known = self._references
+        try:
+            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
+        except KeyError:
+            known.update({found[0]: self._upstream(found) for found in _REFERENCE.finditer(text)})
+            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
 
-    def _join(self, join: Join) -> object:
-        return join.kind, join.unique_id, self._text(join.on), self._texts(join.filters), join.grouped
+    def _upstream(self, found: re.Match[str]) -> str:
+        unique_id, column = found[1], found[2]
+        if not column:
+            return f'"{self._relation(unique_id)}"'
+        root = furthest(ColumnRef(unique_id, column), self._lineage)
+        self._refuse_unread(root.unique_id)
+        return f'"{root.unique_id}"."{root.column}"'
 
-    def _texts(self, texts: Iterable[str]) -> list[str]:
-        return sorted(map(self._text, texts))
+    def _relation(self, unique_id: str) -> str:
+        """The node furthest upstream of the same rows."""
+        if unique_id not in self._relations:
+            found, seen = unique_id, {unique_id}
+            while (traced := self._lineage.nodes.get(found)) and (match := _PASSED_ON.fullmatch(traced.canonical.rows)):
+                if match[1] in seen:
+                    break
+                found = match[1]
+                seen.add(found)
+            self._refuse_unread(found)
+            self._relations[unique_id] = found
+        return self._relations[unique_id]
 
-    def _text(self, sql: str) -> str:
-        """The SQL with each column as the one furthest upstream of the same values."""
-        return _REFERENCE.sub(lambda found: _written(self._root(ColumnRef(found["node"], found["column"]))), sql)
-
-
-def _written(ref: ColumnRef) -> str:
-    return f'"{ref.unique_id}"."{ref.column}"'
-
-
-def type_family(data_type: str) -> str:
-    """What kind of type it is: catalogs and schema files call the same one `int`, `INTEGER` or `bigint`."""
-    found = _TYPE_NAME.match(data_type.strip().lower())
-    return _FAMILY.get(found[0].rstrip("_"), found[0]) if found else ""
+    def _refuse_unread(self, unique_id: str) -> None:
+        traced, node = self._lineage.nodes.get(unique_id), self._project.nodes.get(unique_id)
+        if traced and traced.failure and not traced.canonical.tokens and node and node.language == "sql":
+            raise _UnreadError
 
 
 def _values_of(column: Column) -> str:
@@ -179,32 +219,8 @@ def _values_of(column: Column) -> str:
     return _hashed(values) if values else "-"
 
 
-def _definition_of(node: Node) -> object:
-    """What is known of a node that isn't a query: its code without comments and layout, and its properties."""
-    code = " ".join(_COMMENT.sub(" ", node.raw_code).split())
-    return code, node.test, node.properties, sorted(node.depends_on), node.label
-
-
-def _python(code: str) -> str:
-    """Python code without comments and layout."""
-    try:
-        return ast.dump(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return code
-
-
-@cache
-def _sqlglot_version() -> str:
-    """Major version: another one may write the same expression otherwise."""
-    return version("sqlglot").partition(".")[0]
-
-
-def _sql_hash(kind: str, content: object) -> str:
-    return f"{SCHEME}.{_sqlglot_version()}.{kind}:{_hashed(content)}"
-
-
-def _definition_hash(content: object) -> str:
-    return f"{SCHEME}.definition:{_hashed(content)}"
+def _hash(kind: str, content: object) -> str:
+    return f"{SCHEME}.{kind}:{_hashed(content)}"
 
 
 def _hashed(content: object) -> str:

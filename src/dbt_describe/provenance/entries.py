@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def read_lock(project_dir: Path) -> LockFile:
     """
     path = project_dir / FILE_NAME
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
     except FileNotFoundError:
         return LockFile()
     except OSError as error:

@@ -7,9 +7,9 @@ src/Runner.Common/ActionCommand.cs (2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from dbt_describe.checking.problems import CheckReport, Problem
+from dbt_describe.checking.problems import CheckReport, Problem, Severity
 from dbt_describe.cli.formats.plain import one_line, writable
 from dbt_describe.cli.formats.repository import join
 from dbt_describe.cli.formats.rules import RULE_TEXTS, by_urgency, counted, summary
@@ -17,30 +17,46 @@ from dbt_describe.cli.formats.rules import RULE_TEXTS, by_urgency, counted, summ
 MOST_SHOWN = 10
 """Of each severity, of a step. *Source:* https://github.com/orgs/community/discussions/26680 (2026-11)."""
 
+_MOST_MESSAGES = 30
+"""Of an annotation."""
+
 
 def render_annotations(report: CheckReport, project: str) -> str:
-    """A command for each problem that GitHub shows, the others as plain lines, and the sums last.
+    """A command for each line that GitHub shows problems at, the others as plain lines, and the sums last.
 
     `project` is the project's path in the repository.
     """
     shown: list[str] = []
     others: list[str] = []
-    counts = {"error": 0, "warning": 0}
-    for problem in by_urgency(report.problems):
-        counts[problem.severity] = counts.get(problem.severity, 0) + 1
-        if counts[problem.severity] <= MOST_SHOWN:
-            shown.append(_command(problem, project))
+    counts = {"error": 0, "warning": 0, "off": 0}
+    for severity, problems in _at_one_place(report.problems):
+        counts[severity] += 1
+        if counts[severity] <= MOST_SHOWN:
+            shown.append(_command(problems, project))
         else:
-            others.append(_plain(f"- {_place(problem, project)}{problem.severity} [{problem.rule}] {problem.message}"))
+            others += [_plain(f"- {_place(it, project)}{severity} [{it.rule}] {it.message}") for it in problems]
     return "\n".join([*shown, *_group(others), *_sums(report)])
 
 
-def _command(problem: Problem, project: str) -> str:
+def _at_one_place(problems: Iterable[Problem]) -> Iterator[tuple[Severity, list[Problem]]]:
+    """What is wrong in the same way at the same line: the columns that no schema file lists are one annotation."""
+    places: dict[tuple[object, ...], list[Problem]] = {}
+    for number, it in enumerate(by_urgency(problems)):
+        places.setdefault((it.severity, it.rule, it.path, it.line if it.path else -number), []).append(it)
+    for found in places.values():
+        yield found[0].severity, found
+
+
+def _command(problems: Sequence[Problem], project: str) -> str:
+    problem = problems[0]
     path = join(project, problem.path)
     properties = {"file": path, "line": str(problem.line) if path and problem.line else ""}
     properties["title"] = RULE_TEXTS[problem.rule].title
     written = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
-    return f"::{problem.severity} {written}::{_data(problem.message)}"
+    messages = [it.message for it in problems[:_MOST_MESSAGES]]
+    if len(problems) > len(messages):
+        messages.append(f"And {len(problems) - len(messages):,} more here.")
+    return f"::{problem.severity} {written}::{_data(chr(10).join(messages))}"
 
 
 def _group(lines: list[str]) -> list[str]:

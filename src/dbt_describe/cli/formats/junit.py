@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from dbt_describe.checking.problems import RULES, CheckReport, Problem, Rule
 from dbt_describe.cli.formats.plain import writable
 from dbt_describe.cli.formats.repository import join
-from dbt_describe.cli.formats.rules import RULE_TEXTS, steady_name
+from dbt_describe.cli.formats.rules import steady_name
 
 _SUITES = "dbt-describe check"
 _PACKAGE = "dbt-describe"
@@ -62,5 +62,5 @@ def _case(problem: Problem, name: str, project: str) -> ET.Element:
     kind = "failure" if problem.severity == "error" else "skipped"
     message = writable(problem.message)
     outcome = ET.SubElement(case, kind, {"message": message, "type": problem.rule})
-    outcome.text = f"{place}{message}\n{RULE_TEXTS[problem.rule].remedy}"
+    outcome.text = f"{place}{message}"
     return case

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from dbt_describe.checking.problems import RULES, CheckReport, Problem, Rule
@@ -61,7 +61,7 @@ RULE_TEXTS: Mapping[Rule, RuleText] = {
 _URGENCY = {rule: number for number, rule in enumerate(RULE_TEXTS)}
 
 
-def by_urgency(problems: tuple[Problem, ...]) -> list[Problem]:
+def by_urgency(problems: Iterable[Problem]) -> list[Problem]:
     """Errors before warnings, the most important first; of the same importance in the order of the files."""
     return sorted(
         problems, key=lambda it: (it.severity != "error", _URGENCY[it.rule], it.path, it.line, it.unique_id, it.column)

@@ -32,7 +32,7 @@ Json = dict[str, object]
 def render_sarif(report: CheckReport, project: str) -> str:
     """The report as JSON; `project` is the project's path in the repository."""
     problems = by_urgency(report.problems)
-    notes = [writable(warning) for warning in report.warnings]
+    notes = [*report.warnings]
     if len(problems) > MOST_RESULTS:
         notes.append(f"{counted(len(problems) - MOST_RESULTS, 'more problem')} left out: select fewer nodes.")
     run: Json = {
@@ -42,12 +42,18 @@ def render_sarif(report: CheckReport, project: str) -> str:
         "invocations": [
             {
                 "executionSuccessful": True,
-                "toolExecutionNotifications": [{"level": "warning", "message": {"text": note}} for note in notes],
+                "toolExecutionNotifications": [
+                    {"level": "warning", "message": {"text": _message(note)}} for note in notes
+                ],
             }
         ],
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
+
+
+def _notification(text: str) -> Json:
+    return {"level": "warning", "message": {"text": _message(text)}}
 
 
 def _driver() -> Json:
@@ -83,16 +89,19 @@ def _result(problem: Problem, project: str) -> Json:
     }
     if problem.unique_id:
         location["logicalLocations"] = [{"fullyQualifiedName": writable(_name(problem))}]
-    # An embedded link is `[words](target)`; names and texts make none.
-    message = writable(problem.message).replace("](", "] (")
     return {
         "ruleId": problem.rule,
         "ruleIndex": RULES.index(problem.rule),
         "level": "error" if problem.severity == "error" else "warning",
-        "message": {"text": message},
+        "message": {"text": _message(problem.message)},
         "locations": [location],
         "partialFingerprints": {"place/v1": _fingerprint(problem)},
     }
+
+
+def _message(text: str) -> str:
+    """As SARIF writes plain text: braces are doubled (3.11.5), and what would be an embedded link (3.11.6) is none."""
+    return writable(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _name(problem: Problem) -> str:
