@@ -49,7 +49,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "checkup": FOUNDATION
-    | {"checking", "hands_off", "lineage", "preparing", "progress", "project", "provenance", "settings"},
+    | {
+        "checking",
+        "hands_off",
+        "lineage",
+        "preparing",
+        "progress",
+        "project",
+        "provenance",
+        "schema_files",
+        "settings",
+    },
     "run": FOUNDATION
     | {
         "conventions",

@@ -27,6 +27,7 @@ from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.git import differences_since, read_at
 from dbt_describe.project.nodes import Project
 from dbt_describe.project.roomless import places_without_room
+from dbt_describe.project.selection import may_hold_nodes
 from dbt_describe.provenance.entries import Place
 from dbt_describe.schema_files import find_lines
 from dbt_describe.settings import Settings
@@ -48,11 +49,15 @@ class Demands(msgspec.Struct, frozen=True):
 def check(settings: Settings, demands: Demands | None = None, progress: Progress | None = None) -> CheckReport:
     """What is wrong with the selected descriptions. Asks nobody, and writes nothing but dbt's artifacts and our cache.
 
+    Where dbt has nothing to do with the settings' files, nothing is looked at.
+
     Raises:
         ProjectError: no project, no usable manifest, a selector that matches nothing, or no such base.
         LockFileError: the lock can't be read.
     """
     demands, progress = demands or Demands(), progress or Silent()
+    if settings.files is not None and not may_hold_nodes(settings.dbt.project_dir, settings.files):
+        return CheckReport(nodes=0)
     dbt = msgspec.structs.replace(settings.dbt, connects=False)
     studied = study(msgspec.structs.replace(settings, dbt=dbt), progress)
     rules = settings.check

@@ -17,7 +17,7 @@ import click
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import HOOK_OPTIONS, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
@@ -62,21 +62,16 @@ def cli() -> None:
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",
 )
-@click.option(
-    "--hook", is_flag=True, help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed."
-)
-@click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names.")
-def document(format_: str, hook: bool, ask: bool, **given: Any) -> None:
+@with_options(HOOK_OPTIONS)
+def document(format_: str, **given: Any) -> None:
     """Describe what is missing and write it into the schema files.
 
     FILES leave only what is defined or described in them; those that aren't dbt's select nothing.
     """
     if format_ == "github" and not given["dry_run"]:
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
-    from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
-
-    settings = settings_of(given, Hook(asks=ask) if hook else None)
-    if hook:
+    settings = settings_of(given)
+    if given["hook"]:
         from dbt_describe.cli.commits import run_hook  # noqa: PLC0415
 
         raise SystemExit(run_hook(settings))

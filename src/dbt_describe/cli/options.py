@@ -11,7 +11,6 @@ import click
 from dbt_describe.cli.output import complain
 
 if TYPE_CHECKING:
-    from dbt_describe.configuration import Hook
     from dbt_describe.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -135,6 +134,14 @@ SHARED_OPTIONS = (
     *_LOGGING,
 )
 """Of commands that look at nodes and may ask a model."""
+HOOK_OPTIONS = (
+    click.option(
+        "--hook",
+        is_flag=True,
+        help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed.",
+    ),
+    click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names."),
+)
 CHECK_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
 """Of commands that look at nodes, and ask nobody."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
@@ -152,12 +159,13 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command]
     return decorate
 
 
-def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
+def settings_of(given: dict[str, Any]) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
     Raises:
         SettingsError: a value can't be used.
     """
+    from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
     _start_logging(given["log_level"], given.get("log_bodies"))
@@ -202,7 +210,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
         doc_blocks=given.get("doc_blocks"),
-        hook=hook,
+        hook=Hook(given["ask"]) if given.get("hook") else None,
     )
 
 

@@ -21,12 +21,12 @@ from dbt_describe.project.changes import (
     changed_files,
     gone_files,
     needs_compiling,
-    read_record,
     relative_path,
 )
 from dbt_describe.project.dbt import DbtInvocation, compile_command, find_dbt, list_unique_ids, run_dbt
 from dbt_describe.project.given import open_given
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.noting import note_files, read_noted
 from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.refreshing import generate_artifacts, generate_command
 from dbt_describe.project.remote import find_artifacts
@@ -75,6 +75,11 @@ class _Target(msgspec.Struct, frozen=True):
         return self.own / "options.json"
 
     @property
+    def notes(self) -> Path:
+        """What the files held that the manifest was made of."""
+        return self.own / "files.json"
+
+    @property
     def newest(self) -> Path:
         return max(self.compiled, self.parsed, key=_mtime)
 
@@ -107,7 +112,9 @@ def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
             warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
-    project = with_project_file(_load(invocation.project_dir, target))
+    root = invocation.project_dir
+    project = with_project_file(_load(root, target))
+    note_files(target.newest, root, target.notes, read_noted(target.newest, root, target.notes))
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
@@ -122,7 +129,7 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     root = invocation.project_dir
     try:
         project = with_project_file(_load(root, target))
-        record = read_record(target.newest, root)
+        record = read_noted(target.newest, root, target.notes)
     except ManifestError:
         raise error from None
     changed = {relative_path(path, root) for path in changed_files(record, root) if not path.is_dir()}
@@ -196,7 +203,7 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
         return "the manifest was made with another profile, target or vars", True
     root = invocation.project_dir
     try:
-        record = read_record(manifest, root)
+        record = read_noted(manifest, root, target.notes)
     except ManifestError:  # told by who reads all of it, unless dbt makes it anew
         record = FileRecord(_mtime(manifest))
     newer = changed_files(record, root)
@@ -208,6 +215,7 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     if gone:
         is_for_sql = any(Path(path).suffix not in PROPERTY_SUFFIXES for path in gone)
         return f"{gone[0]}, which the manifest names, is gone", is_for_sql
+    note_files(manifest, root, target.notes, record)
     return "", False
 
 
