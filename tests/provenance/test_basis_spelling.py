@@ -35,7 +35,7 @@ QUERIES = (
 GAPS = (" ", "  ", "\n", "\t", "\n\n    ")
 COMMENTS = (" -- a note, it's one\n", " /* why? */ ", "\n-- select 1 from x\n")
 BARE = frozenset("(.")
-"""Around these, and in `group by` and the like, sqlglot doesn't read each comment: such a query is compared by words."""
+"""Around these, and in `group by` and the like, sqlglot doesn't read each comment: then the words are compared."""
 WORDS = re.compile(r"[a-z_~]+")
 COLUMNS = ("amount", "order_id", "customer_id", "status", "ordered_at", "id")
 NAMES = ("o", "orders", "t1", "final", "Some_Name", "source_data", "größe")
