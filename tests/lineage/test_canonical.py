@@ -133,7 +133,7 @@ def test_a_time_of_day_is_of_a_moment(text: str, of_a_moment: bool) -> None:
         ("select 1", ()),
         ("x {% if is_incremental() %} where at > (select max(b) from {{ this }}) {% endif %}", LATER),
         (
-            "x {%- if is_incremental() and var('x') -%} where a > {{ var('y') }} {%- else -%} b {%- endif -%}",
+            "x {%- if is_incremental() and x -%} where a > {{ var('y') }} {%- else -%} b {%- endif -%}",
             ("a", "where"),
         ),
         ("x {% if is_incremental() %} where {{ recent() }} {% endif %}", ("*",)),
