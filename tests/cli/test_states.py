@@ -143,6 +143,7 @@ def test_a_dry_run_adopts_nothing_and_can_name_what_it_would() -> None:
 
 def test_nothing_to_adopt_is_said() -> None:
     assert render_adoption(AdoptReport(9)) == "Nothing to adopt: there is nothing that people wrote."
+    assert render_adoption(AdoptReport(0)) == "Nothing to adopt: nothing is selected."
     assert render_adoption(AdoptReport(9, known=3)) == "Nothing to adopt: what people wrote is recorded as it is (3)."
     assert render_adoption(AdoptReport(9, left=2)).splitlines()[1] == (
         "What dbt-describe wrote and what no longer holds (2) is left to `document`, which writes it anew. Name nodes, "

@@ -112,7 +112,8 @@ def render_adoption(report: AdoptReport, *, verbose: bool = False) -> str:
     elif report.known:
         lines.append(f"Nothing to adopt: what people wrote is recorded as it is ({report.known:,}).")
     else:
-        lines.append("Nothing to adopt: there is nothing that people wrote.")
+        why = "there is nothing that people wrote" if report.nodes else "nothing is selected"
+        lines.append(f"Nothing to adopt: {why}.")
     if report.left:
         lines.append(
             f"What dbt-describe wrote and what no longer holds ({report.left:,}) is left to `document`, which writes "
