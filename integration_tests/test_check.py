@@ -31,7 +31,8 @@ def test_without_a_warehouse_only_what_changed_is_compiled_and_what_is_stale_is_
     report = json.loads(done.stdout)
     stale = [problem for problem in report["problems"] if problem["rule"] == "stale"]
     assert [(problem["unique_id"].rpartition(".")[2], problem["column"]) for problem in stale] == [
-        ("int_order_totals", "piece_count")
+        ("int_order_totals", "piece_count"),
+        ("fct_orders", "piece_count"),
     ]
     assert not any("no lineage" in warning for warning in report["warnings"])
     assert (demo / "target/manifest.json").read_bytes() == compiled
