@@ -106,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
+    "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
