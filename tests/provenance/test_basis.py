@@ -39,6 +39,7 @@ def kind(found: Basis) -> str:
         (Basis("1.column:a", "number", "-"), Basis("1.words:b", "number", "-"), ""),
         (Basis("1.column:a", "number", "-"), Basis("", "", ""), ""),
         (Basis("", "", ""), Basis("1.column:a", "number", "-"), ""),
+        (Basis("1.column:a", "integer", "-"), Basis("1.column:a", "number", "-"), ""),
         (Basis("1.definition:a"), Basis("1.definition:b"), "definition"),
         (Basis("1.code:a"), Basis("1.code:b"), "code"),
     ],

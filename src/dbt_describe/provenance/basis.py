@@ -66,7 +66,8 @@ def what_changed(before: Basis, now: Basis) -> str:
     """Which part of a basis isn't as it was, as part of a sentence; empty where nothing is known to have changed."""
     parts = (
         (_NAMES.get(_kind(now.sql), "SQL"), before.sql, now.sql if _is_comparable(before.sql, now.sql) else ""),
-        ("type", before.type, now.type),
+        # Families may have been divided otherwise when the entry was made.
+        ("type", type_family(before.type), type_family(now.type)),
         ("accepted values", before.values, now.values),
     )
     return " and ".join(name for name, old, new in parts if old and new and old != new)
