@@ -7,8 +7,11 @@ dbt changes a process for good.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
+import pkgutil
 import sys
 from typing import TextIO
 
@@ -17,6 +20,7 @@ from dbt.cli.main import dbtRunner
 
 def main(output: TextIO) -> None:
     """Answer on `output`, as dbt itself prints."""
+    _look_around_once()
     shared = ["--project-dir", sys.argv[1], "--profiles-dir", sys.argv[1]]
     parsed = dbtRunner().invoke(["--quiet", "parse", *shared])
     if parsed.exception is not None:
@@ -32,6 +36,14 @@ def main(output: TextIO) -> None:
         else:
             found.append(sorted(json.loads(line)["unique_id"] for line in listed.result or ()))  # type: ignore[union-attr]
     json.dump(found, output)
+
+
+def _look_around_once() -> None:
+    """A quarter of what each further call takes is a look for plugins among all modules, and at the source of its callers."""
+    modules = list(pkgutil.iter_modules())
+    iter_modules = pkgutil.iter_modules
+    pkgutil.iter_modules = lambda *where: iter_modules(*where) if where else iter(modules)
+    inspect.stack = functools.partial(inspect.stack, 0)
 
 
 if __name__ == "__main__":
