@@ -39,7 +39,7 @@ def main(output: TextIO) -> None:
 
 
 def _look_around_once() -> None:
-    """A quarter of what each further call takes is a look for plugins among all modules, and at the source of its callers."""
+    """A quarter of what each call takes is a look for plugins among all modules, and at the source of its callers."""
     modules = list(pkgutil.iter_modules())
     iter_modules = pkgutil.iter_modules
     pkgutil.iter_modules = lambda *where: iter_modules(*where) if where else iter(modules)
