@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inheritance": {"project", "lineage"},
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
-    | {"answers", "inheritance", "lineage", "placeholders", "progress", "project", "provenance", "schema_files"},
+    | {"answers", "inheritance", "lineage", "placeholders", "planning", "project", "provenance", "schema_files"},
+    "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
     "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders"},
     "store": FOUNDATION,
@@ -30,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"llm", "schema_files"},
-    "settings": FOUNDATION | {"configuration", "llm", "project"},
+    "configuration": FOUNDATION | {"checking", "llm", "schema_files"},
+    "settings": FOUNDATION | {"checking", "configuration", "llm", "project"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -43,7 +44,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"planning", "project", "provenance"},
-    "preparing": FOUNDATION | {"conventions", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "preparing": FOUNDATION
+    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    "counting": {"preparing", "progress", "project", "provenance", "settings"},
+    "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
+    "checkup": FOUNDATION
+    | {
+        "checking",
+        "hands_off",
+        "lineage",
+        "preparing",
+        "progress",
+        "project",
+        "provenance",
+        "schema_files",
+        "settings",
+    },
     "run": FOUNDATION
     | {
         "conventions",
@@ -65,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "llm",
         "prompting",
     },
+    "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
@@ -73,7 +90,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {
         "accounts",
+        "adopting",
+        "checking",
+        "checkup",
+        "committing",
         "comparing",
+        "counting",
         "configuration",
         "inspection",
         "logs",
@@ -84,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"run", "settings", "report", "progress"},
+    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {

@@ -4,7 +4,7 @@
     report = dbt_describe.document("path/to/project", model="openai/gpt-6-luna")
     print(report.written, report.inherited, len(report.abstentions))
 
-Both functions take the options of the commands of the same names, spelled as keywords.
+All functions take the options of the commands of the same names, spelled as keywords.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
+    from dbt_describe.adopting import AdoptReport
+    from dbt_describe.counting import StatusReport
     from dbt_describe.progress import Progress
     from dbt_describe.report import PlanReport, Report
 
-__all__ = ["Options", "document", "plan"]
+__all__ = ["Options", "adopt", "document", "plan", "status"]
 
 
 class Options(TypedDict, total=False):
@@ -97,3 +99,33 @@ def document(
         **options,
     )
     return run.document(settings, progress)
+
+
+def status(project_dir: str | Path = ".", progress: Progress | None = None, **options: Unpack[Options]) -> StatusReport:
+    """The states of the selected descriptions, and whose each of them is; asks and writes nothing.
+
+    Raises:
+        DbtDescribeError: the project, a setting, a selector or dbt-describe.lock can't be used.
+    """
+    from dbt_describe import counting  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.settings import make_settings  # noqa: PLC0415
+
+    return counting.status(make_settings(project_dir=project_dir, **options), progress)
+
+
+def adopt(
+    project_dir: str | Path = ".",
+    progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+    **options: Unpack[Options],
+) -> AdoptReport:
+    """Record that people's texts hold as they are now; where nodes are selected, outdated ones of ours, too.
+
+    Raises:
+        DbtDescribeError: the project, a setting, a selector or dbt-describe.lock can't be used.
+    """
+    from dbt_describe import adopting  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.settings import make_settings  # noqa: PLC0415
+
+    return adopting.adopt(make_settings(project_dir=project_dir, dry_run=dry_run, **options), progress)

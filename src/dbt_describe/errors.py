@@ -2,11 +2,13 @@
 
     DbtDescribeError                     exit 2 unless a subclass says otherwise
     ├── SettingsError                    a flag, an environment variable or a setting is wrong
+    │   └── UnsetVariableError           a setting refers to a variable that isn't set
     ├── ProjectError                     the dbt project, its artifacts or dbt itself
     │   ├── ProjectNotFoundError
     │   ├── ManifestError
     │   ├── DownloadError                an artifact can't be fetched from its URL
     │   ├── DbtCommandError
+    │   │   └── DbtNotFoundError         there is no dbt to call
     │   └── SelectionError
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
     ├── LockFileError                    dbt-describe.lock can't be read or written
@@ -30,6 +32,7 @@ from __future__ import annotations
 
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1
+EXIT_UNSTAGED = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3
 EXIT_BUG = 4
@@ -44,6 +47,10 @@ class DbtDescribeError(Exception):
 
 class SettingsError(DbtDescribeError):
     """A flag, an environment variable or a setting can't be used."""
+
+
+class UnsetVariableError(SettingsError):
+    """A setting refers to an environment variable that isn't set."""
 
 
 class ProjectError(DbtDescribeError):
@@ -64,6 +71,10 @@ class DownloadError(ProjectError):
 
 class DbtCommandError(ProjectError):
     """The user's dbt is missing, or a command of it failed."""
+
+
+class DbtNotFoundError(DbtCommandError):
+    """dbt is needed, and there is none."""
 
 
 class SelectionError(ProjectError):

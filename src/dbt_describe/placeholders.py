@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 PLACEHOLDERS = frozenset(
     {
@@ -48,6 +49,7 @@ _LONGEST_PLACEHOLDER = 60
 _WORD = re.compile(r"[^\W_]+")
 
 
+@lru_cache(maxsize=20_000)
 def is_missing(description: str) -> bool:
     """Whether a description is empty or a placeholder."""
     if not description:

@@ -6,13 +6,14 @@ What it imports is light: `check` and `status` rest on it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
 from dbt_describe.conventions import persistence_warning, read_conventions
 from dbt_describe.errors import SelectionError
+from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
 from dbt_describe.planning import Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
@@ -53,21 +54,14 @@ class Prepared(msgspec.Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know: of the artifacts, then of SQL that couldn't be followed."""
-        selected = set(self.plan.selected)
-        unread = tuple(
-            f"{unique_id} has no lineage: {node.failure}."
-            for unique_id, node in self.lineage.nodes.items()
-            if node.failure and unique_id in selected
-        )
-        nodes = (self.project.nodes[unique_id] for unique_id in self.plan.selected)
-        bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
-        names = ", ".join(bare)
-        advice = "build and run `dbt docs generate`, or list them in a schema file"
-        unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+        """What a person should know before anything is written."""
         persisted = persistence_warning(self.project, self.plan)
-        known = (*self.project.warnings, *self.lineage.warnings, *self.lock.warnings, *self._doubtful())
-        return (*known, *unread, *unlisted, *([persisted] if persisted else []))
+        return (*self.unknowns, *self._doubtful(), *([persisted] if persisted else []))
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
+        return _unknowns(self.project, self.lineage, self.lock, self.plan.selected)
 
     def _doubtful(self) -> Iterator[str]:
         """A sentence on people's texts that may not hold any more."""
@@ -88,11 +82,44 @@ class Prepared(msgspec.Struct, frozen=True):
             )
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+class Studied(msgspec.Struct, frozen=True):
+    """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
+
+    project: Project
+    lineage: Lineage
+    selected: list[str]
+    lock: LockFile
+    standings: Standings
+    left_alone: Collection[Place] = frozenset()
+    """What nothing is said of."""
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """What couldn't be read or followed: of the artifacts, of the lock file, of SQL."""
+        return _unknowns(self.project, self.lineage, self.lock, self.selected)
+
+
+def _unknowns(project: Project, lineage: Lineage, lock: LockFile, selected: Sequence[str]) -> tuple[str, ...]:
+    wanted = set(selected)
+    unread = tuple(
+        f"{unique_id} has no lineage: {node.failure}."
+        for unique_id, node in lineage.nodes.items()
+        if node.failure and unique_id in wanted
+    )
+    nodes = (project.nodes[unique_id] for unique_id in selected)
+    bare = [node.unique_id for node in nodes if node.resource_type in RELATION_RESOURCE_TYPES and not node.columns]
+    names = ", ".join(bare)
+    advice = "build and run `dbt docs generate`, or list them in a schema file"
+    unlisted = (f"No columns are known of {names}: {advice}.",) if bare else ()
+    return (*project.warnings, *lineage.warnings, *lock.warnings, *unread, *unlisted)
+
+
+def study(settings: Settings, progress: Progress) -> Studied:
+    """Read the project and its lock, and trace its lineage.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
     """
     changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
     project = open_project(settings.dbt, progress.wait, settings.sources)
@@ -101,15 +128,32 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
         project, lineage = with_semantic_models(project, lineage)
-    project = msgspec.structs.replace(project, conventions=read_conventions(project, settings.language))
     chosen, warnings = leave_undescribable(project, chosen)
-    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
+    left_alone, told = places_left_alone(project, settings.ignore)
+    wanted = not_left_alone(project, chosen, left_alone)
+    if chosen and not wanted:
+        progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
+    project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = read_lock(project.root)
-    standings = Standings(project, lineage, lock)
+    return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
+
+
+def prepare(settings: Settings, progress: Progress) -> Prepared:
+    """Read the project, trace its lineage and find its gaps.
+
+    Raises:
+        ProjectError: no project, no usable manifest, or a selector that matches nothing.
+        LockFileError: the lock can't be read.
+    """
+    studied = study(settings, progress)
+    lineage, standings = studied.lineage, studied.standings
+    conventions = read_conventions(studied.project, settings.language)
+    project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, chosen, settings))
-    return Prepared(current, lineage, make_plan(current, lineage, chosen, before), project, standings, lock, outdated)
+    before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
+    gaps = make_plan(current, lineage, studied.selected, before)
+    return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
 
 
 def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:
@@ -145,7 +189,7 @@ def choose_nodes(
     Raises:
         SelectionError: a selector can't be used or matches nothing.
     """
-    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed)
+    chosen = select_nodes(project, settings.selectors, partial(list_selected, settings.dbt), changed, settings.files)
     if chosen.by_default:
         progress.say(f"Selecting with '{chosen.by_default}', the default of selectors.yml.")
     for criterion in chosen.unmatched:
@@ -155,7 +199,8 @@ def choose_nodes(
         return selected
     if chosen.may_be_empty:
         since = f" whose files changed since {settings.changed}" if changed is not None else ""
-        progress.say(f"No node to describe is selected{since}.")
+        inside = " in the given files" if settings.files is not None else ""
+        progress.say(f"No node to describe is selected{inside}{since}.")
     elif chosen.unique_ids:
         raise SelectionError(
             f"Of the {len(chosen.unique_ids)} selected nodes none is a {' or '.join(settings.resource_types)}; "

@@ -9,7 +9,7 @@ import msgspec
 
 from dbt_describe.planning import Abstention, Draft
 from dbt_describe.project.nodes import Project
-from dbt_describe.provenance.basis import Bases, Basis, is_older
+from dbt_describe.provenance.basis import Bases, Basis, is_older, what_changed
 from dbt_describe.provenance.entries import (
     HUMAN,
     Entry,
@@ -19,7 +19,7 @@ from dbt_describe.provenance.entries import (
     hash_text,
     write_lock,
 )
-from dbt_describe.provenance.standings import new_entry
+from dbt_describe.provenance.standings import Standing, new_entry
 
 
 class Recorder:
@@ -59,6 +59,28 @@ class Recorder:
                     entries[entry.place] = entry
         entries |= {entry.place: entry for entry in map(self._entry_of, drafts)}
         return write_lock(self.root, entries.values())
+
+    def adopt(self, standings: Iterable[Standing]) -> bool:
+        """Write the file anew, with these texts as a person's; whether it changed.
+
+        Raises:
+            LockFileError: the file can't be written.
+        """
+        entries = {entry.place: entry for entry in self._kept()}
+        entries |= {found.place: self.adopted(found) for found in standings}
+        return write_lock(self.root, entries.values())
+
+    def adopted(self, standing: Standing) -> Entry:
+        """The entry of a text as a person's; what isn't known of its basis now is as it was recorded before."""
+        entry = new_entry(standing.place, HUMAN, standing.text, self._basis_of(standing.place))
+        before = self._lock.find(standing.place, standing.text)
+        if before is None or (before.writer, before.text) != (HUMAN, entry.text):
+            return entry
+        old, now = Basis(before.sql), Basis(entry.sql)
+        sql = entry.sql if what_changed(old, now) or is_older(old, now) else before.sql
+        return msgspec.structs.replace(
+            entry, sql=sql, type=entry.type or before.type, values=entry.values or before.values
+        )
 
     def _kept(self) -> Iterable[Entry]:
         """One entry for each description that is still there; hashes made in an older way are made anew."""

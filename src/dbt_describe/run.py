@@ -210,20 +210,28 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
         LlmSettingsError: the model's provider isn't known, or has no key.
     """
     if settings.llm.config.model:
-        from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415 - openai and jinja2 only where they are used
+        from dbt_describe.llm.routes import make_routes  # noqa: PLC0415 - openai and jinja2 only where they are used
+        from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415
 
+        is_hook = settings.llm.is_hook
+        if is_hook:  # a model that doesn't exist is a mistake; one without a key here isn't
+            planned = msgspec.structs.replace(settings.llm.config, plans_only=True, offline=False)
+            make_routes(planned, settings.llm.environ)
         try:
-            writer: Writer = open_llm_writer(settings.llm, asks=asks, say=progress.say)
+            writer: Writer = open_llm_writer(settings.llm, asks=asks, gives_up=is_hook, say=progress.say)
         except LlmSettingsError as error:
-            if not (settings.llm.rules_fallback and settings.llm.config.offline):
+            if not (is_hook or (settings.llm.rules_fallback and settings.llm.config.offline)):
                 raise
             progress.say(f"{error} Describing from lineage, SQL and tests alone.")
             return RulesWriter()
         if settings.llm.rules_fallback:
             writer = FallbackWriter(writer, RulesWriter(), progress.say)
         return CertainFirstWriter(writer)
-    progress.say(
-        "No language model is configured: describing from lineage, SQL and tests alone. "
-        "For one, set OPENAI_API_KEY and pass --model openai/NAME."
-    )
+    if settings.llm.not_asked:
+        progress.say(f"{settings.llm.not_asked} Describing from lineage, SQL and tests alone.")
+    elif not settings.llm.is_hook:
+        progress.say(
+            "No language model is configured: describing from lineage, SQL and tests alone. "
+            "For one, set OPENAI_API_KEY and pass --model openai/NAME."
+        )
     return RulesWriter()

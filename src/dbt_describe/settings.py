@@ -14,7 +14,16 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from dbt_describe.configuration import Configuration, Flags, find_configuration, load_configuration, merge
+from dbt_describe.checking.thresholds import CheckSettings
+from dbt_describe.configuration import (
+    Configuration,
+    Flags,
+    Hook,
+    find_configuration,
+    load_configuration,
+    merge,
+    merge_for_hook,
+)
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
 from dbt_describe.llm.config import LlmConfig
@@ -23,7 +32,7 @@ from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.resource_types import chosen_resource_types
-from dbt_describe.project.selection import INDIRECT, Selectors, parse_union
+from dbt_describe.project.selection import INDIRECT, Selectors, files_in_project, parse_union
 from dbt_describe.project.sources import ArtifactSources, make_sources
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
@@ -39,6 +48,10 @@ class LlmSettings(msgspec.Struct, frozen=True):
     use_cache: bool = True
     rules_fallback: bool = False
     """Whether the rules writer describes what no model could."""
+    is_hook: bool = False
+    """Whether a commit waits: the rules write all that a model that can't be asked, or fails once, leaves open."""
+    not_asked: str = ""
+    """Why a hook asks no model, where that isn't plain."""
     environ: Mapping[str, str] = {}
     """The variables of the process: keys and URLs of providers are in it."""
 
@@ -55,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True):
     selectors: Selectors = Selectors()
     changed: str = ""
     """The git ref since which a node's files must have changed; empty: nothing is asked of git."""
+    files: tuple[str, ...] | None = None
+    """Files and directories, relative to the project, that nodes must be defined or described in; None: any."""
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     schema_path: Mapping[str, str] = {}
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
@@ -67,6 +82,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Whether models are asked again for what they didn't know before."""
     language: str = ""
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
+    ignore: tuple[str, ...] = ()
+    """Globs of what is left alone: see `hands_off`."""
+    check: CheckSettings = CheckSettings()
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -87,6 +105,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     defer_state: str | Path | None = None,
     indirect_selection: str = "",
     changed: str = "",
+    files: Sequence[str | Path] = (),
     resource_types: str | Sequence[str] = (),
     exclude_resource_types: str | Sequence[str] = (),
     config: str | Path | None = None,
@@ -103,13 +122,15 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     ask_again: bool = False,
+    hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from what was given; what was not comes from environment variables, then from dbt-describe.yml.
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `changed` is a ref of git. Relative paths are taken from the working directory, except
+    `max_cost` is in US dollars; `changed` is a ref of git; of `files` (none: all), those outside of the project select
+    nothing; `hook` says that a commit waits. Relative paths are taken from the working directory, except
     `target_path`, `state` and `defer_state`, which dbt takes from the project.
 
     Raises:
@@ -132,13 +153,14 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
-    llm = _llm_settings(flags, file, prompts, env, use_cache=use_cache)
+    llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
         llm=llm,
         selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
         changed=changed,
+        files=files_in_project(dbt.project_dir, files) if files else None,
         resource_types=_resource_types(resource_types, exclude_resource_types, env),
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
@@ -147,6 +169,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
         ask_again=ask_again,
         language=file.language,
+        ignore=file.ignore,
+        check=file.check,
     )
 
 
@@ -256,18 +280,26 @@ def _words(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _llm_settings(
-    flags: Flags, file: Configuration, prompts: str | Path | None, env: Mapping[str, str], *, use_cache: bool
+    flags: Flags,
+    file: Configuration,
+    prompts: str | Path | None,
+    env: Mapping[str, str],
+    hook: Hook | None,
+    *,
+    use_cache: bool,
 ) -> LlmSettings:
     directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
     if directory and not Path(directory).is_dir():
         raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
-    merged = merge(file, flags, env)
+    merged, not_asked = merge_for_hook(file, flags, env, hook) if hook else (merge(file, flags, env), "")
     return LlmSettings(
         config=merged.config,
         prompts_dir=Path(directory) if directory else file.prompts_dir,
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
-        rules_fallback=merged.rules_fallback,
+        rules_fallback=merged.rules_fallback or hook is not None,
+        is_hook=hook is not None,
+        not_asked=not_asked,
         environ=dict(env),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from textwrap import dedent
 
+import click
 import pytest
 
 from dbt_describe.cli.main import join_lists, main
@@ -144,6 +145,18 @@ def test_a_plan_shows_each_node_and_the_sums() -> None:
 def test_selectors_are_taken_as_dbt_takes_them() -> None:
     joined = join_lists(["document", "--select", "a", "b+", "--exclude", "c", "--dry-run", "-s", "d"])
     assert joined == ["document", "--select", "a", "--select", "b+", "--exclude", "c", "--dry-run", "-s", "d"]
+
+
+def test_after_two_dashes_stand_files() -> None:
+    joined = join_lists(["document", "--select", "a", "b", "--", "-x.sql", "c.sql"])
+    assert joined == ["document", "--select", "a", "--select", "b", "--", "-x.sql", "c.sql"]
+    with pytest.raises(click.UsageError, match="--select needs a value"):
+        join_lists(["document", "--select", "--", "c.sql"])
+
+
+def test_the_files_after_a_hook_s_selector_are_no_selectors() -> None:
+    words = ["document", "--hook", "--select", "tag:nightly", "a.sql", "b.yml"]
+    assert join_lists(words) == words
 
 
 def test_the_same_message_is_told_once_for_all_nodes_that_it_happened_to() -> None:

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 import dbt_describe
+from dbt_describe.checking.thresholds import CheckSettings, CoverageSettings
 from dbt_describe.configuration.files import NO_SETTINGS, Own
 from dbt_describe.configuration.starter import starter_text
 from dbt_describe.configuration.survey import Survey
@@ -50,6 +51,8 @@ _SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("timeouts", Timeouts),
     ("retry", RetryConfig),
     ("budget", Budget),
+    ("check", CheckSettings),
+    ("check.coverage", CoverageSettings),
 )
 GOLDEN = Path(__file__).parent / "starter_golden.yml"
 SURVEYED = Survey("shop", 3, model="openai/gpt-6-luna")

@@ -63,6 +63,7 @@ models:
 budget: {max_cost: 2.5, max_tokens: 10}
 concurrency: ${JOBS:-4}
 prompt_cache: off
+ignore: [stg_*, " models/${OLD:-legacy}/ "]
 offline: yes
 cache: ${CACHED}
 prompts: ours
@@ -83,6 +84,7 @@ prompts: ours
     assert (llm.budget.max_cost, llm.budget.max_tokens) == (Decimal("2.5"), 10)
     assert (llm.concurrency, llm.prompt_cache, llm.offline) == (4, "off", True)
     assert (found.cache, found.prompts_dir) == (False, tmp_path / "ours")
+    assert found.ignore == ("stg_*", "models/legacy/")
     assert "hidden-key" not in repr(found)
 
 
@@ -90,7 +92,10 @@ prompts: ours
     ("text", "said"),
     [
         ("modle: x", "dbt-describe.yml:1: modle is no setting; did you mean model?"),
-        ("zzz: x", "dbt-describe.yml:1: zzz is no setting; there are budget, cache, catalog, concurrency, doc_blocks,"),
+        (
+            "zzz: x",
+            "dbt-describe.yml:1: zzz is no setting; there are budget, cache, catalog, check, concurrency,",
+        ),
         ("plans_only: true", "dbt-describe.yml:1: plans_only is no setting"),
         ("\nroutes: {daft: {model: x}}", "dbt-describe.yml:2: routes.daft is no setting; did you mean draft?"),
         (
@@ -128,6 +133,11 @@ prompts: ours
         ("schema_path: 5", "schema_path is `5`; it must be a text or a mapping, so write it in quotes."),
         ("schema_path: {models: 5}", "schema_path.models is `5`; it must be a text, so write it in quotes."),
         ("schema_path: [x]", "schema_path must be a text or a mapping."),
+        ("ignore: stg_*", "ignore is `stg_*`; it must be a list of texts."),
+        ("ignore:\n- a\n- 5", "ignore must be a list of texts."),
+        ("ignore:\n- a\n- ' '", "dbt-describe.yml:3: ignore.1 is ` `; it names nothing. Write a node's name,"),
+        ("\nignore: [/]", "dbt-describe.yml:2: ignore.0 is `/`; it names nothing."),
+        ("ignore: ['!a']", "ignore.0 is `!a`; there is no `!` here: `dbt-describe: describe` in the meta of a node or"),
         ("small_tasks: {max_input_tokens: 5}", "dbt-describe.yml:1: small_tasks.model is missing."),
         ("endpoints: {work: {base_url: x}}", "endpoints.work can't be used: There is no provider 'work'."),
         ("endpoints: {work: {provider: opena}}", "Did you mean openai?"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import SelectionError
-from dbt_describe.project.git import files_changed_since
+from dbt_describe.project.git import Differences, differences_since, files_changed_since, read_at
 
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
 
@@ -71,6 +71,33 @@ def test_since_a_branch_counts_from_where_it_was_left(repository: Path) -> None:
     assert files_changed_since(repository, "main") == {"a.sql", "c.sql"}
     assert files_changed_since(repository, "HEAD~1") == {"a.sql", "c.sql"}
     assert files_changed_since(repository) == {"c.sql"}
+
+
+def test_what_differs_was_there_and_is_was_there_or_is_new(repository: Path) -> None:
+    (repository / "a.sql").write_text("2", encoding="utf-8")
+    (repository / "new.sql").touch()
+    git(repository, "rm", "--quiet", "b.sql")
+    git(repository, "rm", "--quiet", "--cached", "c.sql")
+    found = differences_since(repository, "main")
+    assert found == Differences(
+        found.commit, frozenset({"new.sql"}), frozenset({"a.sql", "c.sql"}), frozenset({"b.sql"})
+    )
+
+
+def test_files_are_read_as_they_were(repository: Path) -> None:
+    project = repository / "dbt é"
+    project.mkdir()
+    commit(project, **{"zwölf monate": "ä\n\nb", "empty": ""})
+    base = differences_since(project, "main").commit
+    commit(project, **{"zwölf monate": "later", "empty": "later", "new": "later"})
+    asked = ["zwölf monate.sql", "new.sql", "gone blob 3.sql", "empty.sql", "a\nb.sql"]
+    assert read_at(project, base, asked, "--against") == {"zwölf monate.sql": "ä\n\nb", "empty.sql": ""}
+    assert read_at(project, base, [], "--against") == {}
+
+
+def test_messages_name_the_flag_that_the_ref_was_given_with(repository: Path) -> None:
+    with pytest.raises(SelectionError, match=r"^--against: git knows no commit"):
+        differences_since(repository, "nope", "--against")
 
 
 def test_paths_are_relative_to_a_project_below_the_repository(repository: Path) -> None:

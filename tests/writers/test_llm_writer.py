@@ -244,6 +244,17 @@ def test_an_error_of_one_request_stops_nothing() -> None:
     assert (result.failures, result.stopped_by) == (("gone",), "")
 
 
+def test_one_that_gives_up_asks_nothing_more_once_a_server_has_failed() -> None:
+    result = write(FakeCompleter(LlmError("gone")), gives_up=True)
+    assert (result.stopped_by, result.failures, result.is_misconfigured) == ("gone", (), False)
+
+
+@pytest.mark.parametrize("failure", [reply("prose"), ContextOverflowError("too long")])
+def test_one_that_gives_up_goes_on_after_what_is_of_one_node(failure: Any) -> None:
+    result = write(FakeCompleter(failure), gives_up=True)
+    assert (result.stopped_by, len(result.failures)) == ("", 1)
+
+
 def test_what_failed_requests_used_is_counted() -> None:
     result = write(FakeCompleter(reply("prose", usage=Usage(10, 5), cost_usd=Decimal(1))))
     assert (result.calls, result.input_tokens, result.output_tokens, result.cost_usd) == (2, 20, 10, Decimal(2))

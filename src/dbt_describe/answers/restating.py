@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -58,6 +59,7 @@ def restates(text: str, name: str) -> bool:
     return said <= in_name
 
 
+@lru_cache(maxsize=10_000)
 def _stem(word: str) -> str:
     word = _ABBREVIATIONS.get(word, word)
     for ending in ("ies", "ing", "ed", "es", "s", "e"):

@@ -9,17 +9,23 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dbt_describe.cli.cache import cache
+from dbt_describe.cli.check import check
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.setup import init, schema
+from dbt_describe.cli.states import adopt, status
 from dbt_describe.cli.usage import usage
 from dbt_describe.errors import EXIT_BUG, EXIT_INTERRUPTED, DbtDescribeError
+
+if TYPE_CHECKING:
+    from dbt_describe.report import Report
 
 _LIST_FLAGS = frozenset({"-s", "--select", "--exclude", "--resource-type", "--exclude-resource-type"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -38,6 +44,14 @@ def cli() -> None:
 @with_options(SHARED_OPTIONS)
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the diff.")
 @click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "github")),
+    default="text",
+    show_default=True,
+    help="How a dry run is shown; github: Markdown for a comment on a pull request.",
+)
+@click.option(
     "--verify/--no-verify", default=None, help="Let dbt parse what was written; take all of it back if dbt refuses."
 )
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
@@ -48,38 +62,47 @@ def cli() -> None:
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",
 )
-def document(
-    dry_run: bool,
-    verify: bool | None,
-    concurrency: int | None,
-    no_cache: bool,
-    ask_again: bool,
-    doc_blocks: bool | None,
-    **shared: Any,
-) -> None:
-    """Describe what is missing and write it into the schema files."""
-    settings = settings_of(
-        shared,
-        dry_run=dry_run,
-        verify=verify,
-        concurrency=concurrency or 0,
-        use_cache=not no_cache,
-        ask_again=ask_again,
-        doc_blocks=doc_blocks,
-    )
+@click.option(
+    "--hook", is_flag=True, help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed."
+)
+@click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names.")
+def document(format_: str, hook: bool, ask: bool, **given: Any) -> None:
+    """Describe what is missing and write it into the schema files.
+
+    FILES leave only what is defined or described in them; those that aren't dbt's select nothing.
+    """
+    if format_ == "github" and not given["dry_run"]:
+        raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
+    from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
+
+    settings = settings_of(given, Hook(asks=ask) if hook else None)
+    if hook:
+        from dbt_describe.cli.commits import run_hook  # noqa: PLC0415
+
+        raise SystemExit(run_hook(settings))
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
-    from dbt_describe.cli.summary import render_report  # noqa: PLC0415
 
     report = run.document(settings, open_progress())
-    show(render_report(report, color=is_colored(), verbose=shared["verbose"]))
+    show(_shown(report, format_, settings.dbt.project_dir, verbose=given["verbose"]))
     raise SystemExit(report.exit_code)
+
+
+def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) -> str:
+    if format_ == "github":
+        from dbt_describe.cli.formats.comment import render_comment  # noqa: PLC0415 - --help must not wait for it
+        from dbt_describe.cli.formats.repository import path_in_repository  # noqa: PLC0415
+
+        return render_comment(report, path_in_repository(project_dir))
+    from dbt_describe.cli.summary import render_report  # noqa: PLC0415 - --help must not wait for it
+
+    return render_report(report, color=is_colored(), verbose=verbose)
 
 
 @cli.command()
 @with_options(SHARED_OPTIONS)
 def plan(**shared: Any) -> None:
-    """Show what document would inherit, ask and spend. Asks nothing, writes nothing."""
+    """Show what document would inherit, ask and spend, of FILES or all. Asks nothing, writes nothing."""
     settings = settings_of(shared)
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
@@ -90,7 +113,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (models, ping, usage, cache, init, schema):
+for command in (check, status, adopt, models, ping, usage, cache, init, schema):
     cli.add_command(command)
 
 
@@ -127,12 +150,17 @@ def collect_rarely() -> None:
 def join_lists(arguments: Sequence[str]) -> list[str]:
     """`--select a b` as dbt takes it, into `--select a --select b` as click does.
 
+    After `--` stand the names of files. For a hook, pre-commit puts them after whatever its `args` end with.
+
     Raises:
         click.UsageError: no value stands after such a flag; an unset shell variable must not select everything.
     """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--hook" in arguments[:end]:
+        return list(arguments)
     joined: list[str] = []
     flag, values = "", 0
-    for argument in (*arguments, "--"):
+    for argument in (*arguments[:end], "--"):
         if not argument.startswith("-"):
             joined += [flag, argument] if flag and argument.strip() else [] if flag else [argument]
             values += bool(argument.strip())
@@ -141,7 +169,7 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
             raise click.UsageError(f"{flag} needs a value.")
         flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
         joined += [] if flag else [argument]
-    return joined[:-1]
+    return [*joined[:-1], *arguments[end:]]
 
 
 def _bug_message(error: Exception) -> str:

@@ -11,11 +11,13 @@ import click
 from dbt_describe.cli.output import complain
 
 if TYPE_CHECKING:
+    from dbt_describe.configuration import Hook
     from dbt_describe.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _NODES = (
+    click.argument("files", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
         "-s", "--select", multiple=True, metavar="SELECTOR", help="Nodes to describe, in dbt's selection syntax."
     ),
@@ -121,8 +123,20 @@ _LOGGING = (
         help="Add what models are asked and answer to FILE, as JSON lines without keys.",
     ),
 )
-SHARED_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_ASKING, *_CONFIG, *_SHOWING, *_LOGGING)
+SHARED_OPTIONS = (
+    *_NODES,
+    *_PROJECT_DIR,
+    *_DBT,
+    *_ARTIFACTS,
+    *_MODELS,
+    *_ASKING,
+    *_CONFIG,
+    *_SHOWING,
+    *_LOGGING,
+)
 """Of commands that look at nodes and may ask a model."""
+CHECK_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
+"""Of commands that look at nodes, and ask nobody."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
 
@@ -138,16 +152,7 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command]
     return decorate
 
 
-def settings_of(
-    shared: dict[str, Any],
-    *,
-    dry_run: bool = False,
-    verify: bool | None = None,
-    concurrency: int = 0,
-    use_cache: bool = True,
-    ask_again: bool = False,
-    doc_blocks: bool | None = None,
-) -> Settings:
+def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
     """The settings that a command's options amount to, with logging started as they say.
 
     Raises:
@@ -155,47 +160,49 @@ def settings_of(
     """
     from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
 
-    _start_logging(shared["log_level"], shared["log_bodies"])
+    _start_logging(given["log_level"], given.get("log_bodies"))
     for flag in ("select", "exclude", "selector", "state", "changed"):
-        given = shared.get(flag) or () if flag in ("select", "exclude") else (shared.get(flag),)
-        if any(value is not None and not value.strip() for value in given):
+        values = given.get(flag) or () if flag in ("select", "exclude") else (given.get(flag),)
+        if any(value is not None and not value.strip() for value in values):
             raise click.UsageError(f"--{flag} needs a value.")
     for flag in ("manifest", "catalog"):
-        if shared.get(flag) is not None and not shared[flag].strip():
+        if given.get(flag) is not None and not given[flag].strip():
             raise click.UsageError(f"--{flag} needs a value.")
     return make_settings(
-        project_dir=shared["project_dir"],
-        profiles_dir=shared.get("profiles_dir"),
-        profile=shared.get("profile", ""),
-        target=shared.get("target", ""),
-        vars=shared.get("vars_", ""),
-        target_path=shared.get("target_path"),
-        manifest=shared.get("manifest") or "",
-        catalog=shared.get("catalog") or "",
-        refresh=shared.get("refresh", False),
-        select=shared.get("select", ()),
-        exclude=shared.get("exclude", ()),
-        selector=shared.get("selector") or "",
-        state=shared.get("state"),
-        defer_state=shared.get("defer_state"),
-        indirect_selection=shared.get("indirect_selection") or "",
-        changed=shared.get("changed") or "",
-        resource_types=shared.get("resource_types", ()),
-        exclude_resource_types=shared.get("exclude_resource_types", ()),
-        config=shared["config"],
-        model=shared["model"],
-        fallback=shared["fallback"],
-        offline=shared["offline"],
-        max_cost=shared.get("max_cost"),
-        max_tokens=shared.get("max_tokens") or 0,
-        no_prompt_cache=shared.get("no_prompt_cache", False),
-        prompts=shared.get("prompts"),
-        concurrency=concurrency,
-        dry_run=dry_run,
-        verify=verify,
-        use_cache=use_cache,
-        ask_again=ask_again,
-        doc_blocks=doc_blocks,
+        project_dir=given["project_dir"],
+        profiles_dir=given.get("profiles_dir"),
+        profile=given.get("profile", ""),
+        target=given.get("target", ""),
+        vars=given.get("vars_", ""),
+        target_path=given.get("target_path"),
+        manifest=given.get("manifest") or "",
+        catalog=given.get("catalog") or "",
+        refresh=given.get("refresh", False),
+        select=given.get("select", ()),
+        exclude=given.get("exclude", ()),
+        selector=given.get("selector") or "",
+        state=given.get("state"),
+        defer_state=given.get("defer_state"),
+        indirect_selection=given.get("indirect_selection") or "",
+        changed=given.get("changed") or "",
+        files=given.get("files", ()),
+        resource_types=given.get("resource_types", ()),
+        exclude_resource_types=given.get("exclude_resource_types", ()),
+        config=given["config"],
+        model=given.get("model", ""),
+        fallback=given.get("fallback", ()),
+        offline=given.get("offline", False),
+        max_cost=given.get("max_cost"),
+        max_tokens=given.get("max_tokens") or 0,
+        no_prompt_cache=given.get("no_prompt_cache", False),
+        prompts=given.get("prompts"),
+        concurrency=given.get("concurrency") or 0,
+        dry_run=given.get("dry_run", False),
+        verify=given.get("verify"),
+        use_cache=not given.get("no_cache", False),
+        ask_again=given.get("ask_again", False),
+        doc_blocks=given.get("doc_blocks"),
+        hook=hook,
     )
 
 

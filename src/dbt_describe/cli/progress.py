@@ -6,10 +6,6 @@ import contextlib
 import sys
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
-from rich.status import Status
 
 from dbt_describe.progress import Progress
 
@@ -38,64 +34,21 @@ class PlainProgress:
         """Print how the node ended, unless nothing came of it."""
         self._ended += 1
         if drafts or failure:
-            self.say(f"{self._ended}/{self._nodes} {_outcome(unique_id, drafts, abstentions, failure)}")
+            self.say(f"{self._ended}/{self._nodes} {outcome(unique_id, drafts, abstentions, failure)}")
 
     def end(self) -> None:
         """Nothing is open."""
 
 
-class BarProgress:
-    """A bar over the nodes, with what is said and what fails above it."""
-
-    def __init__(self) -> None:
-        self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-        )
-        self._waiting: Status | None = None
-
-    def say(self, message: str) -> None:
-        """Print the sentence above the bar."""
-        self._stop_waiting()
-        self._bar.console.print(message, markup=False)
-
-    def wait(self, message: str) -> None:
-        """Print the sentence, and turn something until the next call."""
-        self.say(message)
-        self._waiting = self._bar.console.status("")
-        self._waiting.start()
-
-    def begin(self, nodes: int) -> None:
-        """Show the bar."""
-        self._stop_waiting()
-        self._task = self._bar.add_task("Describing", total=nodes)
-        self._bar.start()
-
-    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
-        """Advance; failures stay on the screen."""
-        if failure:
-            self._bar.console.print(_outcome(unique_id, drafts, abstentions, failure), markup=False)
-        self._bar.update(self._task, advance=1, description=f"Describing {unique_id.rpartition('.')[2]}")
-
-    def end(self) -> None:
-        """Take the bar away."""
-        self._stop_waiting()
-        self._bar.stop()
-
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.stop()
-            self._waiting = None
-
-
 def open_progress() -> Progress:
     """The progress for this stderr."""
-    return BarProgress() if sys.stderr is not None and sys.stderr.isatty() else PlainProgress()
+    if sys.stderr is None or not sys.stderr.isatty():
+        return PlainProgress()
+    from dbt_describe.cli.bar import BarProgress  # noqa: PLC0415 - rich only where there is a terminal
+
+    return BarProgress()
 
 
-def _outcome(unique_id: str, drafts: int, abstentions: int, failure: str) -> str:
+def outcome(unique_id: str, drafts: int, abstentions: int, failure: str) -> str:
+    """How a node ended."""
     return f"{unique_id}: {failure}" if failure else f"{unique_id}: {drafts} described, {abstentions} unknown"

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 import click
 
@@ -22,10 +23,10 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     """The outcome of a run: in a dry run the diff, then what is unknown and what failed, and the sums last."""
     lines: list[str] = []
     if report.dry_run:
-        lines += [line for file in report.files for line in _diff(file, color=color)]
+        lines += [line for file in report.files for line in diff_lines(file, color=color)]
     who = "a person or a language model" if report.writer == "rules" else "a person"
     lines += _unknown(report.abstentions, who, verbose=verbose)
-    lines += _failures(report.failures)
+    lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
     if report.stopped_by:
         lines.append(f"Stopped asking: {report.stopped_by}")
@@ -43,11 +44,11 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
 def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
     """The plan: a line per node, what can't be done, and the sums last."""
     if not report.estimates:
-        return "\n".join([_nothing_missing(report.nodes, report.described_before), *_failures(report.failures)])
+        return "\n".join([_nothing_missing(report.nodes, report.described_before), *render_failures(report.failures)])
     asks = any(estimate.input_tokens for estimate in report.estimates)
     lines = _table(report.estimates, asks=asks)
     lines += _unknown(report.abstentions, "a person", verbose=verbose)
-    lines += _failures(report.failures)
+    lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
     inherited = sum(estimate.inherited for estimate in report.estimates)
     following = sum(estimate.following for estimate in report.estimates)
@@ -85,7 +86,7 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     return lines
 
 
-def _writers(report: Report) -> str:
+def name_writers(report: Report) -> str:
     """Who wrote what wasn't inherited, and how much of it where there were several."""
     counts = Counter(draft.writer for draft in report.drafts if draft.writer != "inherited")
     if len(counts) < 2:
@@ -122,7 +123,7 @@ def _headline(report: Report) -> list[str]:
 def _counts(report: Report) -> list[str]:
     lines = [
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
-        f"  written    {report.written:>5,}  by {_writers(report)}",
+        f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
@@ -188,8 +189,8 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _failures(failures: Iterable[Failure]) -> list[str]:
-    """What failed, the same message once for all that it happened to."""
+def render_failures(failures: Iterable[Failure]) -> list[str]:
+    """Lines of what failed, the same message once for all that it happened to."""
     by_message: dict[str, list[str]] = defaultdict(list)
     for failure in failures:
         by_message[failure.message].append(failure.subject)
@@ -201,10 +202,12 @@ def _failures(failures: Iterable[Failure]) -> list[str]:
     return lines
 
 
-def _diff(file: FileResult, *, color: bool) -> Iterator[str]:
+def diff_lines(file: FileResult, *, color: bool = False, project: str = "") -> Iterator[str]:
+    """The change of a file; `project` is put in front of its path, where the root is another one."""
     before, after = _lines(file.before), _lines(file.after)
-    from_file = "/dev/null" if file.created else f"a/{file.path}"
-    for line in difflib.unified_diff(before, after, from_file, f"b/{file.path}", lineterm=""):
+    path = str(PurePosixPath(project, file.path))
+    from_file = "/dev/null" if file.created else f"a/{path}"
+    for line in difflib.unified_diff(before, after, from_file, f"b/{path}", lineterm=""):
         yield click.style(line, fg=_COLORS.get(line[0])) if color else line
 
 

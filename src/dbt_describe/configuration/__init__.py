@@ -9,6 +9,7 @@ that a value never becomes structure; `$${` stands for `${`. An empty variable c
 
 from __future__ import annotations
 
+from dbt_describe.configuration.commits import Hook, merge_for_hook
 from dbt_describe.configuration.files import FILE_NAME, Configuration, find_configuration, load_configuration
 from dbt_describe.configuration.merging import RULES, Flags, Merged, merge
 
@@ -17,8 +18,10 @@ __all__ = [
     "RULES",
     "Configuration",
     "Flags",
+    "Hook",
     "Merged",
     "find_configuration",
     "load_configuration",
     "merge",
+    "merge_for_hook",
 ]

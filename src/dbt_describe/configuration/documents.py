@@ -86,7 +86,7 @@ def _read_text(path: Path, name: str) -> str:
 
 
 def _lines_of(root: yaml.Node, name: str) -> dict[Keys, int]:
-    """The line of each key, from 1; checks that no key occurs twice and that nothing holds itself."""
+    """The line of each key and list item, from 1; checks that no key occurs twice and that nothing holds itself."""
     lines: dict[Keys, int] = {}
     for count, (keys, node) in enumerate(_walk(root, (), frozenset(), name)):
         if count >= MOST_VALUES:
@@ -106,6 +106,7 @@ def _walk(node: yaml.Node, keys: Keys, around: frozenset[int], name: str) -> Ite
     around |= {id(node)}
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
+            yield (*keys, str(index)), item
             yield from _walk(item, (*keys, str(index)), around, name)
     if not isinstance(node, yaml.MappingNode):
         return

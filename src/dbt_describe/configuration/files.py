@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration.conversion import Conversion, Fault
 from dbt_describe.configuration.documents import Document, Keys, read_document
 from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
@@ -43,10 +44,14 @@ class Own(msgspec.Struct, frozen=True):
     """Whether dbt must accept what was written, which is taken back else; as `--verify`."""
     language: Language = ""
     """What models write in, by its English name, e.g. `German`; the one that most descriptions are in if not set."""
+    ignore: tuple[str, ...] = ()
+    """What to leave alone: globs of nodes (`stg_legacy*`), columns (`*._fivetran_*`) or files (`models/legacy/`)."""
     manifest: str = ""
     """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
     catalog: str = ""
     """A catalog in place of the project's own, named as `manifest` is."""
+    check: CheckSettings = CheckSettings()
+    """What `dbt-describe check` looks for, and how much must be described."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -60,9 +65,12 @@ class Configuration(msgspec.Struct, frozen=True):
     doc_blocks: bool = False
     verify: bool = False
     language: str = ""
+    ignore: tuple[str, ...] = ()
+    """Globs of what is left alone."""
     manifest: str = ""
     """A URL, or an absolute path; as `catalog`."""
     catalog: str = ""
+    check: CheckSettings = CheckSettings()
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -99,6 +107,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     chosen = Own(**conversion.fields(Own, own, ()))
     prompts_dir = _directory(conversion, chosen.prompts, path.parent)
     schema_path = _schema_path(conversion, chosen.schema_path)
+    _check_globs(conversion, chosen.ignore)
     unresolved = {fault.keys[1]: fault.message for fault in conversion.faults if _is_of_an_endpoint(fault)}
     faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
@@ -112,8 +121,10 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         chosen.doc_blocks,
         chosen.verify,
         chosen.language,
+        tuple(map(str.strip, chosen.ignore)),
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
+        chosen.check,
         unresolved,
     )
 
@@ -185,6 +196,16 @@ def _check_template(conversion: Conversion, keys: Keys, template: str) -> None:
         check_template(template)
     except SchemaFileError as error:
         conversion.complain(keys, f"is `{template}`; it {error}")
+
+
+def _check_globs(conversion: Conversion, globs: Sequence[str]) -> None:
+    for index, glob in enumerate(globs):
+        keys = ("ignore", str(index))
+        if not glob.strip(" /\\"):
+            conversion.complain(keys, f"is `{glob}`; it names nothing. Write a node's name, a column's or a path")
+        elif glob.strip().startswith("!"):
+            kept = "`dbt-describe: describe` in the meta of a node or column is an exception"
+            conversion.complain(keys, f"is `{glob}`; there is no `!` here: {kept}")
 
 
 def _is_of_an_endpoint(fault: Fault) -> bool:

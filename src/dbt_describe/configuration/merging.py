@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from dbt_describe.configuration.files import Configuration
-from dbt_describe.errors import LlmSettingsError, SettingsError
+from dbt_describe.errors import LlmSettingsError, SettingsError, UnsetVariableError
 from dbt_describe.llm.config import Budget, LlmConfig, RouteConfig, Timeouts
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import AUTO
@@ -47,8 +47,8 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
     nobody.
 
     Raises:
-        SettingsError: a flag or a variable can't be used, `rules` isn't a chain's last, or a model that may be asked is
-            one of an endpoint with a variable that isn't set.
+        SettingsError: a flag or a variable can't be used, or `rules` isn't a chain's last.
+        UnsetVariableError: a model that may be asked is one of an endpoint with a variable that isn't set.
     """
     config = _with_model(file.llm, flags, environ)
     config = _with_timeout(config, environ.get("DBT_DESCRIBE_TIMEOUT", ""))
@@ -65,7 +65,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
         prefix = model.strip().partition("/")[0]
         message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
         if message:
-            raise SettingsError(message)
+            raise UnsetVariableError(message)
     return merged
 
 

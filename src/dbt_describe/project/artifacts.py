@@ -33,6 +33,7 @@ from dbt_describe.project.shapes import (
     RawNode,
     TestMetadata,
 )
+from dbt_describe.project.wishes import column_wish, wish_in
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
 """Of the manifest's `nodes` and `sources`."""
@@ -183,6 +184,7 @@ def _node(raw: RawNode, tests: list[DataTest], table: CatalogTable | None) -> No
         test=_data_test(raw, raw.test_metadata, attached) if raw.test_metadata else None,
         macros=tuple(_macros(raw)),
         properties={"arguments": raw.test_metadata.kwargs} if raw.test_metadata else {},
+        wish=wish_in((config.get("meta"), raw.meta, raw.source_meta)),
     )
 
 
@@ -235,6 +237,7 @@ def _columns(
             data_type=data_types.get(key) or (key in in_file and in_file[key].data_type) or "",
             declared=key in in_file,
             tests=tuple(tests_of.get(key, ())),
+            wish=column_wish(in_file[key].meta, in_file[key].config) if key in in_file else "",
         )
         for key, name in names.items()
     )

@@ -17,6 +17,8 @@ from dbt_describe.project.project_file import PATH_KEYS, VARS_FILE, configured_p
 
 PROPERTY_SUFFIXES = frozenset({".yml", ".yaml", ".md"})
 PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", VARS_FILE)
+LARGEST_BYTES = 1_000_000
+"""Of a file that is read for its checksum; a larger one is told by its time."""
 _CODE_SUFFIXES = frozenset({".sql", ".py", ".csv"})
 
 
@@ -29,6 +31,11 @@ class FileRecord(msgspec.Struct, frozen=True):
     """Those with a node, its properties, a test, a docs block or a macro."""
     checksums: Mapping[str, str] = {}
     """Of SQL, Python and CSV with a node, but for large seeds: the sha256 of their text, see `_checksum`."""
+    noted: Mapping[str, str] = {}
+    """All files that dbt has read → the sha256 of their bytes; empty for those of `checksums`, and for large ones.
+
+    Without an entry where nothing was noted.
+    """
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -98,8 +105,12 @@ def gone_files(record: FileRecord, root: Path) -> list[str]:
 
 def changed_files(record: FileRecord, root: Path) -> list[Path]:
     """What isn't as dbt has read it: files, and directories in which a file came, went or was replaced."""
-    newer = (path for path in _project_files(root) if _changed_at(path) > record.began)
-    return [path for path in newer if not _is_as_read(path, record.checksums.get(relative_path(path, root)))]
+    paths = list(project_files(root))
+    newer = [path for path in paths if changed_at(path) > record.began]
+    if not newer:
+        return []
+    has_same_files = record.noted.keys() == {relative_path(path, root) for path in paths if path.is_file()}
+    return [path for path in newer if not (has_same_files if path.is_dir() else _is_as_read(path, root, record))]
 
 
 def differing_files(record: FileRecord, root: Path) -> list[str]:
@@ -109,6 +120,13 @@ def differing_files(record: FileRecord, root: Path) -> list[str]:
         for path, checksum in record.checksums.items()
         if (root / path).exists() and checksum not in _checksums(root / path)
     )
+
+
+def changed_sql(record: FileRecord, root: Path) -> list[str]:
+    """SQL and Python that isn't as dbt has read it, or that it hasn't read at all, relative to the root."""
+    new = {relative_path(path, root) for path in changed_files(record, root) if path.suffix in _CODE_SUFFIXES}
+    found = new - record.checksums.keys() | set(differing_files(record, root))
+    return sorted(path for path in found if not path.endswith(".csv"))
 
 
 def relative_path(path: Path, root: Path) -> str:
@@ -132,7 +150,7 @@ def _began(manifest_path: Path, metadata: _Metadata) -> float:
     return min([written, *told])
 
 
-def _changed_at(path: Path) -> float:
+def changed_at(path: Path) -> float:
     """When the file got its content or its place: one that was moved or copied here may keep its time of modification.
 
     Windows tells when it was made instead.
@@ -144,8 +162,19 @@ def _changed_at(path: Path) -> float:
     return max(status.st_mtime, status.st_ctime)
 
 
-def _is_as_read(path: Path, checksum: str | None) -> bool:
-    return checksum is not None and path.suffix in _CODE_SUFFIXES and _checksum(path) == checksum
+def checksum_of(path: Path) -> str:
+    """The sha256 of a file's bytes; empty of one that is large, as only seeds are, or can't be read."""
+    try:
+        return "" if path.stat().st_size > LARGEST_BYTES else hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _is_as_read(path: Path, root: Path, record: FileRecord) -> bool:
+    name = relative_path(path, root)
+    if name in record.checksums and path.suffix in _CODE_SUFFIXES:
+        return _checksum(path) == record.checksums[name]
+    return bool(record.noted.get(name)) and checksum_of(path) == record.noted[name]
 
 
 def _checksum(path: Path) -> str:
@@ -171,7 +200,7 @@ def _slashed(path: str | None) -> str:
     return (path or "").replace("\\", "/")
 
 
-def _project_files(root: Path) -> Iterator[Path]:
+def project_files(root: Path) -> Iterator[Path]:
     """The files that a manifest is made of, and their directories."""
     settings = read_project_file(root)
     yield from (path for name in PROJECT_FILES if (path := root / name).exists())

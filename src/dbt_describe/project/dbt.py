@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, SelectionError
+from dbt_describe.errors import DbtCommandError, DbtNotFoundError, ProjectNotFoundError, SelectionError
 
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
@@ -23,6 +23,15 @@ _V2_ERROR = re.compile(r"\s*(error: |\[error\])")
 
 Source: log_message.rs of dbt-core 2.0.0-beta.2 (2026-08), and what Fusion's users report.
 """
+_UNTOLD = ("--no-send-anonymous-usage-stats",)
+"""Source: https://docs.getdbt.com/reference/global-configs/usage-stats (2026-11)."""
+_UNCONNECTED = ("--no-introspect", "--no-populate-cache")
+"""With both, dbt opens no connection as it compiles; SQL that asks the warehouse fails (tried with dbt 1.11).
+
+Source: https://docs.getdbt.com/reference/commands/compile (2026-11).
+"""
+ONLY = ("--indirect-selection", "empty", "--select")
+"""What follows is compiled, and no tests of it."""
 _DEFERRING = frozenset({"compile", "docs"})
 """Commands that compile, and so may ask tables what is in them.
 
@@ -41,6 +50,8 @@ class DbtInvocation(msgspec.Struct, frozen=True):
     target_path: Path | None = None
     defer_state: Path | None = None
     """The directory of another environment's manifest.json: what isn't built here is read there as SQL is compiled."""
+    connects: bool = True
+    """Whether dbt may ask the warehouse, and tell its maker that it ran."""
 
     def options(self) -> list[str]:
         """The options that dbt's commands share."""
@@ -68,6 +79,11 @@ def find_project_dir(start: Path) -> Path:
     )
 
 
+def compile_command(invocation: DbtInvocation) -> list[str]:
+    """The command that compiles all SQL, without a connection if the invocation allows none."""
+    return ["compile", *(() if invocation.connects else _UNCONNECTED)]
+
+
 def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     """Run a dbt command for the project and return what it printed.
 
@@ -79,6 +95,7 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
         "--no-use-colors",
         *command,
         *invocation.options(),
+        *(() if invocation.connects else _UNTOLD),
     ]
     if invocation.defer_state and command[0] in _DEFERRING:
         words += ["--defer", "--defer-state", str(invocation.defer_state)]
@@ -137,11 +154,11 @@ def find_dbt(command: str, instead: str = "make target/manifest.json with `dbt c
     """The dbt executable: the one beside this Python, else the one on PATH.
 
     Raises:
-        DbtCommandError: there is none, and `command` is needed; `instead` is what else could be done.
+        DbtNotFoundError: there is none, and `command` is needed; `instead` is what else could be done.
     """
     found = shutil.which("dbt", path=str(Path(sys.executable).parent)) or shutil.which("dbt")
     if found is None:
-        raise DbtCommandError(
+        raise DbtNotFoundError(
             f"`dbt {command}` is needed, and there is no dbt: neither beside {sys.executable} nor on PATH. "
             f"Install dbt-describe into dbt's environment, or {instead}."
         )

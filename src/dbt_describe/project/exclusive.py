@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dbt_describe.project.dbt import DbtInvocation
-from dbt_describe.project.freshness import OWN_DIRECTORY, Say, target_dir
+from dbt_describe.project.freshness import Say, target_dir
+from dbt_describe.project.target import OWN_DIRECTORY
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -6,7 +6,7 @@ goes to a directory of ours, `target/dbt_describe/`; SQL compiled before is take
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,64 +19,29 @@ from dbt_describe.project.changes import (
     PROPERTY_SUFFIXES,
     FileRecord,
     changed_files,
+    changed_sql,
     gone_files,
     needs_compiling,
-    read_record,
     relative_path,
 )
-from dbt_describe.project.dbt import DbtInvocation, find_dbt, list_unique_ids, run_dbt
+from dbt_describe.project.dbt import ONLY, DbtInvocation, compile_command, find_dbt, list_unique_ids, run_dbt
 from dbt_describe.project.given import open_given
 from dbt_describe.project.nodes import Project
+from dbt_describe.project.noting import note_files, read_noted
 from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.refreshing import generate_artifacts, generate_command
 from dbt_describe.project.remote import find_artifacts
 from dbt_describe.project.restoring import restored_on_failure
 from dbt_describe.project.sources import NO_SOURCES, ArtifactSources
+from dbt_describe.project.target import OWN_DIRECTORY, PARTIAL_PARSE, Target, copy_newer, mtime
 from dbt_describe.project.unread import SCHEMA_SUFFIXES, without_unread
 
 Say = Callable[[str], None]
 """Told of each call to dbt, which takes seconds."""
 
-OWN_DIRECTORY = "dbt_describe"
-"""Inside dbt's target path."""
-PARTIAL_PARSE = "partial_parse.msgpack"
-"""Source: https://docs.getdbt.com/reference/parsing#partial-parsing (2026-11)."""
 
 _OF_LAST_RUN = ("run_results.json", "sources.json")
 """What `result:` and `source_status:` select by."""
-
-
-class _Target(msgspec.Struct, frozen=True):
-    """Where a project's artifacts are."""
-
-    directory: Path
-    given_catalog: Path | None = None
-    """In place of the project's own."""
-
-    @property
-    def catalog(self) -> Path:
-        return self.given_catalog or self.directory / "catalog.json"
-
-    @property
-    def compiled(self) -> Path:
-        return self.directory / "manifest.json"
-
-    @property
-    def own(self) -> Path:
-        return self.directory / OWN_DIRECTORY
-
-    @property
-    def parsed(self) -> Path:
-        return self.own / "manifest.json"
-
-    @property
-    def options(self) -> Path:
-        """What dbt was last called with by us: JSON, a list of words."""
-        return self.own / "options.json"
-
-    @property
-    def newest(self) -> Path:
-        return max(self.compiled, self.parsed, key=_mtime)
 
 
 def open_project(invocation: DbtInvocation, say: Say, sources: ArtifactSources = NO_SOURCES) -> Project:
@@ -91,13 +56,13 @@ def open_project(invocation: DbtInvocation, say: Say, sources: ArtifactSources =
     given = find_artifacts(sources, directory / OWN_DIRECTORY, say)
     if given.manifest:
         return open_given(invocation.project_dir, given, sources.manifest)
-    target = _Target(directory, given.catalog)
+    target = Target(directory, given.catalog)
     warnings = (*given.warnings, *(_generate(invocation, target, say) if sources.refresh else ()))
     project = _open_own(invocation, target, say)
     return msgspec.structs.replace(project, warnings=(*warnings, *project.warnings))
 
 
-def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
+def _open_own(invocation: DbtInvocation, target: Target, say: Say) -> Project:
     reason, is_for_sql = _stale_reason(invocation, target)
     if not reason:
         return with_project_file(_load(invocation.project_dir, target))
@@ -107,11 +72,13 @@ def _open_own(invocation: DbtInvocation, target: _Target, say: Say) -> Project:
             warnings = _refresh(invocation, target, reason, say, is_for_sql=is_for_sql)
     except DbtCommandError as error:
         return _open_older(invocation, target, error, say)
-    project = with_project_file(_load(invocation.project_dir, target))
+    root = invocation.project_dir
+    project = with_project_file(_load(root, target))
+    note_files(target.newest, root, target.notes, read_noted(target.newest, root, target.notes))
     return msgspec.structs.replace(project, warnings=(*project.warnings, *warnings))
 
 
-def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandError, say: Say) -> Project:
+def _open_older(invocation: DbtInvocation, target: Target, error: DbtCommandError, say: Say) -> Project:
     """The project from its older manifest, if only schema files have changed since; without what these may say now.
 
     Raises:
@@ -122,7 +89,7 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     root = invocation.project_dir
     try:
         project = with_project_file(_load(root, target))
-        record = read_record(target.newest, root)
+        record = read_noted(target.newest, root, target.notes)
     except ManifestError:
         raise error from None
     changed = {relative_path(path, root) for path in changed_files(record, root) if not path.is_dir()}
@@ -132,7 +99,8 @@ def _open_older(invocation: DbtInvocation, target: _Target, error: DbtCommandErr
     going_on = f"Going on with the older manifest, without what {', '.join(sorted(changed))} may say now."
     say(f"dbt can't read the project. {going_on}")
     project = without_unread(project, changed)
-    return msgspec.structs.replace(project, warnings=(*project.warnings, f"{error}\n{going_on}"))
+    warnings = (*project.warnings, f"{error}\n{going_on}")
+    return msgspec.structs.replace(project, warnings=warnings, unread_reason=str(error))
 
 
 def _may_be_left_out(path: Path) -> bool:
@@ -146,12 +114,12 @@ def parse_anew(invocation: DbtInvocation, say: Say) -> Project:
     Raises:
         ProjectError: there is no dbt, it can't parse the project, or its manifest can't be read.
     """
-    target = _Target(target_dir(invocation))
-    before = _mtime(target.parsed)
+    target = Target(target_dir(invocation))
+    before = mtime(target.parsed)
     say("Running `dbt parse`: does dbt accept what was written?")
     with restored_on_failure(target.parsed):
         _parse(invocation, target)
-    if _mtime(target.parsed) <= before:
+    if mtime(target.parsed) <= before:
         raise DbtCommandError(f"dbt wrote no {target.parsed}.")
     target.options.write_text(_noted(invocation), encoding="utf-8")
     return load_project(invocation.project_dir, target.parsed)
@@ -163,7 +131,7 @@ def target_dir(invocation: DbtInvocation) -> Path:
     return invocation.project_dir / (invocation.target_path or Path(str(configured)))
 
 
-def _load(root: Path, target: _Target) -> Project:
+def _load(root: Path, target: Target) -> Project:
     manifest = target.newest
     project = load_project(root, manifest, target.catalog)
     if manifest == target.compiled:
@@ -186,7 +154,7 @@ def _compiled_before(manifest: Path) -> dict[tuple[str, str], str]:
         return {}
 
 
-def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool]:
+def _stale_reason(invocation: DbtInvocation, target: Target) -> tuple[str, bool]:
     """Why the manifest must be made anew, or empty, and whether SQL must be compiled for it."""
     manifest = target.newest
     if not manifest.exists():
@@ -195,9 +163,9 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
         return "the manifest was made with another profile, target or vars", True
     root = invocation.project_dir
     try:
-        record = read_record(manifest, root)
+        record = read_noted(manifest, root, target.notes)
     except ManifestError:  # told by who reads all of it, unless dbt makes it anew
-        record = FileRecord(_mtime(manifest))
+        record = FileRecord(mtime(manifest))
     newer = changed_files(record, root)
     if newer:
         compiling = next((path for path in newer if needs_compiling(path)), None)
@@ -207,51 +175,48 @@ def _stale_reason(invocation: DbtInvocation, target: _Target) -> tuple[str, bool
     if gone:
         is_for_sql = any(Path(path).suffix not in PROPERTY_SUFFIXES for path in gone)
         return f"{gone[0]}, which the manifest names, is gone", is_for_sql
+    note_files(manifest, root, target.notes, record)
     return "", False
 
 
-def _is_made_so(invocation: DbtInvocation, target: _Target) -> bool:
+def _is_made_so(invocation: DbtInvocation, target: Target) -> bool:
     """Whether the manifest was made with this profile, target and vars."""
     # Without a note of ours the manifest is the user's own, made with dbt's defaults.
-    has_note = _mtime(target.options) >= _mtime(target.newest)
+    has_note = mtime(target.options) >= mtime(target.newest)
     return (target.options.read_text(encoding="utf-8") if has_note else "[]") == _noted(invocation)
 
 
-def _generate(invocation: DbtInvocation, target: _Target, say: Say) -> list[str]:
+def _generate(invocation: DbtInvocation, target: Target, say: Say) -> list[str]:
     """Make manifest and catalog anew, whether or not that seems necessary; returns warnings.
 
     Raises:
         DbtCommandError: there is no dbt, or it couldn't.
     """
-    before, catalog_before = _mtime(target.newest), _mtime(target.catalog)
+    before, catalog_before = mtime(target.newest), mtime(target.catalog)
     command = generate_command(invocation)
     say(f"Running `dbt {' '.join(command)}`.")
     with restored_on_failure(target.compiled):
         generate_artifacts(invocation, command)
     _note(invocation, target, before)
-    is_new = _mtime(target.catalog) > catalog_before
+    is_new = mtime(target.catalog) > catalog_before
     return [] if is_new else [f"`dbt {' '.join(command)}` wrote no {target.catalog}: columns may be missing."]
 
 
-def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, *, is_for_sql: bool) -> list[str]:
+def _refresh(invocation: DbtInvocation, target: Target, reason: str, say: Say, *, is_for_sql: bool) -> list[str]:
     """Call dbt; returns warnings.
 
     Raises:
         DbtCommandError: there is no dbt, or it can't even parse the project.
     """
     warnings: list[str] = []
-    before = _mtime(target.newest)
+    before = mtime(target.newest)
     if is_for_sql:
         say(f"Running `dbt compile`: {reason}.")
         try:
-            run_dbt(invocation, ["compile"])
+            with restored_on_failure(target.compiled):
+                run_dbt(invocation, compile_command(invocation))
         except DbtCommandError as error:
-            say("`dbt compile` failed; trying `dbt parse`, which needs no warehouse.")
-            _parse(invocation, target)
-            failed = str(error).splitlines()[-1].strip()
-            warnings = [
-                f"dbt couldn't compile the project; models with no compiled SQL have no lineage. It said: {failed}"
-            ]
+            warnings = _compile_less(invocation, target, error, say)
     else:
         say(f"Running `dbt parse`: {reason}.")
         _parse(invocation, target)
@@ -259,9 +224,28 @@ def _refresh(invocation: DbtInvocation, target: _Target, reason: str, say: Say, 
     return warnings
 
 
-def _note(invocation: DbtInvocation, target: _Target, before: float) -> None:
+def _compile_less(invocation: DbtInvocation, target: Target, error: DbtCommandError, say: Say) -> list[str]:
+    """Where not all can be compiled, as some SQL asks the warehouse: only what has changed, or nothing at all.
+
+    Raises:
+        DbtCommandError: dbt can't even parse the project.
+    """
+    if not invocation.connects and _compiled_before(target.compiled):
+        root = invocation.project_dir
+        paths = changed_sql(read_noted(target.compiled, root, target.notes), root)
+        say("`dbt compile` failed without the warehouse; compiling only what has changed.")
+        with contextlib.suppress(DbtCommandError):
+            _run_aside(invocation, target, [*compile_command(invocation), *ONLY, *(f"path:{path}" for path in paths)])
+            return []
+    say("`dbt compile` failed; trying `dbt parse`, which needs no warehouse.")
+    _parse(invocation, target)
+    failed = str(error).splitlines()[-1].strip()
+    return [f"dbt couldn't compile the project; models with no compiled SQL have no lineage. It said: {failed}"]
+
+
+def _note(invocation: DbtInvocation, target: Target, before: float) -> None:
     """Note how dbt was called for the manifest that is newer than `before`."""
-    if _mtime(target.newest) <= before:
+    if mtime(target.newest) <= before:
         raise DbtCommandError(f"dbt wrote no {target.compiled}. Pass the --target-path that your project uses.")
     target.own.mkdir(parents=True, exist_ok=True)
     target.options.write_text(_noted(invocation), encoding="utf-8")
@@ -273,23 +257,21 @@ def list_selected(invocation: DbtInvocation, selectors: list[str]) -> set[str]:
     Raises:
         SelectionError: dbt refuses the selector.
     """
-    target = _Target(target_dir(invocation))
+    target = Target(target_dir(invocation))
     directory = target.own / "ls"
     for name in (PARTIAL_PARSE, *_OF_LAST_RUN):
-        _copy_newer(target.directory / name, directory / name)
+        copy_newer(target.directory / name, directory / name)
     return list_unique_ids(msgspec.structs.replace(invocation, target_path=directory), selectors)
 
 
-def _copy_newer(path: Path, copy: Path) -> None:
-    if _mtime(path) > _mtime(copy):
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+def _parse(invocation: DbtInvocation, target: Target) -> None:
+    _run_aside(invocation, target, ["parse"])
 
 
-def _parse(invocation: DbtInvocation, target: _Target) -> None:
-    """Parse into our own directory, going on from what dbt has parsed before: only changed files are read again."""
-    _copy_newer(target.directory / PARTIAL_PARSE, target.own / PARTIAL_PARSE)
-    run_dbt(msgspec.structs.replace(invocation, target_path=target.own), ["parse"])
+def _run_aside(invocation: DbtInvocation, target: Target, command: list[str]) -> None:
+    """Let dbt write into our own directory, going on from what it has parsed before: only changed files are read."""
+    copy_newer(target.directory / PARTIAL_PARSE, target.own / PARTIAL_PARSE)
+    run_dbt(msgspec.structs.replace(invocation, target_path=target.own), command)
 
 
 def _noted(invocation: DbtInvocation) -> str:
@@ -298,10 +280,3 @@ def _noted(invocation: DbtInvocation) -> str:
         if any((invocation.profile, invocation.target, invocation.vars))
         else "[]"
     )
-
-
-def _mtime(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

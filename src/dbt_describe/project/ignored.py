@@ -1,4 +1,4 @@
-"""`.dbtignore`: files that dbt passes over.
+"""Files by patterns as git has them, such as those of `.dbtignore`: files that dbt passes over.
 
 Source: https://docs.getdbt.com/reference/dbtignore, and what dbt-core 1.11 does (parser/read_files.py), 2026-11.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,14 @@ def read_ignore_patterns(root: Path) -> tuple[str, ...]:
 def is_ignored(path: PurePosixPath, patterns: tuple[str, ...]) -> bool:
     """Whether dbt passes over a file, given from the project's root."""
     return bool(patterns) and _matcher(patterns).match_file(str(path))
+
+
+def paths_matching(pattern: str, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the paths, given from the project's root, that a pattern is of; none if it is no pattern."""
+    try:
+        return frozenset(map(str, _matcher((pattern,)).match_files(paths)))
+    except ValueError:
+        return frozenset()
 
 
 @functools.lru_cache(maxsize=8)

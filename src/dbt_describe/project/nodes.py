@@ -81,6 +81,8 @@ class Column(msgspec.Struct, frozen=True):
     """
     expression: str = ""
     """SQL over the model's columns that a semantic model's entity, dimension or measure is made of."""
+    wish: str = ""
+    """What its `meta` says to us; see `wishes.wish_in`."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -141,6 +143,8 @@ class Node(msgspec.Struct, frozen=True):
     `type_params`, a saved query's `query_params`, a unit test's `given` and `expect`, a function's `returns`; a generic
     test's `arguments`.
     """
+    wish: str = ""
+    """What its `meta` says to us; see `wishes.wish_in`."""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -201,6 +205,8 @@ class Project(msgspec.Struct, frozen=True):
 
     What these nodes are like now isn't known: their texts and tests are left out, and they aren't written.
     """
+    unread_reason: str = ""
+    """What dbt said of them."""
 
     def is_own(self, node: Node) -> bool:
         """Whether the node belongs to the project itself, not to an installed package."""

@@ -14,6 +14,7 @@ import msgspec
 
 from dbt_describe.project.nodes import Column, Node
 from dbt_describe.project.signatures import read_signature, takes_any_arguments
+from dbt_describe.project.wishes import wish_in
 
 _Entries = dict[str, dict[str, Any]] | None
 _PROPERTIES: Mapping[str, tuple[str, ...]] = {
@@ -116,6 +117,7 @@ def _node(unique_id: str, resource_type: str, raw: Mapping[str, Any]) -> Node:
         label=_text(raw.get("label")),
         attached_node=depends_on[0] if resource_type == "unit_test" and depends_on else "",
         properties={key: raw[key] for key in _PROPERTIES[resource_type] if raw.get(key) not in (None, "", [], {})},
+        wish=wish_in((config.get("meta"), raw.get("meta"))),
     )
 
 
@@ -187,6 +189,7 @@ def _elements(raw: Mapping[str, Any]) -> Iterator[Column]:
                 children=children,
                 definition=_definition(child),
                 expression=_expression(child),
+                wish=wish_in((_mapping(child.get("config")).get("meta"), child.get("meta"))),
             )
 
 

@@ -7,6 +7,7 @@ counts, not the file. Left there, the next run would take it for a fresh one.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,13 @@ from pathlib import Path
 def restored_on_failure(*paths: Path) -> Iterator[None]:
     """Put files back as they were if what is done meanwhile raises; those that weren't there go.
 
-    A file that can't be copied is left as it comes.
+    A file that can't be copied is left as it comes. Within itself it is another copy.
     """
     new = [path for path in paths if not path.exists()]
     copies: dict[Path, Path] = {}
     for path in paths:
         with contextlib.suppress(OSError):
-            copies[path] = Path(shutil.copy2(path, path.with_name(f".{path.name}.before")))
+            copies[path] = Path(shutil.copy2(path, path.with_name(f".{path.name}.{secrets.token_hex(4)}")))
     try:
         yield
     except BaseException:

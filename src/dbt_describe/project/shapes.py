@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from dbt_describe.project.resources import Resources
+from dbt_describe.project.wishes import RawColumnConfig, RawMeta
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -27,6 +28,8 @@ class RawColumn(msgspec.Struct, frozen=True, gc=False):
     name: str
     description: str | None = None
     data_type: str | None = None
+    meta: RawMeta | None = None
+    config: RawColumnConfig | None = None
 
 
 class TestMetadata(msgspec.Struct, frozen=True):
@@ -76,6 +79,8 @@ class RawNode(msgspec.Struct, frozen=True):
     source_description: str | None = None
     version: str | int | float | None = None
     config: dict[str, Any] | None = None
+    meta: dict[str, Any] | None = None
+    source_meta: dict[str, Any] | None = None
     test_metadata: TestMetadata | None = None
     column_name: str | None = None
     attached_node: str | None = None

@@ -6,6 +6,7 @@
     prepare_change(path, edits, root) → FileChange        reads, edits, verifies; writes nothing
     write_change(change, root)                            replaces the file at once
     undo_change(change, made, root)                       puts it back as it was
+    find_lines(project, places) → FileLines               where a person would change descriptions
 
 Nothing but missing, empty, null and placeholder descriptions is ever written over.
 """
@@ -26,6 +27,7 @@ from dbt_describe.schema_files.files import (
     shown_path,
     write_change,
 )
+from dbt_describe.schema_files.lines import FileLine, find_lines
 from dbt_describe.schema_files.listed import with_listed_tests
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.neighbours import Siblings, index_siblings
@@ -40,11 +42,13 @@ __all__ = [
     "SECTIONS",
     "DescriptionEdit",
     "FileChange",
+    "FileLine",
     "ReferenceReader",
     "Siblings",
     "check_template",
     "edit_text",
     "faults_of",
+    "find_lines",
     "index_siblings",
     "is_block_text",
     "locate",

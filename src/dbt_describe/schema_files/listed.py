@@ -35,11 +35,12 @@ def with_listed_tests(project: Project, wanted: Iterable[str]) -> Project:
 def _listed_tests(project: Project) -> Mapping[str, str]:
     """The schema files, from the root, of singular tests by their names; what can't be read lists nothing."""
     return {
-        name: path.relative_to(project.root).as_posix() for path in _schema_files(project) for name in _names_in(path)
+        name: path.relative_to(project.root).as_posix() for path in schema_files_of(project) for name in _names_in(path)
     }
 
 
-def _schema_files(project: Project) -> Iterator[Path]:
+def schema_files_of(project: Project) -> Iterator[Path]:
+    """All files that dbt reads as schema files."""
     for directory in project.schema_paths:
         for path in sorted((project.root / directory).rglob("*")):
             if path.suffix in YAML_SUFFIXES:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import msgspec
 import yaml
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.schema_files.edits import DOC_BLOCK_NAME, JINJA_OPENERS
-
-_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What must be escaped: control characters, tab, line breaks of YAML 1.1, byte order mark, surrogates."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$]*")
@@ -22,6 +20,15 @@ _WORDS_WITH_A_MEANING = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nil", "nan", "inf", "infinity"]
 )
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+@cache
+def _unprintable() -> re.Pattern[str]:
+    """What must be escaped: control characters, tab, line breaks of YAML 1.1, byte order mark, surrogates.
+
+    Made where it is used: that takes longer than all the rest of this module.
+    """
+    return re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -53,7 +60,7 @@ def write_line(text: str, quote: str) -> str:
     refuse_unwritable(text)
     if not quote and is_plain_safe(text):
         return text
-    if _UNPRINTABLE.search(text):
+    if _unprintable().search(text):
         return _write_double(text)
     if quote == "'" and ("'" not in text or '"' in text or "\\" in text):
         return "'" + text.replace("'", "''") + "'"
@@ -76,7 +83,7 @@ def write_block(text: str, head: str, width: int | None, indent: int) -> Written
     if not head.endswith("-"):
         text = text.removesuffix("\n")
     lines = text.split("\n")
-    if any(_UNPRINTABLE.search(line) or line != line.rstrip() for line in lines) or not lines[-1]:
+    if any(_unprintable().search(line) or line != line.rstrip() for line in lines) or not lines[-1]:
         return None
     if not lines[0] or lines[0][0].isspace():  # the indentation would have to be given by number
         return None
@@ -118,7 +125,7 @@ def is_plain_safe(text: str) -> bool:
     return (
         text[:1].isalpha()
         and text == text.strip()
-        and not _UNPRINTABLE.search(text)
+        and not _unprintable().search(text)
         and ": " not in text
         and not text.endswith(":")
         and " #" not in text
@@ -127,7 +134,7 @@ def is_plain_safe(text: str) -> bool:
 
 
 def _write_double(text: str) -> str:
-    escaped = (_ESCAPES.get(char) or (_escape(char) if _UNPRINTABLE.match(char) else char) for char in text)
+    escaped = (_ESCAPES.get(char) or (_escape(char) if _unprintable().match(char) else char) for char in text)
     return '"' + "".join(escaped) + '"'
 
 

@@ -15,6 +15,7 @@ from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
+    ContextOverflowError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
@@ -81,11 +82,13 @@ class LlmWriter:
         templates: Templates,
         *,
         window: Window | None = None,
+        gives_up: bool = False,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._templates = templates
         self._window = window
+        self._gives_up = gives_up
         self._readers: dict[str, list[str]] = {}
         self._project: Project | None = None
 
@@ -117,8 +120,9 @@ class LlmWriter:
                 raise
             failures = ("the run was stopped in the middle of it",)
         except (AnswerError, LlmError, PromptError) as error:
-            stopped_by = str(error) if _is_final(error) else ""
-            is_misconfigured = bool(stopped_by) and not isinstance(error, BudgetError)
+            is_over = _is_final(error) or (self._gives_up and _is_of_all(error))
+            stopped_by = str(error) if is_over else ""
+            is_misconfigured = _is_final(error) and not isinstance(error, BudgetError)
             # A node of which nothing was asked hasn't failed: it is left for the next run.
             is_untouched = stopped_by and not account.calls and not account.cached
             failures = () if is_untouched else (_without_name(error, task.unique_id),)
@@ -191,9 +195,15 @@ class LlmWriter:
 
 
 def open_llm_writer(
-    settings: ModelSettings, *, asks: bool = True, say: Callable[[str], None] = lambda _: None
+    settings: ModelSettings,
+    *,
+    asks: bool = True,
+    gives_up: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> LlmWriter:
     """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
+
+    One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
 
     Nothing is sent yet; templates are checked when they are first used. `say` is told what a person should know.
 
@@ -211,7 +221,7 @@ def open_llm_writer(
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(gateway, config.model, templates)
+    return LlmWriter(gateway, config.model, templates, gives_up=gives_up)
 
 
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
@@ -226,6 +236,11 @@ def _is_final(error: DbtDescribeError) -> bool:
     return isinstance(error, (LlmSettingsError, QuotaError, BudgetError)) or (
         isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
+
+
+def _is_of_all(error: DbtDescribeError) -> bool:
+    """Whether other requests may well fail too: the server doesn't answer, or refuses."""
+    return isinstance(error, LlmError) and not isinstance(error, ContextOverflowError)
 
 
 def _without_name(error: DbtDescribeError, unique_id: str) -> str:

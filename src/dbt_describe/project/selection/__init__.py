@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from dbt_describe.errors import SelectionError
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import Project
 from dbt_describe.project.project_file import read_project_file
 from dbt_describe.project.selection.criteria import (
     ASKED_OF_DBT,
@@ -26,6 +26,7 @@ from dbt_describe.project.selection.criteria import (
 )
 from dbt_describe.project.selection.definitions import Definitions, JinjaInSelectorError, read_definitions
 from dbt_describe.project.selection.evaluation import Evaluation, enabled_nodes
+from dbt_describe.project.selection.files import files_in_project, may_hold_nodes, nodes_in_files
 from dbt_describe.project.selection.selectors import Selectors
 from dbt_describe.project.selection.state import Comparison
 from dbt_describe.project.selection.wording import nothing_matches, word_matches_nothing
@@ -35,7 +36,9 @@ __all__ = [
     "Indirect",
     "Selection",
     "Selectors",
+    "files_in_project",
     "find_nodes",
+    "may_hold_nodes",
     "parse_union",
     "select_nodes",
     "word_matches_nothing",
@@ -68,24 +71,26 @@ def select_nodes(
     selectors: Selectors = Selectors(),  # noqa: B008 - frozen
     ask_dbt: AskDbt | None = None,
     changed: Iterable[str] | None = None,
+    files: Iterable[str] | None = None,
 ) -> Selection:
     """The project's own nodes that are selected; without any selector the default one of selectors.yml, or all.
 
-    `changed` leaves only nodes that are defined or described in one of these files, relative to the project.
+    `changed` and `files` leave only nodes in these files, see `nodes_in_files`.
 
     Raises:
         SelectionError: a selector can't be understood, needs a dbt that isn't there, or matches nothing. What `state:`
-            or `changed` leaves empty is no error: nothing has changed.
+            or these leave empty is no error: nothing has changed.
     """
     found = find_nodes(project, selectors, ask_dbt)
     own = tuple(unique_id for unique_id in found.unique_ids if project.is_own(project.nodes[unique_id]))
     if not own and (selectors.are_given or found.by_default) and not found.may_be_empty:
         raise SelectionError(nothing_matches(project, selectors, found.unmatched, found.by_default))
-    if changed is None:
-        return msgspec.structs.replace(found, unique_ids=own)
-    files = frozenset(changed)
-    own = tuple(unique_id for unique_id in own if _files_of(project.nodes[unique_id]) & files)
-    return msgspec.structs.replace(found, unique_ids=own, may_be_empty=True)
+    for limit in (changed, files):
+        if limit is not None:
+            inside = nodes_in_files(project, limit)
+            own = tuple(unique_id for unique_id in own if unique_id in inside)
+            found = msgspec.structs.replace(found, may_be_empty=True)
+    return msgspec.structs.replace(found, unique_ids=own)
 
 
 def find_nodes(project: Project, selectors: Selectors, ask_dbt: AskDbt | None = None) -> Selection:
@@ -167,7 +172,3 @@ def _compare(project: Project, selectors: Selectors) -> Comparison:
     flags = read_project_file(project.root).get("flags")
     by_unrendered = isinstance(flags, Mapping) and flags.get(_BY_UNRENDERED) is True
     return Comparison(project.manifest_path, selectors.state_manifest, by_unrendered=by_unrendered)
-
-
-def _files_of(node: Node) -> frozenset[str]:
-    return frozenset((node.original_file_path, node.patch_path.partition("://")[2]))
