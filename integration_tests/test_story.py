@@ -22,7 +22,6 @@ KEYWORDS = re.compile(r"\b(select|from|where|group by|left join|on|as|with|sum|c
 TOTALS = "models/intermediate/int_order_totals.sql"
 NEW = "models/intermediate/_intermediate__models.yml"
 MARTS = "models/marts/marts.yml"
-SUM = "Sum of the line total of the order items whose quantity is greater than 0, per order."
 LINES = "Number of order items whose quantity is greater than 0, per order."
 DEAREST = "What the order's dearest line came to."
 
@@ -56,15 +55,17 @@ class Shop:
         )
 
     def problems(self) -> dict[str, str]:
-        """What `check` fails on: `file: text of the line` → rule."""
+        """What `check` fails on: the file, and the entry that the line is in → rule."""
         code, output = self.run("check", "--format", "json")
         found: list[dict[str, Any]] = json.loads(output)["problems"]
         assert code == bool(found)
-        return {f"{one['path']}: {self.line(one['path'], one['line'])}": one["rule"] for one in found}
+        return {f"{one['path']}: {self.entry(one['path'], one['line'])}": one["rule"] for one in found}
 
-    def line(self, path: str, number: int) -> str:
-        """The line without its indentation."""
-        return (self.root / path).read_text(encoding="utf-8").splitlines()[number - 1].strip()
+    def entry(self, path: str, number: int) -> str:
+        """The name of the entry whose description begins at a line."""
+        lines = (self.root / path).read_text(encoding="utf-8").splitlines()
+        assert lines[number - 1].strip().startswith("description:"), (path, number, lines[number - 1])
+        return next(line.strip() for line in reversed(lines[:number]) if line.strip().startswith("- name:"))
 
     def text(self, path: str, model: str, column: str) -> str:
         """The description in a schema file."""
@@ -111,12 +112,12 @@ def test_descriptions_stay_true_as_sql_and_texts_change(demo: Path) -> None:
     # One aggregate changed: its column and those that inherit from it, no others; check names their lines.
     shop.replace(TOTALS, "SUM(line_total)", "max(line_total)")
     assert shop.stale() == ["fct_orders.order_total", "int_order_totals.order_total"]
-    assert shop.problems() == {f"{path}: description: {SUM}": "stale" for path in (NEW, MARTS)}
+    assert shop.problems() == {f"{path}: - name: order_total": "stale" for path in (NEW, MARTS)}
     assert shop.run("document")[0] == 0
     assert shop.stale() == []
     renewed = shop.text(NEW, "int_order_totals", "order_total")
-    assert renewed.startswith("Highest line total"), renewed
-    assert shop.changed_lines() == [f"description: {renewed}"] * 2
+    assert renewed.startswith("Maximum of the line total"), renewed
+    assert " ".join(shop.changed_lines()) == f"{renewed} {renewed}"
     commit_all(demo, "another total")
 
     # An upstream text edited: its copies are stale until they follow.
@@ -133,8 +134,8 @@ def test_descriptions_stay_true_as_sql_and_texts_change(demo: Path) -> None:
     shop.replace(TOTALS, "COUNT(*) AS line_count", "count(distinct unit_price) AS line_count")
     assert shop.places(["edited"]) == ["fct_orders.order_total", "int_order_totals.order_total"]
     assert set(shop.problems().items()) >= {
-        (f"{NEW}: description: {LINES}", "stale"),
-        (f"{MARTS}: description: The dearest line; finance asked.", "inconsistent"),
+        (f"{NEW}: - name: line_count", "stale"),
+        (f"{MARTS}: - name: order_total", "inconsistent"),
     }
     shop.run("document")
     assert shop.text(MARTS, "fct_orders", "order_total") == "The dearest line; finance asked."

@@ -231,6 +231,8 @@ class _Texts:
                 return self.rows(source, needed)
             except UnresolvedColumnError:
                 return self.rows(source, None)
+        # What a recursive CTE reads has a scope of its own, which sqlglot leaves empty.
+        source = relation if source is None else source
         if not isinstance(source, exp.Table):
             return self._writer.written(scope, relation)
         unique_id = self._query.node_of(source)

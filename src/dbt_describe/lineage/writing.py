@@ -15,6 +15,7 @@ from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.tokens import is_of_a_moment
 
 _PART = re.compile(r"__canonical_(\d+)__")
+_NODE = re.compile(r"__node_\d+")
 _BINDING = (exp.Binary, exp.Unary, exp.Between, exp.In, exp.Cast)
 
 
@@ -77,7 +78,7 @@ class Writer:
     def _subquery(self, scope: Scope, query: exp.Expr) -> str:
         found = next((inner for inner in scope.subquery_scopes if inner.expression is query.unnest()), None)
         if found is None:
-            return self._query.sql(query)
+            return _NODE.sub(lambda name: f'"{self._query.unique_ids.get(name[0], name[0])}"', self._query.sql(query))
         return self._scope_text(found)
 
     def _read(self, scope: Scope, column: exp.Column) -> str:

@@ -29,11 +29,13 @@ A test holds some hashes, with each version of sqlglot that is supported.
 """
 _LENGTH = 12
 _KNOWLEDGE = ("words", "part", "column", "rows")
-"""Kinds of hashes of SQL: of its words, where it can't be read; of a column of which tests or a catalog may tell more;
-of a column; of a node's rows.
+"""Kinds of hashes of SQL: of its words, where it can't be read; of a column or rows of which tests, a catalog or
+another parser may tell more; of a column; of a node's rows.
 """
 _NAMES = {"definition": "definition", "code": "code"}
 """What has no SQL."""
+_DOUBTFUL = "\x04"
+_DOUBTFUL_ENCODED = b"\\u0004"
 _QUERIED = (*RELATION_RESOURCE_TYPES, "analysis")
 _Arguments = ParamSpec("_Arguments")
 _REFERENCE = re.compile(
@@ -192,8 +194,7 @@ class Bases:
         if not column:
             return f'"{self._relation(unique_id)}"'
         root = furthest(ColumnRef(unique_id, column), self._lineage)
-        self._refuse_unread(root.unique_id)
-        return f'"{root.unique_id}"."{root.column}"'
+        return f'"{root.unique_id}"."{root.column}"{self._doubt(root.unique_id)}'
 
     def _relation(self, unique_id: str) -> str:
         """The node furthest upstream of the same rows."""
@@ -204,25 +205,36 @@ class Bases:
                     break
                 found = match[1]
                 seen.add(found)
-            self._refuse_unread(found)
-            self._relations[unique_id] = found
+            self._relations[unique_id] = f"{found}{self._doubt(found)}"
         return self._relations[unique_id]
 
-    def _refuse_unread(self, unique_id: str) -> None:
+    def _doubt(self, unique_id: str) -> str:
+        """A mark at what can't be followed further because the SQL of its node can't be read.
+
+        Raises:
+            _UnreadError: there is no SQL of it.
+        """
         traced, node = self._lineage.nodes.get(unique_id), self._project.nodes.get(unique_id)
-        if traced and traced.failure and not traced.canonical.tokens and node and node.language == "sql":
+        if not traced or not traced.failure or not node or node.language != "sql":
+            return ""
+        if not traced.canonical.tokens:
             raise _UnreadError
+        return _DOUBTFUL
 
 
 def _values_of(column: Column) -> str:
     values = sorted({value for test in column.tests for value in test.accepted_values})
-    return _hashed(values) if values else "-"
+    return _shortened(_encoded(values)) if values else "-"
 
 
 def _hash(kind: str, content: object) -> str:
-    return f"{SCHEME}.{kind}:{_hashed(content)}"
+    encoded = _encoded(content)
+    return f"{SCHEME}.{'part' if _DOUBTFUL_ENCODED in encoded else kind}:{_shortened(encoded)}"
 
 
-def _hashed(content: object) -> str:
-    encoded = msgspec.json.encode(content, order="sorted", enc_hook=str)
+def _encoded(content: object) -> bytes:
+    return msgspec.json.encode(content, order="sorted", enc_hook=str)
+
+
+def _shortened(encoded: bytes) -> str:
     return hashlib.sha256(encoded).hexdigest()[:_LENGTH]

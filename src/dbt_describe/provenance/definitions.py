@@ -28,7 +28,7 @@ def definition_of(node: Node) -> object:
 
 def element_of(column: Column) -> object:
     """An argument, entity, dimension or measure."""
-    return column.children, column.definition, hash_of_words(column.expression) if column.expression else ""
+    return column.children, hash_of_words(column.definition), hash_of_words(column.expression)
 
 
 def python_of(code: str) -> str:

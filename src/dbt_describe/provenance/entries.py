@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from codecs import BOM_UTF8
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -98,7 +97,7 @@ def read_lock(project_dir: Path) -> LockFile:
     except OSError as error:
         raise LockFileError(f"{path} can't be read: {error.strerror or error}.") from error
     decoder = msgspec.json.Decoder(Entry)
-    entries: dict[Place, list[Entry]] = defaultdict(list)
+    entries: dict[Place, tuple[Entry, ...]] = {}
     unread: list[int] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith(_MARKERS):
@@ -108,7 +107,8 @@ def read_lock(project_dir: Path) -> LockFile:
         except (msgspec.DecodeError, UnicodeDecodeError):
             unread.append(number)
         else:
-            entries[entry.place].append(entry)
+            place = entry.place
+            entries[place] = (*entries.get(place, ()), entry)
     return LockFile(entries, _unread_warning(unread))
 
 

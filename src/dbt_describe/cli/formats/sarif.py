@@ -8,7 +8,6 @@ https://docs.github.com/en/code-security/code-scanning/integrating-with-code-sca
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import quote
 
 import msgspec
@@ -73,6 +72,8 @@ def _driver() -> Json:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 50 ms, for this format alone
+
     try:
         return version("dbt-describe")
     except PackageNotFoundError:  # run from sources that aren't installed
