@@ -19,7 +19,7 @@ def test_without_a_warehouse_only_what_changed_is_compiled_and_what_is_stale_is_
     assert dbt_describe("document").returncode == 0
     (demo / "models/asking.sql").write_text(ASKS_THE_WAREHOUSE, encoding="utf-8")
     run_in(demo, "dbt", "compile", "--profiles-dir", ".")
-    gone = {"CORNER_SHOP_DB": str(demo / "no/such/directory/shop.duckdb")}
+    gone = {"CORNER_SHOP_DB": str(demo / "no/such/directory/corner_shop.duckdb")}
     changed = demo / "models/intermediate/int_order_totals.sql"
     text = changed.read_text(encoding="utf-8")
     changed.write_text(text.replace("sum(quantity)", "max(quantity)"), encoding="utf-8")
@@ -31,7 +31,8 @@ def test_without_a_warehouse_only_what_changed_is_compiled_and_what_is_stale_is_
     report = json.loads(done.stdout)
     stale = [problem for problem in report["problems"] if problem["rule"] == "stale"]
     assert [(problem["unique_id"].rpartition(".")[2], problem["column"]) for problem in stale] == [
-        ("int_order_totals", "piece_count")
+        ("int_order_totals", "piece_count"),
+        ("fct_orders", "piece_count"),
     ]
     assert not any("no lineage" in warning for warning in report["warnings"])
     assert (demo / "target/manifest.json").read_bytes() == compiled

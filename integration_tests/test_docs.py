@@ -31,7 +31,8 @@ def test_a_command_of_the_docs_works(command: str, demo: Path, dbt_describe: Run
     (demo / "prompts").mkdir()
     with OpenAIServer() as server:
         done = dbt_describe(*shlex.split(command), OPENAI_API_KEY="k", OPENAI_BASE_URL=server.base_url)
-    assert (done.returncode, done.stdout != "") == (0, True), done.stderr
+    expected = {0, 1} if command.startswith("check") else {0}
+    assert (done.returncode in expected, done.stdout != "") == (True, True), done.stderr
 
 
 @pytest.mark.parametrize("code", SNIPPETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conventions": {"answers", "placeholders", "planning", "project"},
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
-    "recording": FOUNDATION | {"planning", "project", "provenance"},
+    "recording": FOUNDATION | {"placeholders", "planning", "project", "provenance"},
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
@@ -106,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
     },
     "__main__": {"cli"},
-    "__init__": {"adopting", "counting", "run", "settings", "report", "progress"},
+    "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
@@ -137,7 +138,12 @@ def package_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
+    return frozenset(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import dbt_describe
 from dbt_describe.checking.problems import CheckReport
 from dbt_describe.checkup import Demands, check
 from dbt_describe.errors import ProjectError, SelectionError, SettingsError
@@ -97,6 +98,15 @@ def test_a_coverage_under_its_threshold_fails(project: Path) -> None:
     narrow = checked(project, Demands(min_coverage=80), select="a")
     assert [one.scope for one in narrow.coverage] == ["project", "selection", "folder models", "resource type model"]
     assert "Coverage of the selection is 50%, and 80% is required" in "".join(messages(narrow))
+
+
+def test_the_library_takes_what_the_command_takes(project: Path) -> None:
+    write_manifest(project, *entries(x=""))
+    report = dbt_describe.check(project, rules={"missing": "warning"}, min_coverage=80, against=project / "target")
+    assert [(problem.rule, problem.severity) for problem in report.problems] == [
+        ("missing", "warning"),
+        ("coverage", "error"),
+    ]
 
 
 def test_only_what_is_selected_is_looked_at(project: Path) -> None:

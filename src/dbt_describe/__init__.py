@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from dbt_describe.adopting import AdoptReport
+    from dbt_describe.checking.problems import CheckReport, Rule, Severity
     from dbt_describe.counting import StatusReport
     from dbt_describe.progress import Progress
     from dbt_describe.report import PlanReport, Report
 
-__all__ = ["Options", "adopt", "document", "plan", "status"]
+__all__ = ["Options", "adopt", "check", "document", "plan", "status"]
 
 
 class Options(TypedDict, total=False):
@@ -111,6 +112,30 @@ def status(project_dir: str | Path = ".", progress: Progress | None = None, **op
     from dbt_describe.settings import make_settings  # noqa: PLC0415
 
     return counting.status(make_settings(project_dir=project_dir, **options), progress)
+
+
+def check(
+    project_dir: str | Path = ".",
+    progress: Progress | None = None,
+    *,
+    rules: Mapping[Rule, Severity] | None = None,
+    min_coverage: float | None = None,
+    against: str | Path = "",
+    **options: Unpack[Options],
+) -> CheckReport:
+    """What is wrong with the selected descriptions: asks nobody, and changes none of them.
+
+    `rules` are severities in place of the settings'; `min_coverage` is in percent; `against` is a ref of git, or the
+    path of a manifest.json or of its directory.
+
+    Raises:
+        DbtDescribeError: the project, a setting, a selector, the base or dbt-describe.lock can't be used.
+    """
+    from dbt_describe import checkup  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.settings import make_settings  # noqa: PLC0415
+
+    demands = checkup.Demands(str(against), min_coverage, rules or {})
+    return checkup.check(make_settings(project_dir=project_dir, **options), demands, progress)
 
 
 def adopt(

@@ -97,7 +97,8 @@ def _joined(problems: Iterable[Problem]) -> list[Problem]:
         label = first.message.partition(f".{first.column} ")[0]
         more = f" and {len(alike) - _MOST_NAMED:,} more" if len(alike) > _MOST_NAMED else ""
         names = f"{', '.join(problem.column for problem in alike[:_MOST_NAMED])}{more}"
-        message = f"{len(alike):,} columns of {label} ({names}) {_PLURALS[verb]} {rest}"
+        theirs = rest.replace("its ", "their ", 1) if verb == "is" else rest
+        message = f"{len(alike):,} columns of {label} ({names}) {_PLURALS[verb]} {theirs}"
         rows.append(msgspec.structs.replace(first, message=message))
     return rows
 

@@ -16,7 +16,7 @@ _FAMILIES = {
     "text": "bpchar char character clob fixedstring longtext mediumtext name nchar nclob ntext nvarchar str string "
     "text tinytext varchar",
     "boolean": "bit bool boolean",
-    "time stamp": "datetime datetimeoffset smalldatetime timestamp timestamp_ltz timestamp_ntz timestamp_tz "
+    "timestamp": "datetime datetimeoffset smalldatetime timestamp timestamp_ltz timestamp_ntz timestamp_tz "
     "timestampltz timestampntz timestamptz",
     "bytes": "binary blob bytea bytes image longblob raw varbinary",
     "object": "hstore json jsonb map object record row struct super variant",
