@@ -117,7 +117,7 @@ def test_descriptions_stay_true_as_sql_and_texts_change(demo: Path) -> None:
     assert shop.stale() == []
     renewed = shop.text(NEW, "int_order_totals", "order_total")
     assert renewed.startswith("Maximum of the line total"), renewed
-    assert " ".join(shop.changed_lines()) == f"{renewed} {renewed}"
+    assert [line in renewed for line in shop.changed_lines()] == [True, True]
     commit_all(demo, "another total")
 
     # An upstream text edited: its copies are stale until they follow.

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conventions": {"answers", "placeholders", "planning", "project"},
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
-    "recording": FOUNDATION | {"planning", "project", "provenance"},
+    "recording": FOUNDATION | {"placeholders", "planning", "project", "provenance"},
     "preparing": FOUNDATION
     | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},

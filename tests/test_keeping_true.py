@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,7 @@ class Shop:
             "mart": 'select order_id, sum(amount) as total, max(code) as code from "db"."main"."stg" group by 1',
             "top": 'select order_id, total from "db"."main"."mart"',
         }
+        self.disabled: Sequence[str] = ()
         self.raw = {"id": "Number that the till gave the order.", "amount": "", "code": ""}
         (root / "models").mkdir()
         (root / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
@@ -98,6 +99,7 @@ class Shop:
         (self.root / "target").mkdir(exist_ok=True)
         content = manifest(raw, *entries)
         content["metadata"]["generated_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+        content["disabled"] = {name: [{"unique_id": name}] for name in self.disabled}
         (self.root / "target/manifest.json").write_text(json.dumps(content), encoding="utf-8")
         environ = {"DBT_DESCRIBE_STORE": str(self.root / "store")}
         settings = make_settings(project_dir=self.root, environ=environ)
@@ -239,6 +241,35 @@ def test_an_answer_that_says_the_same_again_settles_it_without_touching_the_file
     assert "stale" not in shop.states().values()
 
 
+def test_of_two_lines_with_the_same_text_the_one_that_holds_counts(shop: Shop) -> None:
+    document(shop, Scribe())
+    old = next(line for line in shop.lock if '"column":"total"' in line and "mart" in line)
+    shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
+    same = Scribe()
+    same.asked = [Task("", ())]
+    document(shop, same)
+    assert shop.texts["mart.total"] == "Answer 2 on total."
+    renewed = shop.lock
+    assert old not in renewed
+    with (shop.root / FILE_NAME).open("a", encoding="utf-8") as lock:
+        lock.write(f"{old}\n")
+    assert shop.states()["mart.total"] == "generated"
+    document(shop, Scribe())
+    assert shop.lock == renewed
+
+
+def test_lines_of_nodes_that_are_disabled_now_are_kept_and_of_those_that_are_gone_arent(shop: Shop) -> None:
+    document(shop, Scribe())
+    top = [line for line in shop.lock if "model.shop.top" in line]
+    del shop.sql["top"]
+    shop.disabled = ["model.shop.top"]
+    document(shop, Scribe())
+    assert [line for line in shop.lock if "model.shop.top" in line] == top
+    shop.disabled = []
+    document(shop, Scribe())
+    assert not [line for line in shop.lock if "model.shop.top" in line]
+
+
 def test_a_stale_text_that_nobody_can_renew_stays_and_is_told(shop: Shop) -> None:
     document(shop, Scribe())
     old = shop.texts
@@ -247,6 +278,42 @@ def test_a_stale_text_that_nobody_can_renew_stays_and_is_told(shop: Shop) -> Non
     assert shop.texts == old
     assert "the model isn't sure; its description no longer holds" in {given.reason for given in report.abstentions}
     assert shop.states()["mart.total"] == "stale"
+
+
+def test_a_stale_text_is_asked_for_in_vain_once_only(shop: Shop) -> None:
+    document(shop, Scribe())
+    shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
+    document(shop, Scribe("total"))
+    before = shop.lock
+    again = Scribe()
+    report = document(shop, again)
+    assert (again.asked, shop.lock) == ([], before)
+    assert "the model isn't sure (asked before); its description no longer holds" in {
+        given.reason for given in report.abstentions
+    }
+    assert shop.states()["mart.total"] == "stale"
+    document(shop, wished := Scribe(), ask_again=True)
+    assert [task.columns for task in wished.asked] == [("total",)]
+    shop.sql["mart"] = shop.sql["mart"].replace("avg(", "max(")
+    document(shop, changed := Scribe())
+    assert [task.columns for task in changed.asked] == [("total",)]
+
+
+def test_a_placeholder_is_asked_for_in_vain_once_only(shop: Shop) -> None:
+    shop.describe({"stg.code": "TODO"})
+    document(shop, Scribe("code"))
+    again = Scribe()
+    document(shop, again)
+    assert (again.asked, shop.states()["stg.code"]) == ([], "unknown")
+
+
+def test_a_deleted_text_that_nobody_can_write_again_is_asked_for_once(shop: Shop) -> None:
+    document(shop, Scribe())
+    shop.edit("mart.total", "")
+    document(shop, Scribe("total"))
+    again = Scribe()
+    document(shop, again)
+    assert again.asked == []
 
 
 def test_copies_follow_their_origin_through_each_other_in_one_run(shop: Shop) -> None:

@@ -56,7 +56,7 @@ def _adopt(settings: Settings, progress: Progress) -> AdoptReport:
     selected = sorted(studied.selected)
     theirs = [found for name in selected for found in studied.standings.of_node(name) if _is_adoptable(found)]
     wanted = [found for found in theirs if names_nodes(settings) or not found.is_ours]
-    recorder = Recorder(studied.project, studied.standings.bases, studied.lock)
+    recorder = Recorder(studied.project, studied.standings.bases, studied.lock, is_own=not settings.sources.manifest)
     recorded = studied.lock.entries
     adopted = tuple(found for found in wanted if list(recorded.get(found.place, ())) != [recorder.adopted(found)])
     if adopted and not settings.dry_run:

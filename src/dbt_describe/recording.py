@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Abstention, Draft
-from dbt_describe.project.nodes import Project
+from dbt_describe.project.nodes import Node, Project
 from dbt_describe.provenance.basis import Bases, Basis, is_older, what_changed
 from dbt_describe.provenance.entries import (
     HUMAN,
@@ -16,6 +18,7 @@ from dbt_describe.provenance.entries import (
     LockFile,
     Place,
     append_entries,
+    hash_basis,
     hash_text,
     write_lock,
 )
@@ -25,8 +28,12 @@ from dbt_describe.provenance.standings import Standing, new_entry
 class Recorder:
     """The lock file of one run."""
 
-    def __init__(self, project: Project, bases: Bases, lock: LockFile) -> None:
-        """`project` has the texts as they stood when `lock` was read."""
+    def __init__(self, project: Project, bases: Bases, lock: LockFile, *, is_own: bool = True) -> None:
+        """`project` has the texts as they stood when `lock` was read; `is_own` is false for a manifest from elsewhere,
+        which may not have all nodes.
+        """
+        self._is_own = is_own
+        self._manifest: bytes | None = None
         self._project = project
         self._bases = bases
         self._lock = lock
@@ -51,12 +58,8 @@ class Recorder:
             LockFileError: the file can't be written.
         """
         entries = {entry.place: entry for entry in self._kept()}
-        for abstention in abstentions:
-            if abstention.writer:
-                entry = self._unknown(abstention)
-                entries.setdefault(entry.place, entry)
-                if not entries[entry.place].text:
-                    entries[entry.place] = entry
+        asked = (abstention for abstention in abstentions if abstention.writer)
+        entries |= {entry.place: entry for entry in (self._unknown(given, entries) for given in asked)}
         entries |= {entry.place: entry for entry in map(self._entry_of, drafts)}
         return write_lock(self.root, entries.values())
 
@@ -84,33 +87,56 @@ class Recorder:
 
     def _kept(self) -> Iterable[Entry]:
         """One entry for each description that is still there; hashes made in an older way are made anew."""
-        for unique_id, column in self._lock.entries:
+        for (unique_id, column), entries in self._lock.entries.items():
             node = self._project.nodes.get(unique_id)
             found = node.column(column) if node and column else None
             if node is None or (column and found is None):
+                if self._may_return(unique_id, node, entries[-1]):
+                    yield entries[-1]
                 continue
-            text = (found or node).description
-            entry = self._lock.find((unique_id, column), text)
-            if entry is None or (not entry.text and text.strip()):
+            text = (found or node).description.strip()
+            entry = self._lock.find((unique_id, column), text, partial(self._bases.of, node, found))
+            if entry is None or (not entry.text and not is_missing(text)):
                 continue
-            is_adopted_anew = entry.writer == HUMAN and text.strip() and entry.text != hash_text(text)
             now = self._bases.of(node, found)
-            if is_adopted_anew:
+            if entry.writer == HUMAN and text and entry.text != hash_text(text):
                 yield new_entry(entry.place, HUMAN, text, now)
             elif is_older(entry.basis, now):
                 yield _on(entry, now)
             else:
                 yield entry
 
+    def _may_return(self, unique_id: str, node: Node | None, entry: Entry) -> bool:
+        """Whether what isn't here now may be in another run: with another target or manifest, or with a catalog."""
+        if node is not None:
+            return not entry.text and not node.is_built
+        return not self._is_own or self._names_disabled(unique_id)
+
+    def _names_disabled(self, unique_id: str) -> bool:
+        """Whether the manifest has the node among those that are disabled."""
+        path = self._project.manifest_path
+        if self._manifest is None:
+            self._manifest = path.read_bytes() if path and path.exists() else b""
+        return f'"{unique_id}"'.encode() in self._manifest
+
     def _entry_of(self, draft: Draft) -> Entry:
         place = (draft.unique_id, draft.column.lower())
         basis = self._basis_of(place)
         return new_entry(place, draft.writer, draft.text, basis, prompt=draft.prompt, origin=draft.origin)
 
-    def _unknown(self, abstention: Abstention) -> Entry:
+    def _unknown(self, abstention: Abstention, entries: Mapping[Place, Entry]) -> Entry:
         place = (abstention.unique_id, abstention.column.lower())
-        entry = new_entry(place, abstention.writer, "", self._basis_of(place))
+        basis = self._basis_of(place)
+        before = entries.get(place)
+        if before and before.text == hash_text(self._text_of(place)):
+            return msgspec.structs.replace(before, unknown=abstention.reason, asked=hash_basis(basis))
+        entry = new_entry(place, abstention.writer, "", basis)
         return msgspec.structs.replace(entry, unknown=abstention.reason)
+
+    def _text_of(self, place: Place) -> str:
+        node = self._project.nodes[place[0]]
+        found = node.column(place[1]) if place[1] else None
+        return (found or node).description
 
     def _basis_of(self, place: Place) -> Basis:
         node = self._project.nodes[place[0]]

@@ -129,7 +129,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress) -> Rep
     prepared, paths, failures = find_places(prepared, settings)
     _tell_language(prepared.project, writer, progress)
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
-    recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock)
+    recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
     _run(drafting.fill(settings.concurrency))

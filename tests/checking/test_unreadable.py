@@ -25,7 +25,8 @@ def unreadable(directory: Path, said: str, *paths: str) -> list[tuple[str, int, 
 
 def test_the_file_that_dbt_names_is_told_of_with_its_line(tmp_path: Path) -> None:
     said = "Parsing Error\n    Error reading shop: schema.yml - Runtime Error\n    Syntax error near line 7"
-    ((path, line, message),) = unreadable(tmp_path, said, YML, "models/other.yml")
+    shown = f"{said}\n    ------------------------------\n    6 | a\n    7 | b: ["
+    ((path, line, message),) = unreadable(tmp_path, shown, YML, "models/other.yml")
     assert (path, line) == (YML, 7)
     assert message == f"dbt can't read {YML}: {' '.join(said.split())}"
 

@@ -16,6 +16,7 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.changes import (
     FileRecord,
     changed_files,
+    changed_sql,
     gone_files,
     needs_compiling,
     read_record,
@@ -94,6 +95,16 @@ def test_a_manifest_without_a_time_or_with_an_impossible_one_has_its_files(
     generated_at: str | None, tmp_path: Path
 ) -> None:
     assert abs(record_of(tmp_path, generated_at=generated_at).began - time.time()) < 1000
+
+
+def test_sql_is_changed_by_its_text_alone_or_by_being_new(tmp_path: Path) -> None:
+    record = record_of(tmp_path, model("a", checksum=checksum("a")), model("b", checksum=checksum("b")))
+    for name, text in {"models/a.sql": "a", "models/b.sql": "b, other", "models/new.sql": "new"}.items():
+        write(tmp_path, name, text)
+    write(tmp_path, "models/schema.yml", "models: []")
+    write(tmp_path, "seeds/rates.csv", "rate")
+    os.utime(tmp_path / "models/b.sql", OLD)
+    assert changed_sql(record, tmp_path) == ["models/b.sql", "models/new.sql"]
 
 
 def test_every_file_of_the_project_that_is_gone_is_noticed(tmp_path: Path) -> None:

@@ -181,3 +181,32 @@ def test_what_ends_well_stays(tmp_path: Path) -> None:
     with restored_on_failure(path):
         path.write_text("new", encoding="utf-8")
     assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("manifest.json", "new")]
+
+
+def test_without_a_connection_it_is_told_so_with_options_that_v2_has(dbt: V2Executable, lab: Path) -> None:
+    open_project(DbtInvocation(lab, connects=False), silent)
+    ((command, given),) = dbt.calls
+    flags = {"--no-introspect", "--no-populate-cache", "--no-send-anonymous-usage-stats"}
+    assert (command, flags <= given.keys()) == ("compile", True)
+
+
+def test_one_attempt_within_another_is_taken_back_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text("old", encoding="utf-8")
+
+    def attempt(text: str) -> None:
+        with restored_on_failure(path):
+            path.write_text(text, encoding="utf-8")
+            raise ValueError(text)
+
+    def attempts() -> None:
+        with restored_on_failure(path):
+            with pytest.raises(ValueError, match="inner"):
+                attempt("inner")
+            assert path.read_text(encoding="utf-8") == "old"
+            path.write_text("outer", encoding="utf-8")
+            raise ValueError("outer")
+
+    with pytest.raises(ValueError, match="outer"):
+        attempts()
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("manifest.json", "old")]

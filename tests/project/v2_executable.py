@@ -17,7 +17,8 @@ REJECTED = '[error] [UnusedConfigKey (dbt1060)]: Ignored unexpected key `"meta"`
 _SCRIPT = """#!{python} -SE
 import datetime, json, os, pathlib, sys
 
-FLAGS = {{"--quiet", "-q", "--no-use-colors", "--write-catalog", "--defer"}}
+FLAGS = {{"--quiet", "-q", "--no-use-colors", "--write-catalog", "--defer", "--no-introspect", "--no-populate-cache",
+         "--no-send-anonymous-usage-stats"}}
 VALUES = {{"--project-dir", "--profiles-dir", "--profile", "--target", "--target-path", "--vars",
           "--selector", "--state", "--defer-state", "--indirect-selection"}}
 LISTS = {{"--select", "--exclude"}}

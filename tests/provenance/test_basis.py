@@ -143,6 +143,16 @@ def test_without_tests_nothing_has_changed(sql: str, tmp_path: Path) -> None:
         assert what_changed(known, unknown) == what_changed(unknown, known) == ""
 
 
+def test_sql_that_was_compiled_for_another_database_isnt_compared(tmp_path: Path) -> None:
+    sql = 'select id, sum(amount) as total from "db"."raw"."orders" group by 1'
+    raw = source("orders", {"id": "", "amount": ""})
+    project = make_project(tmp_path, raw, model("a", sql, reads=["source.shop.raw.orders"]))
+    other = make_project(tmp_path, raw, model("a", sql.replace('"db"', '"ci"'), reads=["source.shop.raw.orders"]))
+    for column in ("", "total"):
+        here, there = (basis(found, "model.shop.a", column) for found in (project, other))
+        assert (bool(here.sql), there.sql) == (True, "")
+
+
 def test_what_a_column_reads_must_be_readable_too(tmp_path: Path) -> None:
     """Else a column of another node would seem to stand in the place of the source's."""
 

@@ -12,6 +12,7 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.schema_files.written import key_of, written_in
 
 _LINE = re.compile(r"\bline (\d+)")
+_RULER = re.compile(r"^\s*-{8,}", re.MULTILINE)
 _MOST_NAMED = 3
 _EMPTY = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 """A variable alone. What is called, or has a dot, fails if it isn't there (tried with dbt 1.11)."""
@@ -23,7 +24,7 @@ _CONTEXT = frozenset(
 
 def unreadable_files(project: Project) -> Iterator[Problem]:
     """A problem for each file that dbt names as it fails; where it names none, one for all that changed since."""
-    said = " ".join(project.unread_reason.partition("dbt said:")[2].split()) or project.unread_reason
+    said = _said(project.unread_reason)
     named = [path for path in project.unread if path in said or Path(path).name in said]
     line = _LINE.search(said) if len(named) == 1 else None
     for path in named:
@@ -35,6 +36,12 @@ def unreadable_files(project: Project) -> Iterator[Problem]:
         shown = f"{', '.join(paths[:_MOST_NAMED])}{more}"
         message = f"dbt can't read the project, and what {shown} may say now isn't checked: {said}"
         yield Problem("jinja", message, path=paths[0] if len(paths) == 1 else "")
+
+
+def _said(reason: str) -> str:
+    """dbt's own words in one line, without the piece of the file that it shows."""
+    words = reason.partition("dbt said:")[2] or reason
+    return " ".join(_RULER.split(words)[0].split())
 
 
 def vanishing_texts(project: Project, unique_ids: Iterable[str]) -> Iterator[Problem]:

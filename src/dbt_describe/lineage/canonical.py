@@ -19,7 +19,7 @@ from sqlglot.optimizer.scope import Scope
 from dbt_describe.lineage.arms import is_distinct, sides_of
 from dbt_describe.lineage.grouping import aggregates, group_keys
 from dbt_describe.lineage.joins import conjuncts, kind_of, source_of
-from dbt_describe.lineage.mattering import tables_of, that_matter
+from dbt_describe.lineage.mattering import Readings
 from dbt_describe.lineage.origins import Canonical, Derived, Join, Origin, Unknown
 from dbt_describe.lineage.projections import bare_of, nodes_of
 from dbt_describe.lineage.resolve import Query
@@ -31,6 +31,8 @@ MAX_CHARACTERS = 2000
 """Of what a text says of one relation or column; of more, it has a hash."""
 ANYTHING = "*"
 """Among names: all."""
+_ITSELF = "itself"
+"""What a recursive query reads, as long as that is being found out."""
 _LIMITS = ("limit", "offset")
 _FILTERING = ("where", "group", "having", "qualify")
 _OPERATORS = (exp.Binary, exp.Not, exp.Between, exp.In)
@@ -77,6 +79,7 @@ class _Texts:
     def __init__(self, query: Query, added_names: frozenset[str]) -> None:
         self._query = query
         self._added_names = added_names
+        self._readings = Readings()
         self._writer = Writer(query, self.column, self._subquery)
         self._rows: dict[tuple[int, frozenset[str] | None], str] = {}
         self._columns: dict[tuple[int, str], str] = {}
@@ -106,8 +109,12 @@ class _Texts:
         """An output column of a scope."""
         key = (id(scope), name)
         if key not in self._columns:
-            self._columns[key] = "itself"
-            self._columns[key] = _folded(self._column(scope, name))
+            self._columns[key] = _ITSELF
+            try:
+                self._columns[key] = _folded(self._column(scope, name))
+            finally:
+                if self._columns[key] == _ITSELF:
+                    del self._columns[key]
         return self._columns[key]
 
     def _column(self, scope: Scope, name: str) -> str:
@@ -118,13 +125,15 @@ class _Texts:
             return f"{name} of {self.rows(scope, None)}"
         projection = bare_of(self._query.projection(scope, select, name))
         text = self._writer.written(scope, projection)
-        is_window = any(isinstance(node, exp.Window) for node in nodes_of(projection))
-        if is_window or aggregates(projection):
-            return f"{{{text} over {self._input(scope, [projection], with_having=is_window)}}}"
-        joins = [join for join in select.args.get("joins") or () if join.this.alias_or_name in tables_of([projection])]
-        if joins and ("{" in text or "#" in text):
-            # Of another row, or of a group: which one, the join says.
-            return f"{{{text} by {' '.join(self._join(scope, join, None) for join in joins)}}}"
+        if not isinstance(projection, exp.Column):
+            is_window = any(isinstance(node, exp.Window) for node in nodes_of(projection))
+            if is_window or aggregates(projection):
+                return f"{{{text} over {self._input(scope, [projection], with_having=is_window)}}}"
+        if "{" in text or "#" in text:
+            # Of another row, or of a group: which one, a join says.
+            read = self._readings.tables(projection)
+            joins = [join for join in select.args.get("joins") or () if join.this.alias_or_name in read]
+            return f"{{{text} by {' '.join(self._join(scope, join, None) for join in joins)}}}" if joins else text
         return f"({text})" if isinstance(projection, _OPERATORS) else text
 
     def _column_of_arms(self, scope: Scope, operation: exp.SetOperation, name: str) -> str:
@@ -152,8 +161,12 @@ class _Texts:
         """
         key = (id(scope), needed)
         if key not in self._rows:
-            self._rows[key] = "itself"
-            self._rows[key] = _folded(self._rows_of(scope, needed))
+            self._rows[key] = _ITSELF
+            try:
+                self._rows[key] = _folded(self._rows_of(scope, needed))
+            finally:
+                if self._rows[key] == _ITSELF:
+                    del self._rows[key]
         return self._rows[key]
 
     def _rows_of(self, scope: Scope, needed: frozenset[str] | None) -> str:
@@ -205,7 +218,7 @@ class _Texts:
         read = None
         if wanted is not None:
             clauses = [select.args[name] for name in _FILTERING if select.args.get(name) is not None]
-            joins, read = that_matter(joins, [*wanted, *clauses])
+            joins, read = self._readings.that_matter(joins, [*wanted, *clauses])
         parts = [self._relation(scope, from_.this, read)] if from_ is not None else []
         parts += [self._join(scope, join, read) for join in joins]
         parts += [self._writer.written(scope, lateral) for lateral in select.args.get("laterals") or ()]
@@ -260,8 +273,8 @@ class _Texts:
         return self._clauses[key]
 
     def _is_added(self, condition: exp.Expr) -> bool:
-        if ANYTHING in self._added_names:
-            return True
+        if not self._added_names or ANYTHING in self._added_names:
+            return bool(self._added_names)
         names = {node.name for node in nodes_of(condition) if isinstance(node, exp.Column)}
         return bool(names) and names <= self._added_names
 

@@ -9,33 +9,49 @@ from sqlglot import exp
 from dbt_describe.lineage.joins import kind_of
 from dbt_describe.lineage.projections import nodes_of
 
-
-def tables_of(expressions: Iterable[exp.Expr]) -> set[str]:
-    """The names of the relations that the expressions read."""
-    return {node.table for found in expressions for node in nodes_of(found) if isinstance(node, exp.Column)}
+_Read = frozenset[tuple[str, str]]
 
 
-def that_matter(
-    joins: list[exp.Join], expressions: list[exp.Expr]
-) -> tuple[list[exp.Join], Mapping[str, set[str]] | None]:
-    """The joins on which the values of some expressions depend, with all columns that are read then, by relation.
+class Readings:
+    """Which columns each expression of a query reads, remembered."""
 
-    A left join leaves no row out: it matters where something of it is read. Where a name has no relation, all do.
-    """
-    kept: list[exp.Join] = []
-    tables = tables_of(expressions)
-    if "" in tables:
-        return joins, None
-    for join in reversed(joins):
-        if kind_of(join) == "left" and join.this.alias_or_name not in tables and not join.method:
-            continue
-        kept.insert(0, join)
-        if (on := join.args.get("on")) is not None:
-            expressions.append(on)
-            tables |= tables_of([on])
-    read: dict[str, set[str]] = {}
-    for found in expressions:
-        for node in nodes_of(found):
-            if isinstance(node, exp.Column):
-                read.setdefault(node.table, set()).add(node.name)
-    return kept, read
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[exp.Expr, _Read]] = {}
+        """By id, beside the expression, whose id nothing else gets as long as it is here."""
+
+    def tables(self, expression: exp.Expr) -> set[str]:
+        """The names of the relations that the expression reads."""
+        return {table for table, _ in self._of(expression)}
+
+    def that_matter(
+        self, joins: list[exp.Join], expressions: Iterable[exp.Expr]
+    ) -> tuple[list[exp.Join], Mapping[str, set[str]] | None]:
+        """The joins on which the values of some expressions depend, with all columns that are read then, by relation.
+
+        A left join leaves no row out: it matters where something of it is read. Where a name has no relation, all do.
+        """
+        kept: list[exp.Join] = []
+        read: dict[str, set[str]] = {}
+        for expression in expressions:
+            self._add(expression, read)
+        if "" in read:
+            return joins, None
+        for join in reversed(joins):
+            if kind_of(join) == "left" and join.this.alias_or_name not in read and not join.method:
+                continue
+            kept.append(join)
+            if (on := join.args.get("on")) is not None:
+                self._add(on, read)
+        return kept[::-1], read
+
+    def _add(self, expression: exp.Expr, read: dict[str, set[str]]) -> None:
+        for table, name in self._of(expression):
+            read.setdefault(table, set()).add(name)
+
+    def _of(self, expression: exp.Expr) -> _Read:
+        found = self._known.get(id(expression))
+        if found is None:
+            columns = (node for node in nodes_of(expression) if isinstance(node, exp.Column))
+            found = expression, frozenset((column.table, column.name) for column in columns)
+            self._known[id(expression)] = found
+        return found[1]

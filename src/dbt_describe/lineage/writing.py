@@ -35,15 +35,16 @@ class Writer:
         self._parts: list[str] = []
         """What stands for a column or subquery while an expression is written."""
         self._again: dict[tuple[int, str], int] = {}
-        self._written: dict[tuple[int, int], str] = {}
+        self._written: dict[tuple[int, int], tuple[exp.Expr, str]] = {}
+        """By ids, beside the expression, whose id nothing else gets as long as it is here."""
         self._generator = opened(query.dialect).generator(comments=False)
 
     def written(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of a scope: its columns as what they are, its subqueries by their rows and columns."""
         key = (id(scope), id(expression))
         if key not in self._written:
-            self._written[key] = self._write(scope, expression)
-        return self._written[key]
+            self._written[key] = expression, self._write(scope, expression)
+        return self._written[key][1]
 
     def _write(self, scope: Scope, expression: exp.Expr) -> str:
         if isinstance(expression, exp.Column):

@@ -26,9 +26,9 @@ Source: log_message.rs of dbt-core 2.0.0-beta.2 (2026-08), and what Fusion's use
 _UNTOLD = ("--no-send-anonymous-usage-stats",)
 """Source: https://docs.getdbt.com/reference/global-configs/usage-stats (2026-11)."""
 _UNCONNECTED = ("--no-introspect", "--no-populate-cache")
-"""With both, dbt opens no connection as it compiles; SQL that asks the warehouse fails (tried with dbt 1.11).
+"""With both, dbt opens no connection as it compiles; SQL that asks the warehouse fails (tried with dbt 1.10 and 1.11).
 
-Source: https://docs.getdbt.com/reference/commands/compile (2026-11).
+Source: https://docs.getdbt.com/reference/commands/compile; crates/dbt-clap-core of dbt-core 2.0.0-beta.2 (2026-11).
 """
 ONLY = ("--indirect-selection", "empty", "--select")
 """What follows is compiled, and no tests of it."""

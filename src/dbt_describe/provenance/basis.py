@@ -126,7 +126,7 @@ class Bases:
         if node.resource_type not in _QUERIED:
             return _hash("definition", self._definition(node))
         traced = self._lineage.nodes.get(node.unique_id)
-        if traced is None or node.same_table_as:
+        if traced is None or node.same_table_as or self._is_estranged(node, traced):
             return ""
         if traced.failure:
             return self._of_unfollowed(node, traced)
@@ -146,8 +146,11 @@ class Bases:
 
     def _of_root(self, root: ColumnRef, traced: NodeLineage) -> str:
         """A column that isn't passed through."""
+        node = self._project.nodes[root.unique_id]
         if traced.failure:
-            return self._of_unfollowed(self._project.nodes[root.unique_id], traced)
+            return self._of_unfollowed(node, traced)
+        if self._is_estranged(node, traced):
+            return ""
         origin = self._lineage.origin(root)
         if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
             return _hash("column", self._of_row(origin, traced))
@@ -156,6 +159,13 @@ class Bases:
             return ""
         depends = isinstance(origin, Unknown) and origin.reason.startswith(_DEPENDING)
         return _hash("part" if depends else "column", self._text(told))
+
+    def _is_estranged(self, node: Node, traced: NodeLineage) -> bool:
+        """Whether the SQL names no table that the node reads: it was compiled for another database or schema."""
+        if traced.shape is None or traced.shape.reads:
+            return False
+        parents = (self._project.nodes.get(name) for name in node.depends_on)
+        return any(parent.relation_name for parent in parents if parent)
 
     def _of_unfollowed(self, node: Node, traced: NodeLineage) -> str:
         """Where a query can't be followed, any change of it may be one of the column."""

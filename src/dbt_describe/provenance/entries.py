@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from dbt_describe.errors import LockFileError
-from dbt_describe.provenance.basis import Basis
+from dbt_describe.provenance.basis import Basis, what_changed
 
 FILE_NAME = "dbt-describe.lock"
 HUMAN, INHERITED, RULES = "human", "inherited", "rules"
@@ -45,7 +45,9 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     text: str = ""
     """Hash of the text; empty where the model was asked and didn't know."""
     unknown: str = ""
-    """Why it didn't."""
+    """Why it didn't; with a text, why it didn't know what to write in the place of one that no longer holds."""
+    asked: str = ""
+    """With such a text, a hash of the basis that it was asked on."""
     sql: str = ""
     """As in `Basis`; so are `type` and `values`."""
     type: str = ""
@@ -68,19 +70,31 @@ class LockFile(msgspec.Struct, frozen=True):
     entries: Mapping[Place, Sequence[Entry]] = {}
     warnings: tuple[str, ...] = ()
 
-    def find(self, place: Place, text: str) -> Entry | None:
-        """The entry of a description: the last one that is of this text, else the last one."""
+    def find(self, place: Place, text: str, now: Callable[[], Basis] = Basis) -> Entry | None:
+        """The entry of a description: of those that are of this text the last one that holds `now`, else the last one.
+
+        Both sides of a merge may have the same text, and one of them an older basis.
+        """
         found = self.entries.get(place)
         if not found:
             return None
         hashed = hash_text(text)
-        return next((entry for entry in reversed(found) if entry.text == hashed), found[-1])
+        same = [entry for entry in found if entry.text == hashed]
+        if len(same) > 1:
+            basis = now()
+            same = [entry for entry in same if not what_changed(entry.basis, basis)] or same
+        return (same or found)[-1]
 
 
 def hash_text(text: str) -> str:
     """A hash of a description, in which spaces and line breaks are all the same; empty where there is no text."""
     words = text.split()
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:_LENGTH] if words else ""
+
+
+def hash_basis(basis: Basis) -> str:
+    """A hash of all parts of a basis."""
+    return hash_text(f"{basis.sql} {basis.type} {basis.values}")
 
 
 def read_lock(project_dir: Path) -> LockFile:

@@ -12,7 +12,7 @@ from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.placeholders import is_missing
 from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.provenance.basis import Bases, Basis, what_changed
-from dbt_describe.provenance.entries import HUMAN, INHERITED, Entry, LockFile, Place, hash_text
+from dbt_describe.provenance.entries import HUMAN, INHERITED, Entry, LockFile, Place, hash_basis, hash_text
 
 State = Literal["human", "inherited", "generated", "rules", "edited", "stale", "missing", "placeholder", "unknown"]
 STATES: tuple[State, ...] = (
@@ -37,6 +37,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """As in the lock; empty for what it doesn't know."""
     reason: str = ""
     """Why it is stale or unknown, as part of a sentence."""
+    vain: str = ""
+    """For a stale text of ours, why a model that was asked for another didn't know one; nothing has changed since."""
     follows: str = ""
     """For a stale copy whose origin says something else now, that column: `unique_id.column`."""
 
@@ -90,7 +92,8 @@ class Standings:
         """Columns of a node that were asked for in vain → why; nothing has changed for them since."""
         if not any((unique_id, name) in self._lock.entries for name in self._names(unique_id)):
             return {}
-        return {found.column: found.reason for found in self.of_node(unique_id) if found.state == "unknown"}
+        found = ((one.column, one.reason if one.state == "unknown" else one.vain) for one in self.of_node(unique_id))
+        return {column: reason for column, reason in found if reason}
 
     def _names(self, unique_id: str) -> Iterator[str]:
         yield ""
@@ -99,7 +102,7 @@ class Standings:
     def _of(self, node: Node, column: Column | None) -> Standing:
         name = column.name if column else ""
         text = (column or node).description.strip()
-        entry = self._lock.find((node.unique_id, name.lower()), text)
+        entry = self._lock.find((node.unique_id, name.lower()), text, lambda: self.bases.of(node, column))
         if is_missing(text):
             return self._without_text(node, column, text, entry)
         if entry is None or not entry.text:
@@ -107,9 +110,10 @@ class Standings:
         if entry.text != hash_text(text):
             state: State = "human" if entry.writer == HUMAN else "edited"
             return Standing(node.unique_id, name, state, text, entry.writer)
-        changed = what_changed(entry.basis, self.bases.of(node, column))
-        if changed:
-            return Standing(node.unique_id, name, "stale", text, entry.writer, f"its {changed} changed")
+        now = self.bases.of(node, column)
+        if changed := what_changed(entry.basis, now):
+            vain = entry.unknown if entry.asked and entry.asked == hash_basis(now) else ""
+            return Standing(node.unique_id, name, "stale", text, entry.writer, f"its {changed} changed", vain)
         if entry.writer == INHERITED and column is not None:
             return self._of_copy(node, column, text)
         return Standing(node.unique_id, name, _state_of(entry), text, entry.writer)
