@@ -104,7 +104,7 @@ def test_the_same_values_are_to_be_described_alike(tmp_path: Path) -> None:
     texts = {"id": "Number of the order.", "status": "Whether it was paid."}
     assert told(tmp_path, ORDERS, staging(sql, **texts)) == [
         "inconsistent: stg_orders.status is described otherwise than raw.orders.status, whose values it holds: "
-        "let both say the same."
+        "let both say the same, or run `dbt-describe adopt` if both are right."
     ]
 
 
