@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from dbt_describe.writers.protocol import WriterResult
 from tests.manifests import manifest, model, source
 
 SCHEMA = "models/schema.yml"
+DOCS = "models/_columns.md"
 
 
 class Shop:
@@ -99,20 +101,32 @@ class Shop:
         (self.root / "target").mkdir(exist_ok=True)
         content = manifest(raw, *entries)
         content["metadata"]["generated_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+        content["docs"] = {
+            f"doc.shop.{name}": {
+                "name": name,
+                "package_name": "shop",
+                "block_contents": text,
+                "original_file_path": DOCS,
+            }
+            for name, text in self.blocks.items()
+        }
         content["disabled"] = {name: [{"unique_id": name}] for name in self.disabled}
         (self.root / "target/manifest.json").write_text(json.dumps(content), encoding="utf-8")
         environ = {"DBT_DESCRIBE_STORE": str(self.root / "store")}
         settings = make_settings(project_dir=self.root, environ=environ)
         return msgspec.structs.replace(settings, resource_types=("model",), **options)
 
+    @property
+    def blocks(self) -> dict[str, str]:
+        """The docs blocks."""
+        docs = self.root / DOCS
+        content = docs.read_text(encoding="utf-8") if docs.exists() else ""
+        return dict(re.findall(r"{% docs (\w+) %}\n(.*?)\n{% enddocs %}", content))
+
     def _rendered(self, text: str) -> str:
         """As dbt does it with docs blocks."""
-        docs = self.root / "models/_columns.md"
-        blocks = dict(
-            re.findall(r"{% docs (\w+) %}\n(.*?)\n{% enddocs %}", docs.read_text("utf-8") if docs.exists() else "")
-        )
         found = re.fullmatch(r"{{ doc\('(\w+)'\) }}", text)
-        return blocks[found[1]] if found else text
+        return self.blocks[found[1]] if found else text
 
     def _places(self, name: str) -> list[str]:
         found = yaml.safe_load((self.root / SCHEMA).read_text(encoding="utf-8"))["models"]
@@ -406,7 +420,7 @@ def test_a_stale_text_in_a_docs_block_is_replaced_where_it_is_referred_to(shop: 
     document(shop, Scribe(), doc_blocks=True)
     schema = shop.root / SCHEMA
     assert schema.read_text(encoding="utf-8").count("{{ doc('total') }}") == 2
-    docs = shop.root / "models/_columns.md"
+    docs = shop.root / DOCS
     before = docs.read_text(encoding="utf-8")
     shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
     report = document(shop, Scribe(), doc_blocks=doc_blocks)
@@ -415,6 +429,16 @@ def test_a_stale_text_in_a_docs_block_is_replaced_where_it_is_referred_to(shop: 
     assert "doc('total')" not in text
     assert text.count("{{ doc('mart__total') }}" if doc_blocks else "Answer 1 on total.") == 2
     assert docs.read_text(encoding="utf-8").startswith(before)
+
+
+def test_a_text_of_ours_that_a_person_moved_into_a_docs_block_is_replaced_there(shop: Shop) -> None:
+    document(shop, Scribe())
+    (shop.root / DOCS).write_text(f"{{% docs mart %}}\n{shop.texts['mart']}\n{{% enddocs %}}\n", encoding="utf-8")
+    shop.edit("mart", "{{ doc('mart') }}")
+    shop.sql["mart"] = shop.sql["mart"].replace('"stg"', '"stg" where amount > 0')
+    report = document(shop, Scribe())
+    assert report.failures == ()
+    assert shop.texts["mart"].startswith("Answer")
 
 
 def test_a_dry_run_records_nothing(shop: Shop) -> None:
@@ -429,3 +453,30 @@ def test_a_lock_that_cant_be_read_ends_the_run_before_anything_is_asked(shop: Sh
     with pytest.raises(LockFileError, match="can't be read"):
         document(shop, scribe)
     assert scribe.asked == []
+
+
+def test_lines_that_come_while_a_run_asks_are_kept(shop: Shop) -> None:
+    class Pull(Scribe):
+        async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+            line = '{"id":"model.shop.stg","column":"amount","writer":"human","text":"0123456789abcdef"}'
+            (shop.root / "dbt-describe.lock").write_text("\n".join([*shop.lock, line, ""]), encoding="utf-8")
+            return await super().write(task, project, lineage, known)
+
+    document(shop, Scribe())
+    shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
+    document(shop, Pull())
+    assert [line for line in shop.lock if "0123456789abcdef" in line]
+
+
+def test_a_reference_that_a_person_put_where_our_text_stood_is_kept_whatever_the_given_manifest_says(
+    shop: Shop,
+) -> None:
+    document(shop, Scribe())
+    shop.sql["mart"] = shop.sql["mart"].replace("sum(", "avg(")
+    shop.settings()
+    shutil.copy(shop.root / "target/manifest.json", shop.root / "given.json")
+    shop.edit("mart.total", "{{ doc('mine') }}")
+    environ = {"DBT_DESCRIBE_STORE": str(shop.root / "store")}
+    settings = make_settings(project_dir=shop.root, environ=environ, manifest=shop.root / "given.json")
+    run.document_with(Scribe(), msgspec.structs.replace(settings, resource_types=("model",)), Silent())
+    assert shop.texts["mart.total"] == "{{ doc('mine') }}"

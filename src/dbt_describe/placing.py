@@ -180,7 +180,8 @@ def edit_maker(project: Project) -> EditMaker:
     def replaced(node: Node, column: Column | None) -> str | None:
         """What may be written over: a text of ours that no longer holds stands there as a reference, if it is one."""
         description = (column or node).description
-        reference = "" if column is None or is_missing(description) else reader.reference(node, column.name)
+        name = column.name if column else ""
+        reference = "" if is_missing(description) else reader.reference(node, name, description)
         return reference or description or None
 
     def make_edit(unique_id: str, column: str, text: str, doc_block: str = "") -> DescriptionEdit:

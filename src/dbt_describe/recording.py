@@ -20,6 +20,7 @@ from dbt_describe.provenance.entries import (
     append_entries,
     hash_basis,
     hash_text,
+    read_lock,
     write_lock,
 )
 from dbt_describe.provenance.standings import Standing, new_entry
@@ -34,6 +35,7 @@ class Recorder:
         """
         self._is_own = is_own
         self._manifest: bytes | None = None
+        self._noted: set[Entry] = set()
         self._project = project
         self._bases = bases
         self._lock = lock
@@ -49,7 +51,9 @@ class Recorder:
         Raises:
             LockFileError: the file can't be written.
         """
-        append_entries(self.root, map(self._entry_of, drafts))
+        entries = [self._entry_of(draft) for draft in drafts]
+        self._noted.update(entries)
+        append_entries(self.root, entries)
 
     def settle(self, drafts: Iterable[Draft], abstentions: Iterable[Abstention]) -> bool:
         """Write the file anew: what was written and asked in vain, and what else is still there; whether it changed.
@@ -61,7 +65,7 @@ class Recorder:
         asked = (abstention for abstention in abstentions if abstention.writer)
         entries |= {entry.place: entry for entry in (self._unknown(given, entries) for given in asked)}
         entries |= {entry.place: entry for entry in map(self._entry_of, drafts)}
-        return write_lock(self.root, entries.values())
+        return write_lock(self.root, entries.values(), self._lock.unread)
 
     def adopt(self, standings: Iterable[Standing]) -> bool:
         """Write the file anew, with these texts as a person's; whether it changed.
@@ -71,7 +75,7 @@ class Recorder:
         """
         entries = {entry.place: entry for entry in self._kept()}
         entries |= {found.place: self.adopted(found) for found in standings}
-        return write_lock(self.root, entries.values())
+        return write_lock(self.root, entries.values(), self._lock.unread)
 
     def adopted(self, standing: Standing) -> Entry:
         """The entry of a text as a person's; what isn't known of its basis now is as it was recorded before."""
@@ -105,6 +109,14 @@ class Recorder:
                 yield _on(entry, now)
             else:
                 yield entry
+        yield from self._arrived()
+
+    def _arrived(self) -> Iterable[Entry]:
+        """Lines that came into the file meanwhile, as `git pull` brings them."""
+        before = self._lock.entries
+        for place, entries in read_lock(self.root).entries.items():
+            new = [entry for entry in entries if entry not in before.get(place, ()) and entry not in self._noted]
+            yield from new[-1:]
 
     def _may_return(self, unique_id: str, node: Node | None, entry: Entry) -> bool:
         """Whether what isn't here now may be in another run: with another target or manifest, or with a catalog."""

@@ -207,3 +207,29 @@ def test_a_text_wrapped_in_another_way_is_the_same() -> None:
     assert hash_text("What was  paid,\n  in euros. ") == hash_text("What was paid, in euros.")
     assert hash_text("What was paid, in euros.") != hash_text("What was paid, in Euros.")
     assert hash_text(" \n") == ""
+
+
+def test_a_deep_line_is_one_that_cant_be_read(tmp_path: Path) -> None:
+    deep = b'{"id":"a","writer":"x","z":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n"
+    (tmp_path / "dbt-describe.lock").write_bytes(deep)
+    assert read_lock(tmp_path).warnings
+
+
+def test_a_lock_that_is_a_link_to_elsewhere_is_not_written_through(tmp_path: Path) -> None:
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    project.mkdir()
+    outside.write_text("anybody's\n", encoding="utf-8")
+    (project / "dbt-describe.lock").symlink_to(outside)
+    with pytest.raises(LockFileError):
+        write_lock(project, [Entry(id="model.shop.orders", writer="rules", text="0")])
+    assert outside.read_text(encoding="utf-8") == "anybody's\n"
+
+
+def test_lines_that_cant_be_read_are_kept(tmp_path: Path) -> None:
+    entry = Entry(id="model.shop.orders", writer="rules", text="0")
+    write_lock(tmp_path, [entry])
+    with (tmp_path / FILE_NAME).open("ab") as lock:
+        lock.write(b'{"id": of a newer kind}\n')
+    found = read_lock(tmp_path)
+    assert not write_lock(tmp_path, [entry], found.unread)
+    assert read_lock(tmp_path) == found

@@ -97,14 +97,30 @@ def _seed_table(raw: RawNode, root: Path, own: str) -> CatalogTable | None:
     return CatalogTable(columns) if columns else None
 
 
-def compiled_code_by_checksum(manifest_path: Path) -> dict[tuple[str, str], str]:
-    """Compiled SQL of an older manifest by (unique_id, checksum of the file): still right where the checksum is."""
+class Compiled(msgspec.Struct, frozen=True):
+    """What an older manifest has of compiled SQL."""
+
+    code: Mapping[tuple[str, str], str] = {}
+    """By unique_id and checksum of the file: still right where the checksum is."""
+    relations: Mapping[str, str] = {}
+    """By unique_id, the tables' names at the target that it was compiled for."""
+
+    def is_of_other_relations(self, nodes: Mapping[str, Node], unique_ids: Iterable[str]) -> bool:
+        """Whether some of the nodes had other tables, as with another target."""
+        known = ((nodes[name].relation_name, self.relations.get(name, "")) for name in unique_ids if name in nodes)
+        return any(now and before and now != before for now, before in known)
+
+
+def compiled_before(manifest_path: Path) -> Compiled:
+    """The compiled SQL of an older manifest."""
     manifest = decode_artifact(manifest_path, Manifest, "manifest")
-    return {
+    code = {
         (raw.unique_id, checksum): raw.compiled_code
         for raw in manifest.nodes.values()
         if raw.compiled_code and (checksum := _checksum(raw))
     }
+    every = (*manifest.nodes.values(), *manifest.sources.values())
+    return Compiled(code, {raw.unique_id: raw.relation_name for raw in every if raw.relation_name})
 
 
 def checksums(manifest_path: Path) -> dict[str, str]:

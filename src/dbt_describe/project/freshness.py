@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.errors import DbtCommandError, ManifestError
-from dbt_describe.project.artifacts import checksums, compiled_code_by_checksum, load_project
+from dbt_describe.project.artifacts import Compiled, checksums, compiled_before, load_project
 from dbt_describe.project.changes import (
     PROJECT_FILES,
     PROPERTY_SUFFIXES,
@@ -26,7 +26,7 @@ from dbt_describe.project.changes import (
 )
 from dbt_describe.project.dbt import ONLY, DbtInvocation, compile_command, find_dbt, list_unique_ids, run_dbt
 from dbt_describe.project.given import open_given
-from dbt_describe.project.nodes import Project
+from dbt_describe.project.nodes import Node, Project
 from dbt_describe.project.noting import note_files, read_noted
 from dbt_describe.project.project_file import read_project_file, with_project_file
 from dbt_describe.project.refreshing import generate_artifacts, generate_command
@@ -138,20 +138,21 @@ def _load(root: Path, target: Target) -> Project:
         return project
     compiled = _compiled_before(target.compiled)
     by_unique_id = checksums(manifest)
-    nodes = {
-        unique_id: node
-        if node.compiled_code
-        else msgspec.structs.replace(node, compiled_code=compiled.get((unique_id, by_unique_id.get(unique_id, "")), ""))
-        for unique_id, node in project.nodes.items()
-    }
-    return msgspec.structs.replace(project, nodes=nodes)
+
+    def completed(node: Node) -> Node:
+        if node.compiled_code or compiled.is_of_other_relations(project.nodes, node.depends_on):
+            return node
+        code = compiled.code.get((node.unique_id, by_unique_id.get(node.unique_id, "")), "")
+        return msgspec.structs.replace(node, compiled_code=code)
+
+    return msgspec.structs.replace(project, nodes={name: completed(node) for name, node in project.nodes.items()})
 
 
-def _compiled_before(manifest: Path) -> dict[tuple[str, str], str]:
+def _compiled_before(manifest: Path) -> Compiled:
     try:
-        return compiled_code_by_checksum(manifest) if manifest.exists() else {}
+        return compiled_before(manifest) if manifest.exists() else Compiled()
     except ManifestError:
-        return {}
+        return Compiled()
 
 
 def _stale_reason(invocation: DbtInvocation, target: Target) -> tuple[str, bool]:
@@ -170,7 +171,9 @@ def _stale_reason(invocation: DbtInvocation, target: Target) -> tuple[str, bool]
     if newer:
         compiling = next((path for path in newer if needs_compiling(path)), None)
         shown = relative_path(compiling or next((path for path in newer if path.suffix), newer[0]), root)
-        return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(target.compiled)
+        return f"{shown} is newer than the manifest", compiling is not None or not _compiled_before(
+            target.compiled
+        ).code
     gone = gone_files(record, root)
     if gone:
         is_for_sql = any(Path(path).suffix not in PROPERTY_SUFFIXES for path in gone)
@@ -210,6 +213,11 @@ def _refresh(invocation: DbtInvocation, target: Target, reason: str, say: Say, *
     """
     warnings: list[str] = []
     before = mtime(target.newest)
+    if not is_for_sql:
+        say(f"Running `dbt parse`: {reason}.")
+        _parse(invocation, target)
+        is_for_sql = _is_of_another_target(invocation.project_dir, target)
+        reason = f"{relative_path(target.compiled, invocation.project_dir)} is of another target"
     if is_for_sql:
         say(f"Running `dbt compile`: {reason}.")
         try:
@@ -217,11 +225,14 @@ def _refresh(invocation: DbtInvocation, target: Target, reason: str, say: Say, *
                 run_dbt(invocation, compile_command(invocation))
         except DbtCommandError as error:
             warnings = _compile_less(invocation, target, error, say)
-    else:
-        say(f"Running `dbt parse`: {reason}.")
-        _parse(invocation, target)
     _note(invocation, target, before)
     return warnings
+
+
+def _is_of_another_target(root: Path, target: Target) -> bool:
+    """Whether the SQL that was compiled before names other tables than those that dbt has just parsed."""
+    nodes = load_project(root, target.parsed).nodes
+    return _compiled_before(target.compiled).is_of_other_relations(nodes, nodes)
 
 
 def _compile_less(invocation: DbtInvocation, target: Target, error: DbtCommandError, say: Say) -> list[str]:
@@ -230,7 +241,7 @@ def _compile_less(invocation: DbtInvocation, target: Target, error: DbtCommandEr
     Raises:
         DbtCommandError: dbt can't even parse the project.
     """
-    if not invocation.connects and _compiled_before(target.compiled):
+    if not invocation.connects and _compiled_before(target.compiled).code:
         root = invocation.project_dir
         paths = changed_sql(read_noted(target.compiled, root, target.notes), root)
         say("`dbt compile` failed without the warehouse; compiling only what has changed.")

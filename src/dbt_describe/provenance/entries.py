@@ -69,6 +69,9 @@ class LockFile(msgspec.Struct, frozen=True):
 
     entries: Mapping[Place, Sequence[Entry]] = {}
     warnings: tuple[str, ...] = ()
+    unread: tuple[bytes, ...] = ()
+    """Lines that can't be read; they are kept."""
+    is_there: bool = True
 
     def find(self, place: Place, text: str, now: Callable[[], Basis] = Basis) -> Entry | None:
         """The entry of a description: of those that are of this text the last one that holds `now`, else the last one.
@@ -107,7 +110,7 @@ def read_lock(project_dir: Path) -> LockFile:
     try:
         lines = path.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
     except FileNotFoundError:
-        return LockFile()
+        return LockFile(is_there=False)
     except OSError as error:
         raise LockFileError(f"{path} can't be read: {error.strerror or error}.") from error
     decoder = msgspec.json.Decoder(Entry)
@@ -118,12 +121,12 @@ def read_lock(project_dir: Path) -> LockFile:
             continue
         try:
             entry = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             unread.append(number)
         else:
             place = entry.place
             entries[place] = (*entries.get(place, ()), entry)
-    return LockFile(entries, _unread_warning(unread))
+    return LockFile(entries, _unread_warning(unread), tuple(lines[number - 1] for number in unread))
 
 
 def _unread_warning(numbers: Sequence[int]) -> tuple[str, ...]:
@@ -146,7 +149,7 @@ def append_entries(project_dir: Path, entries: Iterable[Entry]) -> None:
     lines = b"".join(b"\n" + _encoded(entry) for entry in entries)
     if not lines:
         return
-    path = project_dir / FILE_NAME
+    path = _inside(project_dir)
     try:
         with path.open("ab") as file:
             file.write(lines + b"\n")
@@ -154,15 +157,18 @@ def append_entries(project_dir: Path, entries: Iterable[Entry]) -> None:
         raise _unwritable(path, error) from error
 
 
-def write_lock(project_dir: Path, entries: Iterable[Entry]) -> bool:
+def write_lock(project_dir: Path, entries: Iterable[Entry], unread: Iterable[bytes] = ()) -> bool:
     """Replace the file by these entries, sorted; returns whether it changed. Without entries, there is no file.
+
+    `unread` are lines that stay as they are, at the end.
 
     Raises:
         LockFileError: the file can't be written.
     """
-    path = project_dir / FILE_NAME
+    path = _inside(project_dir)
     by_place = {entry.place: entry for entry in entries}
-    content = b"".join(_encoded(by_place[place]) + b"\n" for place in sorted(by_place))
+    lines = (*(_encoded(by_place[place]) for place in sorted(by_place)), *unread)
+    content = b"".join(line + b"\n" for line in lines)
     try:
         before = path.read_bytes() if path.exists() else b""
         if not content:
@@ -174,9 +180,20 @@ def write_lock(project_dir: Path, entries: Iterable[Entry]) -> bool:
     return content != before
 
 
-def _replace(path: Path, content: bytes) -> None:
-    # A link stays one: what it leads to is replaced.
+def _inside(project_dir: Path) -> Path:
+    """Where the file is, a link followed.
+
+    Raises:
+        LockFileError: it is a link to somewhere outside of the project.
+    """
+    path = project_dir / FILE_NAME
     target = path.resolve()
+    if not target.is_relative_to(project_dir.resolve()):
+        raise LockFileError(f"{path} is a link to {target}, outside of the project. Put a file in its place.")
+    return target
+
+
+def _replace(target: Path, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         temporary.write_bytes(content)

@@ -11,6 +11,7 @@ import yaml
 
 from dbt_describe.errors import SchemaFileError
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.schema_files.doc_blocks import normal_text
 from dbt_describe.schema_files.edits import SECTIONS
 from dbt_describe.schema_files.locate import locate
 from dbt_describe.schema_files.lookup import name_key
@@ -32,10 +33,15 @@ class ReferenceReader:
         found = _REFERENCE.fullmatch(self._written(node, column))
         return found["name"] if found and found["package"] in {None, self._project.name} else ""
 
-    def reference(self, node: Node, column: str) -> str:
-        """The reference, as it is written, that a column's whole description is; or empty."""
-        written = self._written(node, column)
-        return written if _REFERENCE.fullmatch(written) else ""
+    def reference(self, node: Node, column: str, text: str) -> str:
+        """The reference, as it is written, that a whole description is; empty if it isn't one to a block of this text.
+
+        Without a column, the node's own description is meant.
+        """
+        name = self.find(node, column)
+        own = (block for block in self._project.doc_blocks if block.package_name == self._project.name)
+        is_same = any(block.name == name and normal_text(block.text) == normal_text(text) for block in own)
+        return self._written(node, column) if name and is_same else ""
 
     def _written(self, node: Node, column: str) -> str:
         if node.unique_id not in self._nodes:
@@ -52,9 +58,11 @@ class ReferenceReader:
             return {}
         if path not in self._files:
             self._files[path] = _load(path)
-        owners = reversed([*_owners(self._files[path], node)])
+        owners = [*reversed([*_owners(self._files[path], node)])]
         columns = (column for owner in owners for column in _mappings(owner.get("columns")))
-        return {name_key(str(column.get("name"))): str(column.get("description")).strip() for column in columns}
+        said = {name_key(str(column.get("name"))): str(column.get("description")).strip() for column in columns}
+        own = [str(owner["description"]).strip() for owner in owners if owner.get("description")]
+        return {**said, "": own[-1]} if own else said
 
 
 def _load(path: Path) -> Mapping[str, Any]:
