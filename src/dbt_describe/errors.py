@@ -8,7 +8,6 @@
     │   ├── ManifestError
     │   ├── DownloadError                an artifact can't be fetched from its URL
     │   ├── DbtCommandError
-    │   │   └── DbtNotFoundError         there is no dbt to call
     │   └── SelectionError
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
     ├── LockFileError                    dbt-describe.lock can't be read or written
@@ -71,10 +70,6 @@ class DownloadError(ProjectError):
 
 class DbtCommandError(ProjectError):
     """The user's dbt is missing, or a command of it failed."""
-
-
-class DbtNotFoundError(DbtCommandError):
-    """dbt is needed, and there is none."""
 
 
 class SelectionError(ProjectError):

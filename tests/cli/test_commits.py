@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
-import pytest
-
 from dbt_describe.cli.commits import render_outcome
-from dbt_describe.cli.main import main
 from dbt_describe.committing import CommitReport
 from dbt_describe.planning import Abstention, Draft
 from dbt_describe.report import Failure, Report
@@ -47,19 +44,3 @@ def test_a_dry_run_asks_for_nothing_to_be_staged() -> None:
     outcome = CommitReport(Report("rules", 1, 0, 1, (ID,), dry_run=True), FILES[1:])
     said = "Would describe 1 (1 inherited, 0 by rules), in shop/dbt-describe.lock."
     assert render_outcome(outcome, Path("/repo")) == said
-
-
-def test_without_dbt_a_hook_says_where_it_may_come_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
-    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit) as exit_:
-        main(["document", "--hook", "--project-dir", str(tmp_path)])
-    said = capsys.readouterr().err
-    assert (exit_.value.code, "there is no dbt" in said, "additional_dependencies: [dbt-core," in said) == (
-        2,
-        True,
-        True,
-    )

@@ -9,13 +9,7 @@ from pathlib import Path
 from dbt_describe.cli.output import complain, show
 from dbt_describe.cli.summary import name_writers, render_failures
 from dbt_describe.committing import CommitReport, document_commit
-from dbt_describe.errors import DbtNotFoundError
 from dbt_describe.settings import Settings
-
-_NO_DBT = (
-    "In a pre-commit hook: give it a dbt of its own with `additional_dependencies: [dbt-core, dbt-duckdb]`, or commit "
-    "where dbt is on PATH."
-)
 
 
 class BriefProgress:
@@ -45,10 +39,7 @@ def run_hook(settings: Settings) -> int:
     Raises:
         DbtDescribeError: the project or a setting can't be used.
     """
-    try:
-        outcome = document_commit(settings, BriefProgress())
-    except DbtNotFoundError as error:
-        raise DbtNotFoundError(f"{error} {_NO_DBT}") from error
+    outcome = document_commit(settings, BriefProgress())
     show(render_outcome(outcome, Path.cwd()))
     return outcome.exit_code
 

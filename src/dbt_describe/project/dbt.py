@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.errors import DbtCommandError, DbtNotFoundError, ProjectNotFoundError, SelectionError
+from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, SelectionError
 
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
@@ -156,12 +156,13 @@ def find_dbt(command: str, instead: str = "make target/manifest.json with `dbt c
     """The dbt executable: the one beside this Python, else the one on PATH.
 
     Raises:
-        DbtNotFoundError: there is none, and `command` is needed; `instead` is what else could be done.
+        DbtCommandError: there is none, and `command` is needed; `instead` is what else could be done.
     """
     found = shutil.which("dbt", path=str(Path(sys.executable).parent)) or shutil.which("dbt")
     if found is None:
-        raise DbtNotFoundError(
+        raise DbtCommandError(
             f"`dbt {command}` is needed, and there is no dbt: neither beside {sys.executable} nor on PATH. "
-            f"Install dbt-describe into dbt's environment, or {instead}."
+            "Install dbt-describe into dbt's environment, or dbt into this one (pre-commit: `additional_dependencies`), "
+            f"or {instead}."
         )
     return found
