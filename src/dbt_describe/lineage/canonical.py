@@ -51,16 +51,18 @@ def canonical_of(
     Args:
         query: the node's.
         origins: of its columns.
-        joins: of its rows; conditions of theirs that can't be told in upstream terms are told here.
+        joins: of its rows.
         added_names: what is read by conditions that an incremental model's query has in later runs only.
     """
     texts = _Texts(query, frozenset(added_names))
     columns = {name: texts.safely(texts.returned, name) for name, origin in origins.items() if _is_told(origin)}
-    wanted = {text for join in joins for text in (join.on, *join.filters) if text in query.unfollowed}
+    computed = [origin for origin in origins.values() if isinstance(origin, Derived) and not _is_told(origin)]
+    read = {ref.unique_id for origin in computed for ref in origin.inputs}
+    wanted = {text for join in joins if join.unique_id in read for text in (join.on, *join.filters) if text}
     return Canonical(
         rows=texts.safely(texts.rows, query.root, None),
         columns={name: text for name, text in columns.items() if text},
-        conditions={text: texts.safely(texts.conditions, *query.unfollowed[text]) for text in wanted},
+        conditions={text: texts.safely(texts.conditions, *query.conditions[text]) for text in wanted},
     )
 
 

@@ -187,8 +187,8 @@ class Bases:
         return expression, origin.null_where, [self._join(join, told) for join in joins if join.unique_id in read]
 
     def _join(self, join: Join, told: Mapping[str, str]) -> object:
-        on = told.get(join.on, join.on)
-        filters = sorted(self._text(told.get(text, text)) for text in join.filters)
+        on = told.get(join.on) or join.on
+        filters = sorted(self._text(told.get(text) or text) for text in join.filters)
         return join.kind, self._relation(join.unique_id), self._text(on), filters, join.grouped
 
     def _text(self, text: str) -> str:
