@@ -44,7 +44,11 @@ class _UnknownColumnsError(Exception):
 
 
 def canonical_of(
-    query: Query, origins: Mapping[str, Origin], joins: Collection[Join], added_names: Collection[str] = ()
+    query: Query,
+    origins: Mapping[str, Origin],
+    joins: Collection[Join],
+    added_names: Collection[str] = (),
+    moments: Collection[str] = (),
 ) -> Canonical:
     """What a node's query says.
 
@@ -53,8 +57,9 @@ def canonical_of(
         origins: of its columns.
         joins: of its rows.
         added_names: what is read by conditions that an incremental model's query has in later runs only.
+        moments: literals that are others each time that the query is compiled.
     """
-    texts = _Texts(query, frozenset(added_names))
+    texts = _Texts(query, frozenset(added_names), moments)
     columns = {name: texts.safely(texts.returned, name) for name, origin in origins.items() if _is_told(origin)}
     computed = [origin for origin in origins.values() if isinstance(origin, Derived) and not _is_told(origin)]
     read = {ref.unique_id for origin in computed for ref in origin.inputs}
@@ -78,11 +83,11 @@ def _folded(text: str) -> str:
 class _Texts:
     """The texts of a query's scopes, remembered."""
 
-    def __init__(self, query: Query, added_names: frozenset[str]) -> None:
+    def __init__(self, query: Query, added_names: frozenset[str], moments: Collection[str]) -> None:
         self._query = query
         self._added_names = added_names
         self._readings = Readings()
-        self._writer = Writer(query, self.column, self._subquery)
+        self._writer = Writer(query, self.column, self._subquery, moments)
         self._rows: dict[tuple[int, frozenset[str] | None], str] = {}
         self._columns: dict[tuple[int, str], str] = {}
         self._clauses: dict[tuple[int, str], list[str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -12,7 +12,6 @@ from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.queries import opened
 from dbt_describe.lineage.readings import read_before
 from dbt_describe.lineage.resolve import Query
-from dbt_describe.lineage.tokens import is_of_a_moment
 
 _PART = re.compile(r"__canonical_(\d+)__")
 _NODE = re.compile(r"__node_\d+")
@@ -26,12 +25,20 @@ class Writer:
         query: the query.
         column: what an output column of a scope is.
         subquery: what a scope's rows and columns are.
+        moments: literals that are others each time that the query is compiled.
     """
 
-    def __init__(self, query: Query, column: Callable[[Scope, str], str], subquery: Callable[[Scope], str]) -> None:
+    def __init__(
+        self,
+        query: Query,
+        column: Callable[[Scope, str], str],
+        subquery: Callable[[Scope], str],
+        moments: Collection[str] = (),
+    ) -> None:
         self._query = query
         self._column = column
         self._scope_text = subquery
+        self._moments = moments
         self._parts: list[str] = []
         """What stands for a column or subquery while an expression is written."""
         self._again: dict[tuple[int, str], int] = {}
@@ -66,7 +73,7 @@ class Writer:
                 node.set("quoted", False)
             elif isinstance(original, exp.TableAlias):
                 node.pop()
-            elif isinstance(original, exp.Literal) and is_of_a_moment(original.name):
+            elif isinstance(original, exp.Literal) and original.name in self._moments:
                 node.set("this", "…")
         # It is a copy already.
         written = self._generator.generate(copy, copy=False)

@@ -16,7 +16,7 @@ import msgspec
 
 from dbt_describe.inheritance import furthest
 from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Unknown
-from dbt_describe.lineage.tokens import without_moments
+from dbt_describe.lineage.tokens import moments_in, without_moments
 from dbt_describe.lineage.unordered import settled
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Column, Node, Project
 from dbt_describe.provenance.definitions import definition_of, element_of, python_of
@@ -153,7 +153,7 @@ class Bases:
             return ""
         origin = self._lineage.origin(root)
         if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
-            return _hash("column", self._of_row(origin, traced))
+            return _hash("column", self._of_row(origin, node, traced))
         told = traced.canonical.columns.get(root.column, "")
         if not told or origin is None:
             return ""
@@ -178,12 +178,13 @@ class Bases:
             self._definitions[node.unique_id] = definition_of(node)
         return self._definitions[node.unique_id]
 
-    def _of_row(self, origin: Derived, traced: NodeLineage) -> object:
+    def _of_row(self, origin: Derived, node: Node, traced: NodeLineage) -> object:
         """A column that is computed of the values of one row, some of which a join may have brought."""
         read = {ref.unique_id for ref in origin.inputs}
         joins = traced.shape.joins if traced.shape else ()
         told = traced.canonical.conditions
-        expression = self._text(without_moments(origin.expression))
+        moments = moments_in(origin.expression, node.raw_code)
+        expression = self._text(without_moments(origin.expression, moments))
         return expression, origin.null_where, [self._join(join, told) for join in joins if join.unique_id in read]
 
     def _join(self, join: Join, told: Mapping[str, str]) -> object:
