@@ -25,7 +25,7 @@ from dbt_describe.lineage.projections import bare_of, nodes_of
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.resolved import UnresolvedColumnError
 from dbt_describe.lineage.unordered import in_any_order
-from dbt_describe.lineage.writing import Writer, extras_of
+from dbt_describe.lineage.writing import Writer
 
 MAX_CHARACTERS = 2000
 """Of what a text says of one relation or column; of more, it has a hash."""
@@ -87,7 +87,7 @@ class _Texts:
         self._query = query
         self._added_names = added_names
         self._readings = Readings()
-        self._writer = Writer(query, self.column, self._subquery, moments)
+        self._writer = Writer(query, self.column, self._subquery, self._whole_relation, moments)
         self._rows: dict[tuple[int, frozenset[str] | None], str] = {}
         self._columns: dict[tuple[int, str], str] = {}
         self._clauses: dict[tuple[int, str], list[str]] = {}
@@ -243,9 +243,20 @@ class _Texts:
             else self._writer.written(scope, select.args["group"])
         )
 
+    def _whole_relation(self, scope: Scope, relation: exp.Expr) -> str:
+        return self._relation(scope, relation, None)
+
     def _relation(self, scope: Scope, relation: exp.Expr, read: Mapping[str, set[str]] | None) -> str:
         source = source_of(scope, relation)
+        text = self._rows_of_relation(scope, relation, source, read)
+        return " ".join((text, *self._writer.extras(scope, relation)))
+
+    def _rows_of_relation(
+        self, scope: Scope, relation: exp.Expr, source: exp.Expr | Scope | None, read: Mapping[str, set[str]] | None
+    ) -> str:
         if isinstance(source, Scope):
+            if relation.args.get("pivots"):
+                return self._subquery(source)
             needed = None if read is None else frozenset(read.get(relation.alias_or_name, ()))
             try:
                 return self.rows(source, needed)
@@ -256,8 +267,7 @@ class _Texts:
         if not isinstance(source, exp.Table):
             return self._writer.written(scope, relation)
         unique_id = self._query.node_of(source)
-        name = f'"{unique_id}"' if unique_id else ".".join(part.name for part in source.parts)
-        return " ".join((name, *(self._writer.written(scope, extra) for extra in extras_of(source))))
+        return f'"{unique_id}"' if unique_id else ".".join(part.name for part in source.parts)
 
     def _join(self, scope: Scope, join: exp.Join, read: Mapping[str, set[str]] | None) -> str:
         on, using = join.args.get("on"), join.args.get("using")
