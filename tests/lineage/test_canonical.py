@@ -8,7 +8,7 @@ import pytest
 
 from dbt_describe.lineage.code import names_in_later_runs
 from dbt_describe.lineage.origins import NodeLineage
-from dbt_describe.lineage.tokens import hash_of_words, is_of_a_moment, without_moments
+from dbt_describe.lineage.tokens import hash_of_words, moments_in, without_moments
 from dbt_describe.lineage.unordered import in_any_order, settled
 from tests.lineage.test_origins import trace
 
@@ -123,8 +123,11 @@ def test_what_is_quoted_counts_as_it_is(one: str, other: str) -> None:
     ],
 )
 def test_a_time_of_day_is_of_a_moment(text: str, of_a_moment: bool) -> None:
-    assert is_of_a_moment(text) is of_a_moment
-    assert (without_moments(f"x > '{text}'") == "x > '…'") is of_a_moment
+    sql = f"select 'a' from t where x > '{text}'"
+    found = moments_in(sql, "select 'a' from t where x > '{{ run_started_at }}'")
+    assert found == ({text} if of_a_moment else set())
+    assert (without_moments(sql, found) == "select 'a' from t where x > '…'") is of_a_moment
+    assert not moments_in(sql, sql)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ class _Texts:
         read = None
         if wanted is not None:
             clauses = [select.args[name] for name in _FILTERING if select.args.get(name) is not None]
-            joins, read = self._readings.that_matter(joins, [*wanted, *clauses])
+            joins, read = self._readings.that_matter(scope, joins, [*wanted, *clauses])
         parts = [self._relation(scope, from_.this, read)] if from_ is not None else []
         parts += [self._join(scope, join, read) for join in joins]
         parts += [self._writer.written(scope, lateral) for lateral in select.args.get("laterals") or ()]
