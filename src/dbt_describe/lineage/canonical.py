@@ -8,7 +8,6 @@ Nothing in them depends on tests, and on the catalog only where a star can't do 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import ParamSpec
 
@@ -21,14 +20,13 @@ from dbt_describe.lineage.grouping import aggregates, group_keys
 from dbt_describe.lineage.joins import conjuncts, kind_of, source_of
 from dbt_describe.lineage.mattering import Readings
 from dbt_describe.lineage.origins import Canonical, Derived, Join, Origin, Unknown
+from dbt_describe.lineage.parts import Parts
 from dbt_describe.lineage.projections import bare_of, nodes_of
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.resolved import UnresolvedColumnError
 from dbt_describe.lineage.unordered import in_any_order
 from dbt_describe.lineage.writing import Writer
 
-MAX_CHARACTERS = 2000
-"""Of what a text says of one relation or column; of more, it has a hash."""
 ANYTHING = "*"
 """Among names: all."""
 _ITSELF = "itself"
@@ -68,16 +66,14 @@ def canonical_of(
         rows=texts.safely(texts.rows, query.root, None),
         columns={name: text for name, text in columns.items() if text},
         conditions={text: texts.safely(texts.conditions, *query.conditions[text]) for text in wanted},
+        # After all that may add some.
+        parts=tuple(texts.parts.texts),
     )
 
 
 def _is_told(origin: Origin) -> bool:
     """Whether a column's origin doesn't say all of it."""
     return isinstance(origin, Unknown) or (isinstance(origin, Derived) and bool(origin.aggregations or origin.windows))
-
-
-def _folded(text: str) -> str:
-    return text if len(text) <= MAX_CHARACTERS else f"#{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 class _Texts:
@@ -87,6 +83,7 @@ class _Texts:
         self._query = query
         self._added_names = added_names
         self._readings = Readings()
+        self.parts = Parts()
         self._writer = Writer(query, self.column, self._subquery, self._whole_relation, moments)
         self._rows: dict[tuple[int, frozenset[str] | None], str] = {}
         self._columns: dict[tuple[int, str], str] = {}
@@ -118,7 +115,7 @@ class _Texts:
         if key not in self._columns:
             self._columns[key] = _ITSELF
             try:
-                self._columns[key] = _folded(self._column(scope, name))
+                self._columns[key] = self.parts.apart(self._column(scope, name))
             finally:
                 if self._columns[key] == _ITSELF:
                     del self._columns[key]
@@ -170,7 +167,7 @@ class _Texts:
         if key not in self._rows:
             self._rows[key] = _ITSELF
             try:
-                self._rows[key] = _folded(self._rows_of(scope, needed))
+                self._rows[key] = self.parts.apart(self._rows_of(scope, needed))
             finally:
                 if self._rows[key] == _ITSELF:
                     del self._rows[key]

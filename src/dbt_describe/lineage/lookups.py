@@ -43,7 +43,7 @@ def brings_at_most_one(scope: Scope, join: exp.Join) -> bool:
 
 
 def _key(scope: Scope) -> frozenset[str] | None:
-    """Columns of which the SELECT returns each combination once, empty where it returns one row; None if there are none."""
+    """Columns of which the SELECT returns each combination once; empty for a single row, None if there are none."""
     select = scope.expression
     if not isinstance(select, exp.Select) or select.is_star or _unnests(select):
         return None

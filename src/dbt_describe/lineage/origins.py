@@ -124,6 +124,8 @@ class Canonical(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """By their text in the shape's joins, those of joins that bring what columns of a single row are computed of."""
     tokens: str = ""
     """Of a query that can't be read, a hash of its words."""
+    parts: tuple[str, ...] = ()
+    """Of the texts above, see `parts.whole`."""
 
 
 class NodeLineage(msgspec.Struct, frozen=True):
