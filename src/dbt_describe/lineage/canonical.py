@@ -229,7 +229,7 @@ class _Texts:
         parts += self._clause(scope, "where")
         if select.args.get("group") is not None:
             parts.append(f"group by {self._keys(scope)}")
-        return " ".join(parts + (self._clause(scope, "having") if with_having else []))
+        return self.parts.apart(" ".join(parts + (self._clause(scope, "having") if with_having else [])))
 
     def _keys(self, scope: Scope) -> str:
         select = scope.expression
@@ -283,7 +283,7 @@ class _Texts:
             clause = scope.expression.args.get(name)
             found = [] if clause is None else [each for each in conjuncts(clause.this) if not self._is_added(each)]
             texts = in_any_order(self._condition(scope, each) for each in found)
-            self._clauses[key] = [f"{name} {texts}"] if found else []
+            self._clauses[key] = [self.parts.apart(f"{name} {texts}")] if found else []
         return self._clauses[key]
 
     def _is_added(self, condition: exp.Expr) -> bool:
