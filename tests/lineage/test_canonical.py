@@ -8,7 +8,8 @@ import pytest
 
 from dbt_describe.lineage.code import names_in_later_runs
 from dbt_describe.lineage.origins import NodeLineage
-from dbt_describe.lineage.tokens import hash_of_words, is_of_a_moment, without_moments
+from dbt_describe.lineage.parts import Parts, whole
+from dbt_describe.lineage.tokens import hash_of_words, moments_in, without_moments
 from dbt_describe.lineage.unordered import in_any_order, settled
 from tests.lineage.test_origins import trace
 
@@ -62,12 +63,39 @@ def test_a_star_that_isnt_known_leaves_distinct_rows_untold(tmp_path: Path) -> N
     assert rows(tmp_path, "select * from elsewhere") == "elsewhere"
 
 
-def test_long_parts_are_hashed(tmp_path: Path) -> None:
+def test_long_parts_are_there_once(tmp_path: Path) -> None:
     values = ", ".join(f"'value {number}'" for number in range(500))
-    found = rows(tmp_path, f"select id from orders where status in ({values})")
+    found = traced(tmp_path, f"select id, sum(amount) as n from orders where status in ({values}) group by 1").canonical
+    assert sum(part.count("value 499") for part in found.parts) == 1
+    assert len(found.rows) + len(found.columns["n"]) < 200
+
+
+def test_ctes_that_read_each_other_twice_dont_double_the_texts(tmp_path: Path) -> None:
+    ctes = [f"c{n} as (select a.id from c{n - 1} a join c{n - 1} b on a.id > b.id)" for n in range(1, 12)]
+    found = traced(tmp_path, f"with c0 as (select id from orders), {', '.join(ctes)} select id from c11").canonical
+    assert len(found.rows) + sum(map(len, found.parts)) < 10_000
+
+
+def test_parts_are_put_in_place_in_upstream_terms() -> None:
+    parts = Parts()
+    listed = in_any_order(["z" * 500, f"b{'.' * 500}"])
+    inner = parts.apart(listed)
+    outer = parts.apart(f"({inner} {'-' * 400})")
+    assert parts.apart(listed) == inner
+    assert (outer[0], outer[-1], len(parts.texts)) == ("(", ")", 2)
+    known: dict[int, str] = {}
+    found = whole(f"({outer}, a)", parts.texts, known, lambda text: text.replace("z" * 500, "a"))
+    assert found == f"(({{a | b{'.' * 500}}} {'-' * 400}), a)"
+    assert whole(inner, parts.texts, known, str) == f"{{a | b{'.' * 500}}}"
+
+
+def test_of_parts_that_are_too_long_there_is_a_hash() -> None:
+    parts = Parts()
+    text = f"{parts.apart('a' * 3000)} and {parts.apart('b' * 1000)}"
+    found = whole(text, parts.texts, {}, str)
     assert found.startswith("#")
-    assert len(found) < 30
-    assert found != rows(tmp_path, f"select id from orders where status in ({values}, 'x')")
+    assert found.endswith(f" and {'b' * 1000}")
+    assert len(found) < 1100
 
 
 def test_a_query_that_reads_itself_is_told(tmp_path: Path) -> None:
@@ -123,8 +151,11 @@ def test_what_is_quoted_counts_as_it_is(one: str, other: str) -> None:
     ],
 )
 def test_a_time_of_day_is_of_a_moment(text: str, of_a_moment: bool) -> None:
-    assert is_of_a_moment(text) is of_a_moment
-    assert (without_moments(f"x > '{text}'") == "x > '…'") is of_a_moment
+    sql = f"select 'a' from t where x > '{text}'"
+    found = moments_in(sql, "select 'a' from t where x > '{{ run_started_at }}'")
+    assert found == ({text} if of_a_moment else set())
+    assert (without_moments(sql, found) == "select 'a' from t where x > '…'") is of_a_moment
+    assert not moments_in(sql, sql)
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,21 @@ def test_columns_are_found_in_the_quotes_of_each_dialect(adapter_type: str, tmp_
     assert direct == bases("middle")
 
 
+@pytest.mark.parametrize("arms", [2, 8, 40])
+def test_a_model_in_between_is_nothing_to_a_long_query(arms: int, tmp_path: Path) -> None:
+    def of(relation: str, column: str) -> Basis:
+        select = f"select customer_id, sum(amount) as n from {relation} where status = 'status %d' group by 1"
+        query = f"with a as ({' union all '.join(select % arm for arm in range(arms))})"
+        between = {"with_a_name_that_is_longer_than_the_other": "select * from {orders}"}
+        sql = f"{query} select customer_id, n + 1 as next, max(n) over (order by n) as most from a"
+        return basis_of(tmp_path, sql, column, between)
+
+    for column in ("", "next", "most"):
+        found = of("{orders}", column)
+        assert found.sql
+        assert found == of("{with_a_name_that_is_longer_than_the_other}", column)
+
+
 def test_a_python_model_rests_on_its_code(tmp_path: Path) -> None:
     def of(code: str) -> Basis:
         entry = model("scores", code, language="python", columns={"x": ""})

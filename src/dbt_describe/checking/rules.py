@@ -45,7 +45,10 @@ class Rules:
             yield _WITHOUT_TEXT[standing.state](standing, self._is_gone(standing))
             return
         if self._is_gone(standing):
-            yield "stale", "is described, and its SQL doesn't return it: was it renamed? Take it out of the schema file."
+            yield (
+                "stale",
+                "is described, and its SQL doesn't return it: was it renamed? Take it out of the schema file.",
+            )
             return
         if standing.state == "stale":
             yield "stale", _stale(standing)

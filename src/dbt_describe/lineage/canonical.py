@@ -8,7 +8,6 @@ Nothing in them depends on tests, and on the catalog only where a star can't do 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import ParamSpec
 
@@ -21,14 +20,13 @@ from dbt_describe.lineage.grouping import aggregates, group_keys
 from dbt_describe.lineage.joins import conjuncts, kind_of, source_of
 from dbt_describe.lineage.mattering import Readings
 from dbt_describe.lineage.origins import Canonical, Derived, Join, Origin, Unknown
+from dbt_describe.lineage.parts import Parts
 from dbt_describe.lineage.projections import bare_of, nodes_of
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.resolved import UnresolvedColumnError
 from dbt_describe.lineage.unordered import in_any_order
-from dbt_describe.lineage.writing import Writer, extras_of
+from dbt_describe.lineage.writing import Writer
 
-MAX_CHARACTERS = 2000
-"""Of what a text says of one relation or column; of more, it has a hash."""
 ANYTHING = "*"
 """Among names: all."""
 _ITSELF = "itself"
@@ -44,23 +42,32 @@ class _UnknownColumnsError(Exception):
 
 
 def canonical_of(
-    query: Query, origins: Mapping[str, Origin], joins: Collection[Join], added_names: Collection[str] = ()
+    query: Query,
+    origins: Mapping[str, Origin],
+    joins: Collection[Join],
+    added_names: Collection[str] = (),
+    moments: Collection[str] = (),
 ) -> Canonical:
     """What a node's query says.
 
     Args:
         query: the node's.
         origins: of its columns.
-        joins: of its rows; conditions of theirs that can't be told in upstream terms are told here.
+        joins: of its rows.
         added_names: what is read by conditions that an incremental model's query has in later runs only.
+        moments: literals that are others each time that the query is compiled.
     """
-    texts = _Texts(query, frozenset(added_names))
+    texts = _Texts(query, frozenset(added_names), moments)
     columns = {name: texts.safely(texts.returned, name) for name, origin in origins.items() if _is_told(origin)}
-    wanted = {text for join in joins for text in (join.on, *join.filters) if text in query.unfollowed}
+    computed = [origin for origin in origins.values() if isinstance(origin, Derived) and not _is_told(origin)]
+    read = {ref.unique_id for origin in computed for ref in origin.inputs}
+    wanted = {text for join in joins if join.unique_id in read for text in (join.on, *join.filters) if text}
     return Canonical(
         rows=texts.safely(texts.rows, query.root, None),
         columns={name: text for name, text in columns.items() if text},
-        conditions={text: texts.safely(texts.conditions, *query.unfollowed[text]) for text in wanted},
+        conditions={text: texts.safely(texts.conditions, *query.conditions[text]) for text in wanted},
+        # After all that may add some.
+        parts=tuple(texts.parts.texts),
     )
 
 
@@ -69,18 +76,15 @@ def _is_told(origin: Origin) -> bool:
     return isinstance(origin, Unknown) or (isinstance(origin, Derived) and bool(origin.aggregations or origin.windows))
 
 
-def _folded(text: str) -> str:
-    return text if len(text) <= MAX_CHARACTERS else f"#{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
 class _Texts:
     """The texts of a query's scopes, remembered."""
 
-    def __init__(self, query: Query, added_names: frozenset[str]) -> None:
+    def __init__(self, query: Query, added_names: frozenset[str], moments: Collection[str]) -> None:
         self._query = query
         self._added_names = added_names
         self._readings = Readings()
-        self._writer = Writer(query, self.column, self._subquery)
+        self.parts = Parts()
+        self._writer = Writer(query, self.column, self._subquery, self._whole_relation, moments)
         self._rows: dict[tuple[int, frozenset[str] | None], str] = {}
         self._columns: dict[tuple[int, str], str] = {}
         self._clauses: dict[tuple[int, str], list[str]] = {}
@@ -111,7 +115,7 @@ class _Texts:
         if key not in self._columns:
             self._columns[key] = _ITSELF
             try:
-                self._columns[key] = _folded(self._column(scope, name))
+                self._columns[key] = self.parts.apart(self._column(scope, name))
             finally:
                 if self._columns[key] == _ITSELF:
                     del self._columns[key]
@@ -163,7 +167,7 @@ class _Texts:
         if key not in self._rows:
             self._rows[key] = _ITSELF
             try:
-                self._rows[key] = _folded(self._rows_of(scope, needed))
+                self._rows[key] = self.parts.apart(self._rows_of(scope, needed))
             finally:
                 if self._rows[key] == _ITSELF:
                     del self._rows[key]
@@ -218,14 +222,14 @@ class _Texts:
         read = None
         if wanted is not None:
             clauses = [select.args[name] for name in _FILTERING if select.args.get(name) is not None]
-            joins, read = self._readings.that_matter(joins, [*wanted, *clauses])
+            joins, read = self._readings.that_matter(scope, joins, [*wanted, *clauses])
         parts = [self._relation(scope, from_.this, read)] if from_ is not None else []
         parts += [self._join(scope, join, read) for join in joins]
         parts += [self._writer.written(scope, lateral) for lateral in select.args.get("laterals") or ()]
         parts += self._clause(scope, "where")
         if select.args.get("group") is not None:
             parts.append(f"group by {self._keys(scope)}")
-        return " ".join(parts + (self._clause(scope, "having") if with_having else []))
+        return self.parts.apart(" ".join(parts + (self._clause(scope, "having") if with_having else [])))
 
     def _keys(self, scope: Scope) -> str:
         select = scope.expression
@@ -236,9 +240,20 @@ class _Texts:
             else self._writer.written(scope, select.args["group"])
         )
 
+    def _whole_relation(self, scope: Scope, relation: exp.Expr) -> str:
+        return self._relation(scope, relation, None)
+
     def _relation(self, scope: Scope, relation: exp.Expr, read: Mapping[str, set[str]] | None) -> str:
         source = source_of(scope, relation)
+        text = self._rows_of_relation(scope, relation, source, read)
+        return " ".join((text, *self._writer.extras(scope, relation)))
+
+    def _rows_of_relation(
+        self, scope: Scope, relation: exp.Expr, source: exp.Expr | Scope | None, read: Mapping[str, set[str]] | None
+    ) -> str:
         if isinstance(source, Scope):
+            if relation.args.get("pivots"):
+                return self._subquery(source)
             needed = None if read is None else frozenset(read.get(relation.alias_or_name, ()))
             try:
                 return self.rows(source, needed)
@@ -249,8 +264,7 @@ class _Texts:
         if not isinstance(source, exp.Table):
             return self._writer.written(scope, relation)
         unique_id = self._query.node_of(source)
-        name = f'"{unique_id}"' if unique_id else ".".join(part.name for part in source.parts)
-        return " ".join((name, *(self._writer.written(scope, extra) for extra in extras_of(source))))
+        return f'"{unique_id}"' if unique_id else ".".join(part.name for part in source.parts)
 
     def _join(self, scope: Scope, join: exp.Join, read: Mapping[str, set[str]] | None) -> str:
         on, using = join.args.get("on"), join.args.get("using")
@@ -269,7 +283,7 @@ class _Texts:
             clause = scope.expression.args.get(name)
             found = [] if clause is None else [each for each in conjuncts(clause.this) if not self._is_added(each)]
             texts = in_any_order(self._condition(scope, each) for each in found)
-            self._clauses[key] = [f"{name} {texts}"] if found else []
+            self._clauses[key] = [self.parts.apart(f"{name} {texts}")] if found else []
         return self._clauses[key]
 
     def _is_added(self, condition: exp.Expr) -> bool:

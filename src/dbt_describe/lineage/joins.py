@@ -81,7 +81,7 @@ def brings_own_groups(resolver: ColumnResolver, scope: Scope, name: str, source:
         return False
     if rows.joins or rows.filters != rows.grouped_from.filters:
         return False
-    equated = list(_equated_columns(name, on))
+    equated = list(equated_columns(name, on))
     if len(equated) != len(list(conjuncts(on))) or {own.name for own, _ in equated} != set(keys):
         return False
     return all(_is_same_key(resolver, scope, own, other) for own, other in equated)
@@ -125,7 +125,7 @@ def kind_of(join: exp.Join) -> str:
 
 def _matches_at_most_one(resolver: ColumnResolver, source: exp.Expr | Scope, name: str, condition: exp.Expr) -> bool:
     """Whether equalities of the join condition cover a key of the joined relation."""
-    columns = frozenset(own.name for own, _ in _equated_columns(name, condition))
+    columns = frozenset(own.name for own, _ in equated_columns(name, condition))
     unique_id = resolver.node_of(source)
     if unique_id:
         return resolver.is_unique(unique_id, columns)
@@ -146,7 +146,7 @@ def _is_matched_once(resolver: ColumnResolver, scope: Scope, base: Rows, name: s
     driving_name = scope.expression.args["from_"].this.alias_or_name
     source = source_of(scope, scope.expression.args["from_"].this)
     columns: set[str] = set()
-    for _, other in _equated_columns(name, condition):
+    for _, other in equated_columns(name, condition):
         if not isinstance(other, exp.Column) or other.table != driving_name:
             continue
         ref = resolver.upstream_ref(source, other.name) if isinstance(source, Scope) else (base.driving, other.name)
@@ -155,7 +155,7 @@ def _is_matched_once(resolver: ColumnResolver, scope: Scope, base: Rows, name: s
     return bool(base.driving) and resolver.is_unique(base.driving, frozenset(columns))
 
 
-def _equated_columns(name: str, condition: exp.Expr) -> Iterator[tuple[exp.Column, exp.Expr]]:
+def equated_columns(name: str, condition: exp.Expr) -> Iterator[tuple[exp.Column, exp.Expr]]:
     """Each column of the relation with what the condition says it equals."""
     for conjunct in conjuncts(condition):
         if not isinstance(conjunct, exp.EQ):

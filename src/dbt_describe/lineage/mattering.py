@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
 
 from dbt_describe.lineage.joins import kind_of
+from dbt_describe.lineage.lookups import brings_at_most_one, heeds_repeated_rows
 from dbt_describe.lineage.projections import nodes_of
 
 _Read = frozenset[tuple[str, str]]
@@ -24,11 +26,12 @@ class Readings:
         return {table for table, _ in self._of(expression)}
 
     def that_matter(
-        self, joins: list[exp.Join], expressions: Iterable[exp.Expr]
+        self, scope: Scope, joins: list[exp.Join], expressions: Collection[exp.Expr]
     ) -> tuple[list[exp.Join], Mapping[str, set[str]] | None]:
         """The joins on which the values of some expressions depend, with all columns that are read then, by relation.
 
-        A left join leaves no row out: it matters where something of it is read. Where a name has no relation, all do.
+        A left join leaves no row out: it matters where something of it is read, and where it may repeat rows and that
+        changes something. Where a name has no relation, all do.
         """
         kept: list[exp.Join] = []
         read: dict[str, set[str]] = {}
@@ -36,8 +39,10 @@ class Readings:
             self._add(expression, read)
         if "" in read:
             return joins, None
+        is_free = not heeds_repeated_rows(scope.expression, expressions) if joins else False
         for join in reversed(joins):
-            if kind_of(join) == "left" and join.this.alias_or_name not in read and not join.method:
+            is_unread = kind_of(join) == "left" and join.this.alias_or_name not in read and not join.method
+            if is_unread and (is_free or brings_at_most_one(scope, join)):
                 continue
             kept.append(join)
             if (on := join.args.get("on")) is not None:

@@ -121,9 +121,11 @@ class Canonical(msgspec.Struct, frozen=True, array_like=True, gc=False):
     columns: Mapping[str, str] = {}
     """By lower-case name, what the origins don't say all of: columns computed over rows, or that can't be followed."""
     conditions: Mapping[str, str] = {}
-    """By their text in the shape's joins, conditions that can't be told in upstream terms."""
+    """By their text in the shape's joins, those of joins that bring what columns of a single row are computed of."""
     tokens: str = ""
     """Of a query that can't be read, a hash of its words."""
+    parts: tuple[str, ...] = ()
+    """Of the texts above, see `parts.whole`."""
 
 
 class NodeLineage(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from sqlglot.schema import MappingSchema
 
 from dbt_describe.lineage.code import UnreadableQueryError
 from dbt_describe.lineage.known import Relation
+from dbt_describe.lineage.plain import made_plain
 from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.relations import EPHEMERAL_CTE, TableName
 from dbt_describe.lineage.spelling import fold
@@ -76,7 +77,7 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
     arms = sum(isinstance(node, exp.SetOperation) for node in nodes)
     if arms > MAX_SET_OPERATIONS:
         raise UnreadableQueryError(f"its SQL has {arms} UNIONs; up to {MAX_SET_OPERATIONS} are followed")
-    fold(nodes, dialect)
+    fold(nodes_of(query) if made_plain(nodes) else nodes, dialect)
     return query
 
 

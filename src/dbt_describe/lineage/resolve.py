@@ -63,8 +63,8 @@ class Query:
         """A column couldn't be followed because Python's stack was full."""
         self._resolved: dict[tuple[int, str], Resolved | UnresolvedColumnError] = {}
         self._rows: dict[int, Rows] = {}
-        self.unfollowed: dict[str, tuple[Scope, exp.Expr]] = {}
-        """Conditions that can't be told in upstream terms, by their text: where they stand."""
+        self.conditions: dict[str, tuple[Scope, exp.Expr]] = {}
+        """By their text in upstream terms, or as they are written: where they stand."""
         self._texts: dict[ColumnRef, str] = {}
         self._names: dict[int, tuple[str, ...]] = {}
         self._arms: dict[int, Arms] = {}
@@ -144,11 +144,11 @@ class Query:
     def upstream_sql(self, scope: Scope, expression: exp.Expr) -> str:
         """An expression of the scope in upstream terms; as it is written where it can't be followed."""
         try:
-            return self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
+            text = self._upstream_text(self._substitute(scope, bare_of(expression)).expression)
         except UnresolvedColumnError:
             text = shortened(self.sql(expression))
-            self.unfollowed[text] = scope, expression
-            return text
+        self.conditions[text] = scope, expression
+        return text
 
     def output_expression(self, scope: Scope, column: str) -> exp.Expr | None:
         """An output column of the scope in upstream terms; None where it can't be followed."""

@@ -22,6 +22,8 @@ class Subject(msgspec.Struct, frozen=True):
     depends_on: tuple[str, ...] = ()
     added_names: tuple[str, ...] = ()
     """See `code.names_in_later_runs`."""
+    moments: tuple[str, ...] = ()
+    """See `tokens.moments_in`."""
     parents: Mapping[str, KnownNode] = {}
     """What is known of the nodes in `depends_on` of which more is known than the artifacts tell."""
 

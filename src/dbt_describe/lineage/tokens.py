@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 _APART = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|\{\#.*?(?:\#\}|\Z)"
@@ -14,22 +15,24 @@ _APART = re.compile(
 _MARK = re.compile(r"\s*([^\w\s])\s*")
 _SPACE = re.compile(r"\s+")
 _MOMENT = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|\d{4}-\d\d-\d\d[ T](?!00:00(?::00)?(?![\d:]|\.0*[1-9]))\d\d:\d\d.*",
-    re.IGNORECASE | re.DOTALL,
+    r"'([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\d[ T](?!00:00(?::00)?(?![\d:]|\.0*[1-9]))\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+    r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?)'",
+    re.IGNORECASE,
 )
-"""What a template put in when it was compiled: an invocation's id, the time of a run. Midnight is somebody's choice."""
-_LITERAL = re.compile(r"'([^']{16,40})'")
+"""In quotes, an invocation's id or the time of a run. Midnight is somebody's choice."""
 
 
-def is_of_a_moment(text: str) -> bool:
-    """Whether a text is another one each time that the SQL is compiled."""
-    return bool(_MOMENT.fullmatch(text))
+def moments_in(compiled: str, raw: str) -> frozenset[str]:
+    """The literals of compiled SQL that are others each time that it is compiled; nobody has written those."""
+    return frozenset(found for found in _MOMENT.findall(compiled) if found not in raw)
 
 
-def without_moments(sql: str) -> str:
-    """SQL without what is another one each time that it is compiled."""
-    return _LITERAL.sub(lambda found: "'…'" if is_of_a_moment(found[1]) else found[0], sql)
+def without_moments(sql: str, moments: Iterable[str]) -> str:
+    """SQL with the same mark in the place of each of the literals."""
+    for moment in moments:
+        sql = sql.replace(f"'{moment}'", "'…'")
+    return sql
 
 
 def hash_of_words(sql: str) -> str:

@@ -16,6 +16,7 @@ from dbt_describe.lineage.origins import Canonical, ColumnRef, Lineage, NodeLine
 from dbt_describe.lineage.pool import MOST_PROCESSES, WORTHWHILE_CHARACTERS, cores, trace_here, trace_in_processes
 from dbt_describe.lineage.relations import NamedNode, Relations
 from dbt_describe.lineage.subjects import Subject, Traced
+from dbt_describe.lineage.tokens import moments_in
 from dbt_describe.project.graph import topological_order
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 
@@ -107,7 +108,8 @@ class _Tracing:
                 continue
             columns = tuple(column.name.lower() for column in node.columns)
             added = names_in_later_runs(node.raw_code)
-            yield unique_id, Subject(unique_id, sql, self.dialect, columns, node.depends_on, added)
+            moments = tuple(sorted(moments_in(sql, node.raw_code)))
+            yield unique_id, Subject(unique_id, sql, self.dialect, columns, node.depends_on, added, moments)
 
     def _measure(self) -> dict[str, int]:
         """Characters of SQL from each node down the longest way through its readers."""

@@ -14,7 +14,7 @@ from dbt_describe.lineage.queries import qualified_query
 from dbt_describe.lineage.relations import Relations, TableName
 from dbt_describe.lineage.resolve import Query
 from dbt_describe.lineage.subjects import Subject, Traced, known_to
-from dbt_describe.lineage.tokens import hash_of_words
+from dbt_describe.lineage.tokens import hash_of_words, without_moments
 
 
 def trace_node(subject: Subject, relations: Relations) -> Traced:
@@ -44,7 +44,7 @@ def _trace_deep(subject: Subject, relations: Relations) -> Traced:
 
 
 def _unfollowed(subject: Subject, failure: str) -> NodeLineage:
-    canonical = Canonical(tokens=hash_of_words(subject.sql))
+    canonical = Canonical(tokens=hash_of_words(without_moments(subject.sql, subject.moments)))
     return NodeLineage(subject.unique_id, canonical=canonical, failure=failure)
 
 
@@ -75,7 +75,7 @@ def _trace(subject: Subject, relations: Relations) -> Traced:
         wanted = dict.fromkeys((*fields, *output.columns, *subject.columns))
         origins = {column: query.origin(column) for column in wanted}
         shape = query.shape()
-        canonical = canonical_of(query, origins, shape.joins, subject.added_names)
+        canonical = canonical_of(query, origins, shape.joins, subject.added_names, subject.moments)
         found = NodeLineage(subject.unique_id, output.as_written(), origins, shape, canonical)
         return Traced(found, output, tuple(names), is_certain=not query.is_too_deep)
     except UnreadableQueryError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -12,10 +12,10 @@ from dbt_describe.lineage.projections import nodes_of
 from dbt_describe.lineage.queries import opened
 from dbt_describe.lineage.readings import read_before
 from dbt_describe.lineage.resolve import Query
-from dbt_describe.lineage.tokens import is_of_a_moment
 
 _PART = re.compile(r"__canonical_(\d+)__")
 _NODE = re.compile(r"__node_\d+")
+_EXTRAS = ("pivots", "sample")
 _BINDING = (exp.Binary, exp.Unary, exp.Between, exp.In, exp.Cast)
 
 
@@ -26,17 +26,32 @@ class Writer:
         query: the query.
         column: what an output column of a scope is.
         subquery: what a scope's rows and columns are.
+        relation: what the rows of a relation in FROM or JOIN are.
+        moments: literals that are others each time that the query is compiled.
     """
 
-    def __init__(self, query: Query, column: Callable[[Scope, str], str], subquery: Callable[[Scope], str]) -> None:
+    def __init__(
+        self,
+        query: Query,
+        column: Callable[[Scope, str], str],
+        subquery: Callable[[Scope], str],
+        relation: Callable[[Scope, exp.Expr], str],
+        moments: Collection[str] = (),
+    ) -> None:
         self._query = query
         self._column = column
         self._scope_text = subquery
+        self._relation = relation
+        self._moments = moments
         self._parts: list[str] = []
         """What stands for a column or subquery while an expression is written."""
         self._again: dict[tuple[int, str], int] = {}
         self._written: dict[tuple[int, int], tuple[exp.Expr, str]] = {}
         """By ids, beside the expression, whose id nothing else gets as long as it is here."""
+        self._pivoted: dict[int, list[exp.Expr]] = {}
+        """By scope, relations that are turned."""
+        self._open: set[int] = set()
+        """The relations of which it is being written how they are turned: what is read there is read before that."""
         self._generator = opened(query.dialect).generator(comments=False)
 
     def written(self, scope: Scope, expression: exp.Expr) -> str:
@@ -66,7 +81,7 @@ class Writer:
                 node.set("quoted", False)
             elif isinstance(original, exp.TableAlias):
                 node.pop()
-            elif isinstance(original, exp.Literal) and is_of_a_moment(original.name):
+            elif isinstance(original, exp.Literal) and original.name in self._moments:
                 node.set("this", "…")
         # It is a copy already.
         written = self._generator.generate(copy, copy=False)
@@ -88,6 +103,9 @@ class Writer:
         found: Scope | None = scope
         while found is not None and table not in found.selected_sources and table not in found.sources:
             found = found.parent
+        turned = self._turned(found or scope, table)
+        if turned is not None:
+            return f"{column.name} of {self._relation(found or scope, turned)}"
         if found is None:
             return column.name
         source = found.selected_sources[table][1] if table in found.selected_sources else found.sources[table]
@@ -96,8 +114,30 @@ class Writer:
             return f"{self._column(source, column.name)}{again}"
         unique_id = self._query.node_of(source)
         owner = unique_id or source.name
-        pivot = "".join(f" of {self.written(found, each)}" for each in extras_of(source))
-        return f'"{owner}"."{column.name}"{pivot}{again}'
+        return f'"{owner}"."{column.name}"{again}'
+
+    def _turned(self, scope: Scope, table: str) -> exp.Expr | None:
+        """The relation, if rows of it have been made columns, or the reverse, of which a column is read."""
+        if id(scope) not in self._pivoted:
+            select = scope.expression
+            clauses = [select.args.get("from_"), *(select.args.get("joins") or ())]
+            relations = [clause.this for clause in clauses if clause is not None]
+            self._pivoted[id(scope)] = [found for found in relations if found.args.get("pivots")]
+        for relation in self._pivoted[id(scope)]:
+            names = {relation.alias_or_name, *(pivot.alias for pivot in relation.args["pivots"])}
+            if (not table or table in names) and id(relation) not in self._open:
+                return relation
+        return None
+
+    def extras(self, scope: Scope, relation: exp.Expr) -> list[str]:
+        """What makes other rows of a relation where it is read."""
+        self._open.add(id(relation))
+        try:
+            found = (relation.args.get(name) for name in _EXTRAS)
+            listed = (each if isinstance(each, list) else [each] for each in found if each is not None)
+            return [self.written(scope, extra) for some in listed for extra in some]
+        finally:
+            self._open.discard(id(relation))
 
     def _times_read_before(self, scope: Scope, table: str, source: exp.Expr | Scope) -> int:
         """Under how many names the scope reads the same node before: what is read now may be another row's."""
@@ -109,10 +149,3 @@ class Writer:
             earlier = [name for node in nodes for name in read_before(self._query, scope, table, node)]
             self._again[key] = len(set(earlier))
         return self._again[key]
-
-
-def extras_of(table: exp.Expr) -> Iterator[exp.Expr]:
-    """What makes other rows of a table where it is read."""
-    for name in ("pivots", "sample"):
-        found = table.args.get(name)
-        yield from found if isinstance(found, list) else [found] if isinstance(found, exp.Expr) else []

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ParamSpec
 
 import msgspec
 
 from dbt_describe.inheritance import furthest
 from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Unknown
-from dbt_describe.lineage.tokens import without_moments
-from dbt_describe.lineage.unordered import settled
+from dbt_describe.lineage.parts import whole
+from dbt_describe.lineage.tokens import moments_in, without_moments
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Column, Node, Project
 from dbt_describe.provenance.definitions import definition_of, element_of, python_of
 from dbt_describe.provenance.types import type_family
@@ -107,6 +107,7 @@ class Bases:
         """Of those furthest upstream."""
         self._references: dict[str, str] = {}
         self._relations: dict[str, str] = {}
+        self._parts: dict[str, dict[int, str]] = {}
         self._definitions: dict[str, object] = {}
 
     def of(self, node: Node, column: Column | None) -> Basis:
@@ -130,7 +131,7 @@ class Bases:
             return ""
         if traced.failure:
             return self._of_unfollowed(node, traced)
-        return _hash("rows", self._text(traced.canonical.rows)) if traced.canonical.rows else ""
+        return _hash("rows", self._text(traced.canonical.rows, traced)) if traced.canonical.rows else ""
 
     def _of_column(self, node: Node, column: Column) -> str:
         if node.resource_type not in _QUERIED:
@@ -153,12 +154,12 @@ class Bases:
             return ""
         origin = self._lineage.origin(root)
         if isinstance(origin, Derived) and not (origin.aggregations or origin.windows):
-            return _hash("column", self._of_row(origin, traced))
+            return _hash("column", self._of_row(origin, node, traced))
         told = traced.canonical.columns.get(root.column, "")
         if not told or origin is None:
             return ""
         depends = isinstance(origin, Unknown) and origin.reason.startswith(_DEPENDING)
-        return _hash("part" if depends else "column", self._text(told))
+        return _hash("part" if depends else "column", self._text(told, traced))
 
     def _is_estranged(self, node: Node, traced: NodeLineage) -> bool:
         """Whether the SQL names no table that the node reads: it was compiled for another database or schema."""
@@ -178,27 +179,32 @@ class Bases:
             self._definitions[node.unique_id] = definition_of(node)
         return self._definitions[node.unique_id]
 
-    def _of_row(self, origin: Derived, traced: NodeLineage) -> object:
+    def _of_row(self, origin: Derived, node: Node, traced: NodeLineage) -> object:
         """A column that is computed of the values of one row, some of which a join may have brought."""
         read = {ref.unique_id for ref in origin.inputs}
         joins = traced.shape.joins if traced.shape else ()
+        moments = moments_in(origin.expression, node.raw_code)
+        expression = self._text(without_moments(origin.expression, moments), traced)
+        return expression, origin.null_where, [self._join(join, traced) for join in joins if join.unique_id in read]
+
+    def _join(self, join: Join, traced: NodeLineage) -> object:
         told = traced.canonical.conditions
-        expression = self._text(without_moments(origin.expression))
-        return expression, origin.null_where, [self._join(join, told) for join in joins if join.unique_id in read]
+        on = told.get(join.on) or join.on
+        filters = sorted(self._text(told.get(text) or text, traced) for text in join.filters)
+        return join.kind, self._relation(join.unique_id), self._text(on, traced), filters, join.grouped
 
-    def _join(self, join: Join, told: Mapping[str, str]) -> object:
-        on = told.get(join.on, join.on)
-        filters = sorted(self._text(told.get(text, text)) for text in join.filters)
-        return join.kind, self._relation(join.unique_id), self._text(on), filters, join.grouped
+    def _text(self, text: str, traced: NodeLineage) -> str:
+        known = self._parts.setdefault(traced.unique_id, {})
+        return whole(text, traced.canonical.parts, known, self._in_upstream_terms)
 
-    def _text(self, text: str) -> str:
+    def _in_upstream_terms(self, text: str) -> str:
         """The text with each node, and each column, as the one furthest upstream of the same rows and values."""
         known = self._references
         try:
-            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
+            return _REFERENCE.sub(lambda found: known[found[0]], text)
         except KeyError:
             known.update({found[0]: self._upstream(found) for found in _REFERENCE.finditer(text)})
-            return settled(_REFERENCE.sub(lambda found: known[found[0]], text))
+            return _REFERENCE.sub(lambda found: known[found[0]], text)
 
     def _upstream(self, found: re.Match[str]) -> str:
         unique_id, column = found[1], found[2]
