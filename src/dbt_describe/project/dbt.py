@@ -160,7 +160,7 @@ def find_dbt(command: str, instead: str = "make target/manifest.json with `dbt c
     if found is None:
         raise DbtCommandError(
             f"`dbt {command}` is needed, and there is no dbt: neither beside {sys.executable} nor on PATH. "
-            "Install dbt-describe into dbt's environment, or dbt into this one (pre-commit: `additional_dependencies`), "
+            "Install dbt-describe into dbt's environment, or dbt into this one (pre-commit: additional_dependencies), "
             f"or {instead}."
         )
     return found
