@@ -19,7 +19,7 @@ from dbt_describe.progress import Silent
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.selection import Selectors
 from dbt_describe.project.sources import ArtifactSources
-from dbt_describe.provenance.entries import FILE_NAME
+from dbt_describe.provenance.entries import FILE_NAME, NOT_THERE
 from tests.manifests import resource
 from tests.test_keeping_true import Scribe, Shop, document
 
@@ -247,7 +247,7 @@ def test_the_json_has_the_same_keys_whatever_there_is(shop: Shop) -> None:
                 "descriptions": [{"column": name, "state": state, **empty} for name, state in states.items()],
             }
         ],
-        "warnings": [],
+        "warnings": [NOT_THERE],
     }
 
 
@@ -282,3 +282,13 @@ def test_with_a_warm_cache_nothing_heavy_is_imported(shop: Shop) -> None:
             env={"DBT_DESCRIBE_STORE": str(shop.root / "store"), "PYTHONPATH": ":".join(sys.path), "PATH": ""},
         )
         assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_difference_that_was_adopted_is_right(shop: Shop) -> None:
+    document(shop, Scribe())
+    shop.edit("mart.order_id", "Order of the mart, which may have been split.")
+    shop.edit("top.order_id", shop.texts["mart.order_id"])
+    (problem,) = [one for one in check(shop.settings()).problems if one.rule == "inconsistent"]
+    assert (problem.unique_id, problem.column) == ("model.shop.mart", "order_id")
+    adopt(shop.settings())
+    assert "inconsistent" not in check(shop.settings()).counts

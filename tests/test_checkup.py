@@ -179,8 +179,15 @@ def test_a_base_that_is_none_is_told(
 
 def test_sql_that_cannot_be_followed_is_told(project: Path) -> None:
     write_manifest(project, *entries(x="How much it is.")[:1], model("a", "selec !", description="One row per thing."))
-    (warning,) = checked(project).warnings
+    without_lock, warning = checked(project).warnings
+    assert without_lock.startswith("There is no dbt-describe.lock: nothing can be known to be stale.")
     assert warning.startswith("model.shop.a has no lineage: ")
+
+
+def test_a_threshold_that_guards_nothing_is_told(project: Path) -> None:
+    (project / "dbt-describe.yml").write_text("check: {coverage: {folders: {models/nope: 50}}}\n", encoding="utf-8")
+    *_, warning = checked(project).warnings
+    assert warning == "The folder models/nope has no descriptions to be counted; is that its name in check.coverage?"
 
 
 _WATCHED = """

@@ -480,3 +480,25 @@ def test_a_reference_that_a_person_put_where_our_text_stood_is_kept_whatever_the
     settings = make_settings(project_dir=shop.root, environ=environ, manifest=shop.root / "given.json")
     run.document_with(Scribe(), msgspec.structs.replace(settings, resource_types=("model",)), Silent())
     assert shop.texts["mart.total"] == "{{ doc('mine') }}"
+
+
+def test_a_renamed_models_texts_stay_ours(shop: Shop) -> None:
+    document(shop, Scribe())
+    texts = shop.texts
+    shop.sql["peak"] = shop.sql.pop("top")
+    schema = (shop.root / SCHEMA).read_text(encoding="utf-8").replace("name: top", "name: peak")
+    (shop.root / SCHEMA).write_text(schema, encoding="utf-8")
+    states = {place: state for place, state in shop.states().items() if place.startswith("peak")}
+    assert states == {"peak": "generated", "peak.order_id": "inherited", "peak.total": "inherited"}
+    document(shop, Scribe())
+    assert not [line for line in shop.lock if "model.shop.top" in line]
+    assert len([line for line in shop.lock if "model.shop.peak" in line]) == 3
+    assert shop.texts == {place.replace("top", "peak"): text for place, text in texts.items()}
+
+
+def test_a_new_models_texts_arent_ours_by_chance(shop: Shop) -> None:
+    document(shop, Scribe())
+    shop.sql["peak"] = shop.sql.pop("top").replace("total", "-total as total")
+    schema = (shop.root / SCHEMA).read_text(encoding="utf-8").replace("name: top", "name: peak")
+    (shop.root / SCHEMA).write_text(schema, encoding="utf-8")
+    assert {state for place, state in shop.states().items() if place.startswith("peak")} == {"human"}

@@ -6,7 +6,7 @@ What it imports is light, and sqlglot isn't imported where the lineage is kept f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -77,7 +77,7 @@ def check(settings: Settings, demands: Demands | None = None, progress: Progress
         nodes=len(studied.selected),
         problems=tuple(sorted(problems, key=lambda problem: (not problem.path, problem.path, problem.line))),
         coverage=coverage,
-        warnings=_warnings(studied),
+        warnings=(*_warnings(studied), *_idle(coverage)),
         counts={rule: counts[rule] for rule in RULES if counts[rule]},
     )
 
@@ -174,6 +174,13 @@ def _files_at(project: Project, described: Mapping[Place, bool], ref: str) -> Ba
     return BaseFiles(found.added, texts)
 
 
+def _idle(coverage: Iterable[Coverage]) -> Iterator[str]:
+    """A sentence on each threshold that guards nothing: its name may be misspelt."""
+    for one in coverage:
+        if one.required_percent and not one.total:
+            yield f"The {one.scope} has no descriptions to be counted; is that its name in check.coverage?"
+
+
 def _warnings(studied: Studied) -> tuple[str, ...]:
     """What a person should know; what dbt can't read is a problem of its own."""
     project, lineage = studied.project, studied.lineage
@@ -184,4 +191,4 @@ def _warnings(studied: Studied) -> tuple[str, ...]:
         for unique_id, node in lineage.nodes.items()
         if node.failure and unique_id in selected
     )
-    return (*known, *lineage.warnings, *studied.lock.warnings, *untraced)
+    return (*known, *lineage.warnings, *studied.lock.notes, *untraced)

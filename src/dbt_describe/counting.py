@@ -107,7 +107,8 @@ def status(settings: Settings, progress: Progress | None = None) -> StatusReport
         found = studied.standings.of_node(unique_id)
         standings = (one for one in found if one.state not in ABSENT or one.place not in roomless)
         nodes.append(_node_status(studied.project.nodes[unique_id], standings, studied.lock))
-    return StatusReport(tuple(node for node in nodes if node.descriptions), studied.unknowns)
+    warnings = studied.unknowns if studied.lock.is_there else (*studied.unknowns, *studied.lock.notes)
+    return StatusReport(tuple(node for node in nodes if node.descriptions), warnings)
 
 
 def _node_status(node: Node, standings: Iterable[Standing], lock: LockFile) -> NodeStatus:

@@ -22,7 +22,9 @@ from dbt_describe.project.freshness import list_selected, open_project
 from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 from dbt_describe.project.selection import select_nodes, word_matches_nothing
+from dbt_describe.provenance.basis import Bases
 from dbt_describe.provenance.entries import LockFile, Place, read_lock
+from dbt_describe.provenance.renaming import with_renamed
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.settings import Settings
 
@@ -134,7 +136,7 @@ def study(settings: Settings, progress: Progress) -> Studied:
     if chosen and not wanted:
         progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
-    lock = read_lock(project.root)
+    lock = with_renamed(read_lock(project.root), project, Bases(project, lineage))
     return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
 
 

@@ -77,6 +77,10 @@ def test_a_column_that_the_sql_does_not_return_is_to_be_taken_out(tmp_path: Path
     assert told(tmp_path, staging("select 1 as a", a="Always one, for now.", gone="")) == [
         "missing: stg_orders.gone has no description, and its SQL doesn't return it: take it out of the schema file."
     ]
+    assert told(tmp_path, staging("select 1 as a", a="Always one, for now.", gone="What was paid.")) == [
+        "stale: stg_orders.gone is described, and its SQL doesn't return it: was it renamed? Take it out of the schema "
+        "file."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_the_same_values_are_to_be_described_alike(tmp_path: Path) -> None:
     texts = {"id": "Number of the order.", "status": "Whether it was paid."}
     assert told(tmp_path, ORDERS, staging(sql, **texts)) == [
         "inconsistent: stg_orders.status is described otherwise than raw.orders.status, whose values it holds: "
-        "let both say the same."
+        "let both say the same, or run `dbt-describe adopt` if both are right."
     ]
 
 

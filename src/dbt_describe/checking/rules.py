@@ -12,7 +12,7 @@ from dbt_describe.checking.problems import Problem, Rule
 from dbt_describe.lineage.origins import ColumnRef, Lineage, Unknown
 from dbt_describe.planning import NOT_RETURNED
 from dbt_describe.project.nodes import Node, Project
-from dbt_describe.provenance.entries import Place
+from dbt_describe.provenance.entries import HUMAN, Place
 from dbt_describe.provenance.standings import Standing, Standings
 
 _Found = tuple[Rule, str]
@@ -44,18 +44,26 @@ class Rules:
         if standing.state in _WITHOUT_TEXT:
             yield _WITHOUT_TEXT[standing.state](standing, self._is_gone(standing))
             return
+        if self._is_gone(standing):
+            yield "stale", "is described, and its SQL doesn't return it: was it renamed? Take it out of the schema file."
+            return
         if standing.state == "stale":
             yield "stale", _stale(standing)
         elif standing.column and (other := self._contradicted(standing)):
-            yield "inconsistent", f"is described otherwise than {other}, whose values it holds: let both say the same."
+            advice = "let both say the same, or run `dbt-describe adopt` if both are right."
+            yield "inconsistent", f"is described otherwise than {other}, whose values it holds: {advice}"
         if piece := self._leftovers.find(node, standing.text):
             yield "jinja", f"holds `{piece}`, which dbt didn't render: mend it, or put it between raw tags."
         elif self._restates(node, standing):
             yield "restating", f'is described as "{_shown(standing.text)}", which its name says already: say more.'
 
     def _contradicted(self, standing: Standing) -> str:
-        """What says something else of the same values; not what we wrote upstream of what a person had said."""
-        source = self._agreement.contradicted(_ref(standing))
+        """What says something else of the same values; not what we wrote upstream of what a person had said.
+
+        A person who adopted the text has said that it is right so.
+        """
+        is_adopted = standing.state == "human" and standing.writer == HUMAN
+        source = None if is_adopted else self._agreement.contradicted(_ref(standing))
         if source is None:
             return ""
         upstream = self._project.nodes[source.unique_id]

@@ -18,6 +18,8 @@ from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, Selection
 
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
+_NOISE = re.compile(r"\bleaked (instance|type|function)s?\b|skipped remaining")
+"""What DuckDB's bindings say of themselves as dbt ends."""
 _V2_ERROR = re.compile(r"\s*(error: |\[error\])")
 """`error: dbt1060: …` or `[error] [UnusedConfigKey (dbt1060)]: …`; warnings and a summary come after it.
 
@@ -125,7 +127,7 @@ def start_dbt(words: list[str], directory: Path) -> subprocess.CompletedProcess[
 
 def _said(output: str) -> list[str]:
     """What dbt says of its error, from where it begins and without the traceback of a bug of dbt's."""
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip() and not _NOISE.search(line)]
     of_v2 = next((place for place, line in enumerate(lines) if _V2_ERROR.match(line)), None)
     if of_v2 is not None:
         return lines[of_v2 : of_v2 + _ERROR_LINES]
@@ -160,7 +162,7 @@ def find_dbt(command: str, instead: str = "make target/manifest.json with `dbt c
     if found is None:
         raise DbtCommandError(
             f"`dbt {command}` is needed, and there is no dbt: neither beside {sys.executable} nor on PATH. "
-            "Install dbt-describe into dbt's environment, or dbt into this one (pre-commit: additional_dependencies), "
-            f"or {instead}."
+            "Install dbt-describe into dbt's environment, or dbt into this one (pre-commit: "
+            f"`additional_dependencies`), or {instead}."
         )
     return found

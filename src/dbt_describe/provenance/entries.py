@@ -21,6 +21,7 @@ from dbt_describe.provenance.basis import Basis, what_changed
 FILE_NAME = "dbt-describe.lock"
 HUMAN, INHERITED, RULES = "human", "inherited", "rules"
 """Writers that are no models."""
+NOT_THERE = f"There is no {FILE_NAME}: nothing can be known to be stale. `document` and `adopt` write it."
 Place = tuple[str, str]
 """unique_id and column in lower case, which is empty for the node itself."""
 
@@ -72,6 +73,11 @@ class LockFile(msgspec.Struct, frozen=True):
     unread: tuple[bytes, ...] = ()
     """Lines that can't be read; they are kept."""
     is_there: bool = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know who asks how things stand."""
+        return self.warnings if self.is_there else (NOT_THERE,)
 
     def find(self, place: Place, text: str, now: Callable[[], Basis] = Basis) -> Entry | None:
         """The entry of a description: of those that are of this text the last one that holds `now`, else the last one.

@@ -51,10 +51,6 @@ def render_sarif(report: CheckReport, project: str) -> str:
     return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
 
 
-def _notification(text: str) -> Json:
-    return {"level": "warning", "message": {"text": _message(text)}}
-
-
 def _driver() -> Json:
     rules = [
         {
