@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dbt_describe.provenance.entries import NOT_THERE
 from integration_tests.conftest import Run
 
 IGNORE = "{dbt-describe: ignore}"
@@ -40,6 +41,7 @@ def test_what_meta_and_settings_name_is_left_alone_and_still_inherited_from(demo
     assert found["warnings"] == [
         "`ignore` in dbt-describe.yml: `marts.yml` matches nothing in this project. For a file, write `**/marts.yml`.",
         "`ignore` in dbt-describe.yml: `no_such_model` matches nothing in this project.",
+        NOT_THERE,
     ]
 
     before = {path: path.read_bytes() for path in demo.rglob("*.yml") if "target" not in path.parts}

@@ -19,10 +19,13 @@ shown, isn't what it is.
 
 
 def definition_of(node: Node) -> object:
-    """A node's code without comments and layout, and its properties; what engines leave out is as what they don't."""
+    """A node's code without comments and layout, and its properties; what engines leave out is as what they don't.
+
+    The code as it is written: compiled, it is in some manifests only.
+    """
     meant = _MEANT.get(node.resource_type, tuple(node.properties))
     properties = {name: _said(node.properties[name]) for name in meant if name in node.properties}
-    code = hash_of_words(node.compiled_code or node.raw_code) if node.raw_code else ""
+    code = hash_of_words(node.raw_code) if node.raw_code else ""
     return code, node.test, properties, sorted(node.depends_on)
 
 
@@ -40,9 +43,9 @@ def python_of(code: str) -> str:
 
 
 def _said(value: object) -> object:
-    """A value without what is empty: older engines write `null` where newer ones write nothing."""
+    """A value without what is empty (older engines write `null` where newer ones write nothing), and descriptions."""
     if isinstance(value, Mapping):
-        said = {str(key): _said(item) for key, item in value.items()}
+        said = {str(key): _said(item) for key, item in value.items() if key != "description"}
         return {key: item for key, item in said.items() if item not in (None, "", [], {}, ())}
     if isinstance(value, (list, tuple)):
         return [_said(item) for item in value]
