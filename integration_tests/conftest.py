@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from integration_tests.engine import ENGINE, spell_for_engine
 
 DEMO = Path(__file__).parent.parent / "demo"
 DBT = Path(sys.executable).parent / "dbt"
+PRELOADED = Path(__file__).parent / "preloaded"
 IGNORED = "target/\nlogs/\n*.duckdb\n*.duckdb.wal\n.user.yml\n"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,6 +27,22 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def pytest_report_header() -> str:
     """Which dbt this run is about."""
     return f"dbt-core: {'.'.join(map(str, ENGINE))}" if DBT.exists() else "dbt-core: none"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloaded_dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Calls of dbt are forked from one that has been imported, as soon as it has; until then they are as ever."""
+    if not DBT.exists() or not hasattr(os, "fork"):
+        yield
+        return
+    path = tmp_path_factory.mktemp("dbt", numbered=True) / "socket"
+    words = [sys.executable, str(PRELOADED / "server.py"), str(path)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRELOADED_DBT", str(path))
+        patch.setenv("PYTHONPATH", str(PRELOADED), prepend=os.pathsep)
+        with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as server:
+            yield
+            server.communicate()
 
 
 def clean_environment(**more: str) -> dict[str, str]:

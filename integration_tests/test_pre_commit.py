@@ -6,6 +6,7 @@ that runs the tests, not installed anew: that would take half a minute and a net
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from integration_tests.conftest import DBT, commit_all, run_in
+from integration_tests.conftest import DBT, PRELOADED, commit_all, run_in
 
 ROOT = Path(__file__).parent.parent
 PACKAGED = ("src", "prompts", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
@@ -26,7 +27,7 @@ ENVIRONMENT = {
     "PIP_NO_DEPS": "1",
     "PIP_NO_INDEX": "1",
     "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of --no-build-isolation
-    "PYTHONPATH": sysconfig.get_path("purelib"),
+    "PYTHONPATH": os.pathsep.join([sysconfig.get_path("purelib"), str(PRELOADED)]),
 }
 
 

@@ -1,0 +1,100 @@
+"""A dbt that has been imported once, and from which each call of `dbt` in the tests is forked.
+
+Importing dbt takes more than half of a call's time, and the tests call it more than a hundred times. What runs is the
+real dbt, in a process of its own with the caller's arguments, environment, directory and files; only its imports have
+been done before. `python server.py SOCKET` serves until its standard input ends; `sitecustomize.py` is the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+MODULES = (
+    "dbt.cli.main",
+    "dbt.adapters.duckdb",
+    "dbt.parser.manifest",
+    "dbt.task.build",
+    "dbt.task.compile",
+    "dbt.task.docs.generate",
+    "dbt.task.list",
+    "duckdb",
+)
+"""What calls of dbt import; a dbt that hasn't one of them imports what it has instead when it is called."""
+
+
+def main(path: str) -> None:
+    """Serve calls. The socket is there once they can be served."""
+    for name in MODULES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if threading.active_count() > 1:
+        sys.exit("A process of several threads can't be forked.")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
+        listener.bind(f"{path}.new")
+        listener.listen(64)
+        Path(f"{path}.new").rename(path)
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        while all(key.fileobj is listener for key, _ in selector.select()):
+            caller, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                serve(caller)
+            caller.close()
+
+
+def serve(caller: socket.socket) -> None:
+    """Run one call in a further process, tell its exit code, and end it where the caller ends before."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, files, _, _ = socket.recv_fds(caller, 1 << 16, 3)
+    while not message.endswith(b"\n"):
+        message += caller.recv(1 << 16)
+    child = os.fork()
+    if child == 0:
+        caller.close()
+        run(json.loads(message), files)
+    for file in files:
+        os.close(file)
+    threading.Thread(target=end_with, args=(caller, child), daemon=True).start()
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(OSError):
+        caller.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def end_with(caller: socket.socket, child: int) -> None:
+    """Wait until the caller has gone, who says nothing more."""
+    with contextlib.suppress(OSError):
+        caller.recv(1)
+    with contextlib.suppress(OSError):
+        os.kill(child, signal.SIGKILL)
+
+
+def run(call: dict[str, Any], files: list[int]) -> None:
+    """Do what the script `dbt` does, where the caller is."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(call["directory"])
+    os.environ.clear()
+    os.environ.update(call["environ"])
+    sys.argv[:] = call["arguments"]
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
+    from dbt.cli.main import cli
+
+    sys.exit(cli())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
