@@ -9,12 +9,13 @@ OLDER_DBT := 1.8 1.9 1.10
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
 .SECONDARY:
-.PHONY: help demo test test-matrix check fast bench bench-scale format clean
+.PHONY: help demo test test-slow test-matrix check fast bench bench-scale format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
 	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11"
+	@echo "make test-slow  the tests that CI leaves out as they take long: all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
@@ -37,8 +38,16 @@ check: $(INSTALLED)
 fast: $(INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal tests
 
-test: check
-	$(BIN)/pytest -n auto --dist worksteal tests integration_tests
+# mypy has a core of its own for a minute, beside tests that wait for one another.
+test: $(INSTALLED)
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow" tests integration_tests; tests=$$?; \
+	wait $$types && exit $$tests
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -n auto --dist worksteal -m slow tests integration_tests
 
 # Apart, as it takes minutes, and more of them where the environments aren't there yet.
 test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED)

@@ -63,7 +63,9 @@ def faults(text: str, identifiers: set[str]) -> list[str]:
     return [fault for fault, holds in rules.items() if not holds]
 
 
-@pytest.mark.parametrize("name", COVERAGE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name != "jaffle-shop" else ()) for name in COVERAGE]
+)
 def test_every_draft_is_well_formed(
     name: str, real_project_dir: Callable[[str], Path], record_property: Callable[[str, Any], None]
 ) -> None:
