@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"checking", "llm", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "llm", "project"},
+    "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
+    "settings": FOUNDATION | {"checking", "configuration", "llm", "project", "prompting"},
+    "background": FOUNDATION | {"preparing", "progress", "prompting", "settings"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "run": FOUNDATION
     | {
+        "background",
         "conventions",
         "preparing",
         "provenance",
@@ -86,7 +88,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": FOUNDATION | {"llm"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
-    | {"accounts", "llm", "placing", "preparing", "progress", "project", "report", "run", "schedule", "settings"},
+    | {
+        "accounts",
+        "background",
+        "llm",
+        "placing",
+        "preparing",
+        "progress",
+        "project",
+        "report",
+        "run",
+        "schedule",
+        "settings",
+    },
     "logs": FOUNDATION | {"llm", "settings"},
     "cli": FOUNDATION
     | {

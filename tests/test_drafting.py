@@ -19,6 +19,7 @@ from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Descriptions, Draft, Task, make_plan
 from dbt_describe.progress import Silent
 from dbt_describe.project import Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.writers.protocol import WriterResult
 from tests.manifests import make_project, model
 
@@ -49,6 +50,9 @@ class ScriptedWriter:
 
     def stop(self) -> None:
         self.is_stopped = True
+
+    def inform(self, enrich: Enrich) -> None:
+        pass
 
     def avoid(self, descriptions: int) -> None:
         self.avoided = descriptions

@@ -20,6 +20,7 @@ from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Silent
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.provenance.entries import FILE_NAME
 from dbt_describe.report import Report
 from dbt_describe.settings import Settings, make_settings
@@ -172,6 +173,9 @@ class Scribe:
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         return WriterResult()
+
+    def inform(self, enrich: Enrich) -> None:
+        pass
 
     def avoid(self, descriptions: int) -> None:
         pass

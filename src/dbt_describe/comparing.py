@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dbt_describe.accounts import usage_report
+from dbt_describe.background import background_of
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.inspection import configured_models
 from dbt_describe.preparing import Prepared, prepare
@@ -43,6 +44,7 @@ def _compared(
     llm = msgspec.structs.replace(settings.llm, config=alone, rules_fallback=False)
     try:
         writer = open_writer(msgspec.structs.replace(settings, llm=llm), Silent(), asks=False)
+        writer.inform(background_of(prepared, settings, Silent(), asks=False))
         estimates = estimate_nodes(prepared, writer, paths)
     except LlmError as error:
         return Comparison(model, problem=str(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.background import background_of
 from dbt_describe.conventions import writes_other_script
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, LockFileError, ManifestError
@@ -52,6 +53,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
     writer = open_writer(settings, progress, asks=False)
     prepared, paths, failures = find_places(prepare(settings, progress), settings)
     _tell_language(prepared.project, writer, progress)
+    writer.inform(background_of(prepared, settings, progress, asks=False))
     gaps = prepared.plan
     estimates = estimate_nodes(prepared, writer, paths)
     return PlanReport(
@@ -128,6 +130,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress) -> Rep
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
     _tell_language(prepared.project, writer, progress)
+    writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run))
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)

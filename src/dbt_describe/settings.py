@@ -34,6 +34,7 @@ from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.resource_types import chosen_resource_types
 from dbt_describe.project.selection import INDIRECT, Selectors, files_in_project, parse_union
 from dbt_describe.project.sources import ArtifactSources, make_sources
+from dbt_describe.prompting.config import PromptingConfig
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -43,6 +44,7 @@ class LlmSettings(msgspec.Struct, frozen=True):
 
     config: LlmConfig = LlmConfig()
     prompts_dir: Path | None = None
+    prompting: PromptingConfig = PromptingConfig()
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
@@ -295,6 +297,7 @@ def _llm_settings(
     return LlmSettings(
         config=merged.config,
         prompts_dir=Path(directory) if directory else file.prompts_dir,
+        prompting=file.prompting,
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback or hook is not None,

@@ -33,6 +33,7 @@ from dbt_describe.llm.config import (
 )
 from dbt_describe.llm.registry import find_spec, our_provider_names
 from dbt_describe.llm.specs import ProviderSpec
+from dbt_describe.prompting.config import PromptingConfig, Style
 from dbt_describe.schema_files import PLACEHOLDERS
 from tests.configuration.fields import Setting, for_people, settings_of
 
@@ -51,16 +52,19 @@ _SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("timeouts", Timeouts),
     ("retry", RetryConfig),
     ("budget", Budget),
+    ("style", Style),
     ("check", CheckSettings),
     ("check.coverage", CoverageSettings),
 )
+PARTS: tuple[type[msgspec.Struct], ...] = (LlmConfig, Own, PromptingConfig)
+"""What the file's settings are in."""
 GOLDEN = Path(__file__).parent / "starter_golden.yml"
 SURVEYED = Survey("shop", 3, model="openai/gpt-6-luna")
 _HEAD = (Path(__file__).parent / "configuration_head.md").read_text(encoding="utf-8")
 
 
 def top_level() -> list[Setting]:
-    return [setting for kind in (LlmConfig, Own) for setting in settings_of(kind) if setting.name not in NO_SETTINGS]
+    return [setting for kind in PARTS for setting in settings_of(kind) if setting.name not in NO_SETTINGS]
 
 
 def our_specs() -> dict[str, tuple[ProviderSpec, list[str]]]:
@@ -77,15 +81,15 @@ def our_specs() -> dict[str, tuple[ProviderSpec, list[str]]]:
 def make_schema() -> Schema:
     """The JSON schema of the file (draft 7: what editors know best)."""
     kinds = {spec.name: spec.config for spec, _ in our_specs().values()}
-    types: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys((LlmConfig, Own, EndpointConfig, *kinds.values())))
+    types: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys((*PARTS, EndpointConfig, *kinds.values())))
     references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}", schema_hook=_anything)
     names: dict[type[msgspec.Struct], str] = {
         kind: str(reference["$ref"]).rpartition("/")[2] for kind, reference in zip(types, references, strict=True)
     }
     for kind in {*names, *(kind for _, kind in _SECTIONS)}:
         _describe(components[names.get(kind, kind.__name__)], kind)
-    main, own = components.pop(names[LlmConfig]), components.pop(names[Own])
-    properties = {**main["properties"], **own["properties"]}
+    parts = [components.pop(names[kind]) for kind in PARTS]
+    properties = {name: found for part in parts for name, found in part["properties"].items()}
     for name in NO_SETTINGS:
         del properties[name]
     by_provider = {name: names[kind] for name, kind in kinds.items()}

@@ -11,6 +11,7 @@ from dbt_describe.errors import StoppedError
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.protocol import WriterResult
 
@@ -35,6 +36,9 @@ class Queued:
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         return WriterResult(calls=1)
+
+    def inform(self, enrich: Enrich) -> None:
+        pass
 
     def avoid(self, descriptions: int) -> None:
         self.avoided = descriptions

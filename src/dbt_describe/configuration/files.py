@@ -14,6 +14,7 @@ from dbt_describe.configuration.documents import Document, Keys, read_document
 from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.registry import find_spec
+from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.schema_files import check_template
 
 FILE_NAME = "dbt-describe.yml"
@@ -27,7 +28,7 @@ Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$
 
 
 class Own(msgspec.Struct, frozen=True):
-    """The settings beside the gateway's."""
+    """The settings beside the gateway's and those of prompts."""
 
     prompts: str = ""
     """A directory with prompt templates of your own, from the file's directory."""
@@ -71,6 +72,8 @@ class Configuration(msgspec.Struct, frozen=True):
     """A URL, or an absolute path; as `catalog`."""
     catalog: str = ""
     check: CheckSettings = CheckSettings()
+    prompting: PromptingConfig = PromptingConfig()
+    """Globs in it are absolute."""
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
 
@@ -98,13 +101,12 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     """
     document = read_document(path, path.name)
     conversion = Conversion(document, environ)
-    gateway = {name: value for name, value in document.values.items() if name not in Own.__struct_fields__}
-    own = {name: value for name, value in document.values.items() if name in Own.__struct_fields__}
     _refuse_unknown(conversion, document)
-    known = {name: value for name, value in gateway.items() if name in LlmConfig.__struct_fields__}
+    known = _values_of(LlmConfig, document)
     given = conversion.fields(LlmConfig, known | {"endpoints": None}, (), leave_out=NO_SETTINGS)
     endpoints = _endpoints(conversion, known.get("endpoints"))
-    chosen = Own(**conversion.fields(Own, own, ()))
+    chosen = Own(**conversion.fields(Own, _values_of(Own, document), ()))
+    prompting = PromptingConfig(**conversion.fields(PromptingConfig, _values_of(PromptingConfig, document), ()))
     prompts_dir = _directory(conversion, chosen.prompts, path.parent)
     schema_path = _schema_path(conversion, chosen.schema_path)
     _check_globs(conversion, chosen.ignore)
@@ -125,12 +127,19 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
         chosen.check,
+        msgspec.structs.replace(
+            prompting, knowledge=tuple(_located(glob, path.parent) for glob in prompting.knowledge)
+        ),
         unresolved,
     )
 
 
+def _values_of(kind: type[msgspec.Struct], document: Document) -> dict[str, object]:
+    return {name: value for name, value in document.values.items() if name in kind.__struct_fields__}
+
+
 def _refuse_unknown(conversion: Conversion, document: Document) -> None:
-    known = [*LlmConfig.__struct_fields__, *Own.__struct_fields__]
+    known = [name for kind in (LlmConfig, Own, PromptingConfig) for name in kind.__struct_fields__]
     conversion.refuse_unknown(document.values, [name for name in known if name not in NO_SETTINGS], ())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
@@ -15,6 +15,22 @@ from dbt_describe.project.nodes import INCREMENTAL, Column, Conventions, DataTes
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
 from dbt_describe.prompting.resources import ResourceFacts, resource_facts
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A description that a person wrote in this project."""
+
+    name: str
+    """Of its column or node, readable: `stg_orders.amount`."""
+    text: str
+
+
+class Passage(msgspec.Struct, frozen=True):
+    """A piece of what is known beside the project's own facts."""
+
+    source: str
+    """Where it stands: `docs/glossary.md, Revenue`."""
+    text: str
 
 
 class ColumnFacts(msgspec.Struct, frozen=True):
@@ -33,6 +49,12 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """Proved by a test on all rows that it is never null."""
     previous: str = ""
     """What it was described as when its SQL was otherwise."""
+    comments: tuple[str, ...] = ()
+    """What stands next to it in the SQL, after `--` or between `/*` and `*/`."""
+    uses: tuple[str, ...] = ()
+    """How readers use it, a line each."""
+    values: tuple[str, ...] = ()
+    """What it holds, a line each, redacted."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -60,6 +82,16 @@ class NodeFacts(msgspec.Struct, frozen=True):
     has_rows: bool = True
     """Whether its text speaks of rows: then what it claims of keys and nulls must be proved."""
     conventions: Conventions = Conventions()
+    dialect: str = ""
+    """Of `sql`: dbt's adapter type."""
+    path: str = ""
+    """The file that defines it, relative to its project."""
+    examples: tuple[Example, ...] = ()
+    passages: tuple[Passage, ...] = ()
+
+
+Enrich = Callable[[NodeFacts], NodeFacts]
+"""Adds to the facts of a node what isn't in the project's artifacts: examples, passages, values."""
 
 
 def gather_facts(
@@ -95,6 +127,8 @@ def gather_facts(
         previous=shortened(task.previous.get("", "")),
         has_rows=told.has_rows,
         conventions=project.conventions,
+        dialect=project.adapter_type,
+        path=node.original_file_path,
     )
 
 

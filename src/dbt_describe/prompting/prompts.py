@@ -97,6 +97,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
+        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
+        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code),
         Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
@@ -191,7 +193,8 @@ def _node_lines(facts: NodeFacts) -> str:
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
     before = f"{BEFORE}: {column.previous}" if column.previous else ""
-    details += [detail for detail in (column.definition, column.origin, *column.tests, before) if detail]
+    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, before)
+    details += [detail for detail in told if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 
 

@@ -6,6 +6,7 @@ from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.data_tests import is_generic
 from dbt_describe.project.nodes import Conventions, Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
 
@@ -44,6 +45,10 @@ class CertainFirstWriter:
         """What the other writer would cost for what it would be asked."""
         certain = self._certain(task, project, lineage, known)
         return WriterResult() if certain else self._other.estimate(task, project, lineage, known)
+
+    def inform(self, enrich: Enrich) -> None:
+        """Only the other writer has use for it."""
+        self._other.inform(enrich)
 
     def avoid(self, descriptions: int) -> None:
         """The other writer would have been asked."""

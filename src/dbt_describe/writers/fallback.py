@@ -10,6 +10,7 @@ from dbt_describe.errors import StoppedError
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.writers.protocol import Writer, WriterResult
 
 
@@ -68,6 +69,10 @@ class FallbackWriter:
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What the first writer would cost."""
         return self._first.estimate(task, project, lineage, known)
+
+    def inform(self, enrich: Enrich) -> None:
+        """Only the first writer has use for it."""
+        self._first.inform(enrich)
 
     def avoid(self, descriptions: int) -> None:
         """The first writer would have been asked."""

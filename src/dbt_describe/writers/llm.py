@@ -32,7 +32,7 @@ from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Project
-from dbt_describe.prompting.facts import NodeFacts, gather_facts
+from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
@@ -91,6 +91,7 @@ class LlmWriter:
         self._gives_up = gives_up
         self._readers: dict[str, list[str]] = {}
         self._project: Project | None = None
+        self._enrich: Enrich = lambda facts: facts
 
     @property
     def name(self) -> str:
@@ -168,6 +169,10 @@ class LlmWriter:
             cost_usd=cost_usd,
         )
 
+    def inform(self, enrich: Enrich) -> None:
+        """From now on, `enrich` adds to the facts of every node."""
+        self._enrich = enrich
+
     def avoid(self, descriptions: int) -> None:
         """So many descriptions were inherited: what they would have taken is recorded as saved."""
         usage = Usage(TOKENS_PER_QUESTION * descriptions, TOKENS_PER_DESCRIPTION * descriptions)
@@ -191,7 +196,7 @@ class LlmWriter:
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
             self._project, self._readers = project, readers_by_node(project.nodes)
-        return gather_facts(task, project, lineage, known, self._readers)
+        return self._enrich(gather_facts(task, project, lineage, known, self._readers))
 
 
 def open_llm_writer(

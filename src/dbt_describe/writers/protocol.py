@@ -10,6 +10,7 @@ import msgspec
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import Enrich
 
 
 class WriterResult(msgspec.Struct, frozen=True):
@@ -59,6 +60,9 @@ class Writer(Protocol):
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What `write` would cost, without asking: a result without drafts."""
+
+    def inform(self, enrich: Enrich) -> None:
+        """From now on, `enrich` adds to the facts of every node."""
 
     def avoid(self, descriptions: int) -> None:
         """So many descriptions were inherited, and needn't be asked for."""

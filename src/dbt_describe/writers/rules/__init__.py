@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.facts import Enrich
 from dbt_describe.writers.protocol import WriterResult
 
 __all__ = ["RulesWriter"]
@@ -34,6 +35,9 @@ class RulesWriter:
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """Nothing is spent."""
         return WriterResult()
+
+    def inform(self, enrich: Enrich) -> None:
+        """The rules write from the SQL and the tests alone."""
 
     def avoid(self, descriptions: int) -> None:
         """Nothing would have been spent."""

@@ -1,0 +1,53 @@
+"""What can be set of prompts: the shape of its part of `dbt-describe.yml`. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+Words = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
+class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How new descriptions are written. What isn't set is as in the project's own descriptions, or in the templates."""
+
+    tone: str = ""
+    """In a few words, e.g. `plain and factual`."""
+    tense: str = ""
+    """E.g. `present tense`."""
+    column_words: Words | None = None
+    """Words that the description of a column has at most."""
+    node_words: Words | None = None
+    """Words that the description of a model, source, seed and so on has at most."""
+    full_stop: bool | None = None
+    """Whether a single sentence ends with a full stop."""
+    forbidden: tuple[str, ...] = ()
+    """Phrases that no description may have, whatever their case."""
+    rules: str = ""
+    """House rules in your own words; models are told them as they are."""
+    examples: Annotated[int, msgspec.Meta(ge=0, le=20)] = 4
+    """How many descriptions by people are shown to models, of the same layer and kind."""
+
+
+class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    style: Style = Style()
+    """How new descriptions are written."""
+    knowledge: tuple[str, ...] = ()
+    """Globs of Markdown and glossary files, from the file's directory, whose passages are shown where they bear on
+    what is asked, e.g. `docs/**/*.md`."""
+    abbreviations: Mapping[str, str] = {}
+    """What short forms in names stand for, e.g. `arr: annual recurring revenue`."""
+    profile: Literal["auto", "small", "normal"] = "auto"
+    """How much a model is told and asked for at once; `small` is for windows of 4,000 to 8,000 tokens."""
+    profile_values: bool = False
+    """Whether models are shown what columns hold (share of nulls, distinct, frequent values), asked of the warehouse
+    through your own dbt and redacted."""
+    redact: bool = False
+    """Whether values in SQL that may be personal or secret are left out of prompts."""
+    review: str = ""
+    """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
+    `routes.review`; empty: none."""
