@@ -127,9 +127,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
         chosen.check,
-        msgspec.structs.replace(
-            prompting, knowledge=tuple(_located(glob, path.parent) for glob in prompting.knowledge)
-        ),
+        _with_located(prompting, path.parent),
         unresolved,
     )
 
@@ -187,6 +185,11 @@ def _located(location: str, base: Path) -> str:
     """The location; a path as one from `base`."""
     is_path = location and "://" not in location
     return str(base / Path(location).expanduser()) if is_path else location
+
+
+def _with_located(prompting: PromptingConfig, base: Path) -> PromptingConfig:
+    globs = tuple(_located(glob, base) for glob in prompting.knowledge)
+    return msgspec.structs.replace(prompting, knowledge=globs)
 
 
 def _schema_path(conversion: Conversion, given: str | Mapping[SchemaSection, str]) -> dict[str, str]:
