@@ -124,9 +124,7 @@ def _read_one(
     entry = merged(entries)
     if entry is None:
         return Rejection(column, "", "it is described twice, and differently")
-    text = entry.get("description")
-    if text is None:
-        text = ""
+    text = "" if entry.get("description") is None else entry["description"]
     if not isinstance(text, str):
         return Rejection(column, str(text)[:200], "the description isn't a text")
     if len(text) > _LONGEST_READ:
@@ -135,15 +133,19 @@ def _read_one(
     evidence = _one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))
-    if not confidence:
-        return Rejection(column, text, "its confidence is missing, or none of high, medium and low")
-    if not text.strip():
-        return Rejection(column, "", "the description is empty although the confidence isn't low")
-    if repaired and (fault := fault_of_repair(column, text, confidence, repaired)):
+    if fault := _fault_of_entry(column, text, confidence, repaired):
         return Rejection(column, text, fault)
     return _checked(
         Draft(task.unique_id, column, text, subject.writer, confidence, evidence, prompt=subject.prompt), subject
     )
+
+
+def _fault_of_entry(column: str, text: str, confidence: str, repaired: str) -> str:
+    if not confidence:
+        return "its confidence is missing, or none of high, medium and low"
+    if not text.strip():
+        return "the description is empty although the confidence isn't low"
+    return fault_of_repair(column, text, confidence, repaired) if repaired else ""
 
 
 def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
