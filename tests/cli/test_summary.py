@@ -195,3 +195,14 @@ def test_wrong_usage_exits_2_with_a_sentence(
         main(words)
     assert raised.value.code == code
     assert message in capsys.readouterr().err
+
+
+def test_an_answer_that_was_not_accepted_is_counted_and_shown_on_demand_without_its_escapes() -> None:
+    reason = "the model's answer can't be accepted: it holds control characters"
+    refused = Abstention("model.shop.orders", "x", reason, "openai/tiny", rejected="\x1b[2JAmount\npaid")
+    report = Report("openai/tiny", nodes=1, described_before=0, missing=1, abstentions=(refused,))
+    told = render_report(report)
+    assert "unknown        1  left empty; 1 answer couldn't be accepted" in told
+    assert "Amount" not in told
+    assert "x was: [2JAmount paid" in render_report(report, verbose=True)
+    assert "\x1b" not in render_report(report, verbose=True)
