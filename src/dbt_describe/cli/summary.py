@@ -18,6 +18,8 @@ _MAX_NAMED = 8
 """Columns or nodes named in a line; the rest are counted."""
 _MAX_NODES_LISTED = 20
 """Nodes with unknown descriptions that are listed, so that the sums stay in sight."""
+_SHOWN_CHARACTERS = 200
+"""Of a text that wasn't accepted."""
 
 
 def render_report(report: Report, *, color: bool = False, verbose: bool = False) -> str:
@@ -180,20 +182,19 @@ def _unknown(abstentions: Iterable[Abstention], who: str, *, verbose: bool) -> l
         for reason, found in reasons.items():
             lines.append(f"    {_names([one.column for one in found])}: {reason}")
             told = [one for one in found if one.rejected and verbose]
-            lines += [f"      {one.column or '(itself)'} was: {_shown(one.rejected)}" for one in told]
+            lines += [f"      {_names([one.column])} was: {_shown(one.rejected)}" for one in told]
     if not verbose and len(shown) > _MAX_NODES_LISTED:
         lines.append(f"  and {_count(len(shown) - _MAX_NODES_LISTED, 'more node')} (--verbose lists them all)")
     return lines
 
 
 def _shown(rejected: str) -> str:
-    """A model's words on one line, without what a terminal would act on."""
-    printable = "".join(character if character.isprintable() else " " for character in rejected)
-    return textwrap.shorten(printable, 200, placeholder=" …")
+    """A model's words on one line."""
+    return textwrap.shorten(rejected, _SHOWN_CHARACTERS, placeholder=" …")
 
 
 def _names(columns: list[str]) -> str:
-    return _few([column or "(itself)" for column in columns])
+    return _few([" ".join(column.split()) or "(itself)" for column in columns])
 
 
 def _few(names: list[str]) -> str:
