@@ -212,7 +212,7 @@ def _is_clear(copied: Sequence[ColumnRef], computed: Origin | None, sight: Sight
     """Whether the meanings of all that the column is made of are known."""
     if isinstance(computed, Derived):
         return bool(computed.inputs) and all(map(sight.is_understood, computed.inputs))
-    return bool(copied) and computed is None
+    return bool(copied) and sight.is_described(copied[-1])
 
 
 def _sole_keys(node: Node, lineage: Lineage) -> frozenset[str]:
