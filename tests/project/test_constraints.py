@@ -9,7 +9,7 @@ from dbt_describe.project.nodes import Column, Constraint, Node
 
 
 def test_constraints_are_read_in_whatever_shape_they_come() -> None:
-    declared = [
+    declared: list[dict[str, object]] = [
         {"type": "foreign_key", "name": None, "expression": None, "to": "t", "to_columns": ["a"], "columns": ["b"]},
         {"type": "check", "expression": "a > 0"},
         {"type": ""},

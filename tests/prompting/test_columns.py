@@ -73,6 +73,17 @@ def test_an_input_that_is_a_copy_of_what_is_described_has_its_meaning(tmp_path: 
     assert total.inputs == (("stg_payments.cents (from raw.payments.cents)", "Amount paid, in cents."),)
 
 
+def test_an_input_that_is_only_cast_has_the_meaning_of_what_it_is_cast_from(tmp_path: Path) -> None:
+    def inputs_of(cast: str) -> tuple[tuple[str, str], ...]:
+        staged = model("staged", f'select {cast} as c from "db"."raw"."payments"', reads=["source.shop.raw.payments"])
+        summed = model("sums", 'select sum(c) as total from "db"."main"."staged"', reads=["staged"])
+        return column(facts(tmp_path, "sums", PAYMENTS, staged, summed), "total").inputs
+
+    meaning = "Amount paid, in cents."
+    assert inputs_of("cents::numeric(10, 2)") == (("staged.c (from raw.payments.cents)", meaning),)
+    assert inputs_of("cast(cents / 100 as int)")[1:] == (("raw.payments.cents", meaning),)
+
+
 def test_an_input_of_which_nothing_is_known_is_not_told_of(tmp_path: Path) -> None:
     long = model("long", 'select length(note) as length from "db"."raw"."payments"', reads=["source.shop.raw.payments"])
     assert column(facts(tmp_path, "long", PAYMENTS, long), "length").inputs == ()

@@ -30,7 +30,7 @@ _MARKS = re.compile(r"^(?:--+|/\*+|\{#-?|#+)|(?:\*+/|-?#\})$")
 _DIVIDER = re.compile(r"^(?:-{4,}|--\s*[-=*#]{3,}|/\*\s*[-=*#]{3,})")
 """With the name of the group of columns below it: `---------- timestamps`."""
 _ORDERS = re.compile(
-    r"^(?:noqa|depends_on|depends on|sqlfluff|fmt:|sqlfmt|dbt[-_]|todo|fixme|xxx|hack)\b", re.IGNORECASE
+    r"^(?:noqa|depends_on|depends on|sqlfluff|fmt:|sqlfmt|dbt[-_]|todo|fixme|xxx|hack|uncomment)\b", re.IGNORECASE
 )
 """To tools, and wishes that nobody has granted yet."""
 _CODE = re.compile(

@@ -211,7 +211,7 @@ def _column_facts(
 def _is_clear(copied: Sequence[ColumnRef], computed: Origin | None, sight: Sight) -> bool:
     """Whether the meanings of all that the column is made of are known."""
     if isinstance(computed, Derived):
-        return bool(computed.inputs) and all(map(sight.is_understood, computed.inputs))
+        return bool(computed.inputs) and all(map(sight.meant, computed.inputs))
     return bool(copied) and sight.is_described(copied[-1])
 
 

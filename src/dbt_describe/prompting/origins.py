@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -23,6 +24,8 @@ DEEPEST = 4
 _STEP_CHARACTERS = 240
 """Of what an undescribed upstream column is computed as."""
 _MOST_VALUES_CHARACTERS = 160
+_CAST = re.compile(r"""(?:TRY_|SAFE_)?CAST\((?:["`\[][^"`\]]*["`\]]\.?){2} AS [\w ,()]+\)""")
+"""Of a single column."""
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -46,9 +49,16 @@ class Sight(msgspec.Struct, frozen=True):
         """Whether the meaning of the column is known."""
         return not is_missing(self.known.columns.get(ref, ""))
 
-    def is_understood(self, ref: ColumnRef) -> bool:
-        """Whether the meaning of the column's values is known, be it from further up."""
-        return self.is_described(ref) or any(map(self.is_described, same_values(ref, self.lineage)))
+    def meant(self, ref: ColumnRef) -> ColumnRef | None:
+        """The nearest described column whose values this one has, cast or not; it may be this one."""
+        for _ in range(DEEPEST):
+            if found := next(filter(self.is_described, (ref, *same_values(ref, self.lineage))), None):
+                return found
+            made = self.computed(ref)[1]
+            if not isinstance(made, Derived) or len(made.inputs) != 1 or not _CAST.fullmatch(made.expression):
+                return None
+            ref = made.inputs[0]
+        return None
 
     def comments(self, ref: ColumnRef) -> tuple[str, ...]:
         """What stands next to a column in the code of its node."""
@@ -91,8 +101,9 @@ def inputs_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: S
             text = shortened(sight.known.columns.get(ref, "")) or "; ".join(sight.comments(ref))
             told |= {sight.names.of_column(ref): text} if text else {}
             continue
-        passed, made = ((), None) if sight.is_described(ref) else sight.computed(ref)
-        name, text = _input(ref, passed, made, sight)
+        meant = sight.meant(ref)
+        passed, made = ((), None) if meant else sight.computed(ref)
+        name, text = _meaning(ref, meant, sight) if meant else _making(ref, passed, made, sight)
         told |= {name: text if depth == 0 else middle_out(text, _STEP_CHARACTERS)} if text else {}
         if depth < DEEPEST and isinstance(made, Derived):
             waiting += [(one, depth + 1) for one in made.inputs if one not in seen]
@@ -100,20 +111,20 @@ def inputs_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: S
     return tuple(told.items())
 
 
-def _input(ref: ColumnRef, passed: Sequence[ColumnRef], made: Origin | None, sight: Sight) -> tuple[str, str]:
-    """The name of a column, with that of the described one whose values it has; and its meaning, or how it is made."""
-    name = sight.names.of_column(ref)
-    meant = passed[-1] if passed and made is None else ref
-    if text := shortened(sight.known.columns.get(meant, "")):
-        return name if meant == ref else f"{name} (from {sight.names.of_column(meant)})", _with_values(
-            text, meant, sight
-        )
+def _meaning(ref: ColumnRef, meant: ColumnRef, sight: Sight) -> tuple[str, str]:
+    """The name of a column, with that of the one it has its values from; and what that one means."""
+    name, text = sight.names.of_column(ref), shortened(sight.known.columns[meant])
+    return name if meant == ref else f"{name} (from {sight.names.of_column(meant)})", _with_values(text, meant, sight)
+
+
+def _making(ref: ColumnRef, passed: Sequence[ColumnRef], made: Origin | None, sight: Sight) -> tuple[str, str]:
+    """The name of a column without a meaning, and how it is made."""
     # That it is a copy of the same name says nothing.
     is_told = isinstance(made, Derived) or (bool(passed) and passed[-1].column != ref.column)
     step = middle_out(origin_in_words(passed, made, sight), _STEP_CHARACTERS) if is_told else ""
     comments = (comment for one in (ref, *passed) for comment in sight.comments(one))
     parts = (step, *comments, *passed_tests((ref, *passed), sight))
-    return name, "; ".join(dict.fromkeys(filter(None, parts)))
+    return sight.names.of_column(ref), "; ".join(dict.fromkeys(filter(None, parts)))
 
 
 def passed_tests(copied: Sequence[ColumnRef], sight: Sight) -> Iterator[str]:
