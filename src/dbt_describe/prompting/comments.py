@@ -25,6 +25,7 @@ LARGEST_CODE = 200_000
 _MOST_CTES = 20
 _REMEMBERED = 256
 """Files whose comments are: each is read again for every column that its own come from."""
+_COMMENT = re.compile(COMMENT, re.DOTALL)
 _BEFORE_CODE = re.compile(rf"\s+|(?P<comment>{COMMENT})|\{{\{{\s*config\s*\(.*?\}}\}}|\{{%.*?%\}}", re.DOTALL)
 _MARKS = re.compile(r"^(?:--+|/\*+|\{#-?|#+)|(?:\*+/|-?#\})$")
 _DIVIDER = re.compile(r"^(?:-{4,}|--\s*[-=*#]{3,}|/\*\s*[-=*#]{3,})")
@@ -61,15 +62,18 @@ def comments_in(code: str) -> Comments:
 
     Those of a column are next to it in the outermost SELECT, or in a CTE that it is passed through from by name.
     """
-    if len(code) > LARGEST_CODE or not any(mark in code for mark in ("--", "/*", "{#")):
+    if len(code) > LARGEST_CODE:
         return NO_COMMENTS
+    header, end = _header(code)
+    # One in a quoted text counts, too: this only spares going through code that has none.
+    if not any(map(prose, _COMMENT.findall(code, end))):
+        return Comments(header)
     selects = read_selects(code)
     names = {item.name for select in main_selects(selects) for item in select.items if item.name}
-    stars = [select for select in main_selects(selects) if select.has_star]
-    if stars:
+    if any(select.has_star for select in main_selects(selects)):
         names |= {item.name for select in selects for item in select.items if item.name}
     found = {name: _of_column(name, selects) for name in sorted(names)}
-    return Comments(_header(code), {name: said for name, said in found.items() if said})
+    return Comments(header, {name: said for name, said in found.items() if said})
 
 
 def prose(comment: str) -> str:
@@ -83,16 +87,15 @@ def prose(comment: str) -> str:
     return said if is_said else ""
 
 
-def _header(code: str) -> str:
-    """The comments in front of the first word of code, on one line."""
+def _header(code: str) -> tuple[str, int]:
+    """The comments in front of the first word of code, on one line, and where that word is."""
     said: list[str] = []
     position = 0
     while match := _BEFORE_CODE.match(code, position):
         position = match.end()
         if match["comment"] and (text := prose(match["comment"])):
             said.append(text)
-    # What ends on the line above a SELECT of a single column may be that column's; it is told once, as the file's.
-    return middle_out(" ".join(said), LONGEST_HEADER)
+    return middle_out(" ".join(said), LONGEST_HEADER), position
 
 
 def _of_column(name: str, selects: tuple[Select, ...]) -> tuple[str, ...]:
