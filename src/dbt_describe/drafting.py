@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from dbt_describe.planning import Abstention, Draft, NodePlan, Plan, Task, inher
 from dbt_describe.progress import Progress
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
-from dbt_describe.report import Failure, Spent
+from dbt_describe.report import Failure, Reviewed, Spent
 from dbt_describe.schedule import run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
 
@@ -39,6 +40,7 @@ class Drafting:
         self.abstentions: list[Abstention] = []
         self.failures: list[Failure] = []
         self.spent = Spent()
+        self.reviewed = Reviewed()
         self.interrupted = False
         self.is_misconfigured = False
         self.stopped_by = ""
@@ -148,6 +150,11 @@ class Drafting:
             output_tokens=self.spent.output_tokens + result.output_tokens,
             cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
             cached=self.spent.cached + result.cached,
+        )
+        self.reviewed = Reviewed(
+            self.reviewed.drafts + result.reviewed,
+            self.reviewed.revised + result.revised,
+            Counter(self.reviewed.missed) + Counter(result.unreviewed),
         )
         self.filing.end_node(unique_id)
 

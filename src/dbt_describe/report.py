@@ -44,6 +44,17 @@ class Spent(msgspec.Struct, frozen=True):
     """Answers that were paid for before."""
 
 
+class Reviewed(msgspec.Struct, frozen=True):
+    """What a second model said of the drafts."""
+
+    drafts: int = 0
+    """Drafts that it graded."""
+    revised: int = 0
+    """Drafts that were written anew after its objection."""
+    missed: Mapping[str, int] = {}
+    """Why drafts went without its grade → how many; they are written all the same."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The outcome of `document`; in a dry run, what would have been written."""
 
@@ -59,6 +70,7 @@ class Report(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
     files: tuple[FileResult, ...] = ()
     spent: Spent = Spent()
+    reviewed: Reviewed = Reviewed()
     warnings: tuple[str, ...] = ()
     dry_run: bool = False
     interrupted: bool = False

@@ -152,6 +152,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress) -> Rep
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
+        reviewed=drafting.reviewed,
         warnings=(*prepared.warnings, *verdict.warnings),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,

@@ -28,6 +28,10 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     lines += _unknown(report.abstentions, who, verbose=verbose)
     lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
+    lines += [
+        f"Warning: {_count(drafts, 'description')} went without a review: {reason}"
+        for reason, drafts in report.reviewed.missed.items()
+    ]
     if report.stopped_by:
         lines.append(f"Stopped asking: {report.stopped_by}")
     if report.interrupted:
@@ -125,6 +129,11 @@ def _counts(report: Report) -> list[str]:
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
         f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
+    if report.reviewed.drafts:
+        revised = f"; {report.reviewed.revised:,} were revised" if report.reviewed.revised else ""
+        lines.append(
+            f"  reviewed   {report.reviewed.drafts:>5,}  drafts held against the facts by a second model{revised}"
+        )
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
     lines.append(f"  unknown    {len(report.abstentions):>5,}  left {'as they are' if report.outdated else 'empty'}")
