@@ -130,10 +130,8 @@ def _counts(report: Report) -> list[str]:
         f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
     if report.reviewed.drafts:
-        revised = f"; {report.reviewed.revised:,} were revised" if report.reviewed.revised else ""
-        lines.append(
-            f"  reviewed   {report.reviewed.drafts:>5,}  drafts held against the facts by a second model{revised}"
-        )
+        anew = f", {report.reviewed.revised:,} of them written anew" if report.reviewed.revised else ""
+        lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  drafts checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
     lines.append(f"  unknown    {len(report.abstentions):>5,}  left {'as they are' if report.outdated else 'empty'}")
