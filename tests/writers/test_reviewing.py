@@ -104,6 +104,7 @@ def test_what_stays_unsupported_is_left_unknown_with_the_reason() -> None:
     assert result.drafts == ()
     assert [(given.column, given.writer) for given in result.abstentions] == [("amount", "openai/tiny")]
     assert result.abstentions[0].reason == f"a reviewer finds no support for what the model writes: {NO_CURRENCY}"
+    assert result.abstentions[0].rejected == other
 
 
 @pytest.mark.parametrize("second", [described({"amount": GUESSED}), described({"amount": ""}, confidence="low")])

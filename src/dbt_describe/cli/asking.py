@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import click
 
-from dbt_describe.cli.output import complain
+from dbt_describe.cli.output import complain, printable
 from dbt_describe.cli.progress import outcome
 from dbt_describe.deciding import Choice, rewritten
 from dbt_describe.planning import Draft
@@ -42,8 +42,8 @@ class Interview:
         with self._question():
             if draft.unique_id != self._shown:
                 self._shown = draft.unique_id
-                _print(f"\n{click.style(draft.unique_id, bold=True)}  ({self._ended} of {self._nodes} nodes done)")
-            _print(shown(draft, text_now))
+                complain(f"\n{click.style(draft.unique_id, bold=True)}  ({self._ended} of {self._nodes} nodes done)")
+            complain(shown(draft, text_now))
             while True:
                 # What was typed before the question stood there answers another one.
                 _forget_typed(sys.stdin.fileno())
@@ -82,7 +82,7 @@ class Interview:
         try:
             yield
         except asyncio.CancelledError:
-            _print("")  # what follows isn't an answer
+            complain("")  # what follows isn't an answer
             raise
         finally:
             self._is_open = False
@@ -101,7 +101,7 @@ class Interview:
                 return Choice()
             case "q" | "quit":
                 return Choice(ends=True)
-        _print(_HELP)
+        complain(_HELP)
         return None
 
 
@@ -113,7 +113,7 @@ def shown(draft: Draft, text_now: str) -> str:
         _wrapped("draft: ", draft.text),
         _wrapped("       ", f"({f'{draft.evidence}; ' if draft.evidence else ''}{said})"),
     ]
-    name = click.style(_printable(draft.column) or "(the node itself)", bold=True)
+    name = click.style(_one_line(draft.column) or "(the node itself)", bold=True)
     return "\n".join([f"  {name}", *filter(None, lines)])
 
 
@@ -145,10 +145,10 @@ async def _edit(draft: Draft) -> Choice | None:
     try:
         text = await asyncio.to_thread(click.edit, draft.text, require_save=False)
     except click.ClickException as error:
-        _print(error.format_message())
+        complain(error.format_message())
         return None
     if not (text or "").strip():
-        _print("An empty text can't be written; to leave it out, skip it.")
+        complain("An empty text can't be written; to leave it out, skip it.")
         return None
     return Choice(rewritten(draft, text or ""))
 
@@ -164,7 +164,7 @@ def _wrapped(head: str, text: str) -> str:
     width = min(shutil.get_terminal_size().columns - 4, _LONGEST_LINE)
     indent = "    " + " " * len(head)
     return textwrap.fill(
-        _printable(text),
+        _one_line(text),
         max(width, 40),
         initial_indent=f"    {head}",
         subsequent_indent=indent,
@@ -173,10 +173,5 @@ def _wrapped(head: str, text: str) -> str:
     )
 
 
-def _printable(text: str) -> str:
-    """On one line, without what a terminal would obey."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
-def _print(text: str) -> None:
-    click.echo(text, err=True)
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).split())

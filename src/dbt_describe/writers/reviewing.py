@@ -188,4 +188,4 @@ def _settle(
     reason = f"a reviewer finds no support for what the model writes: {verdict.reason or 'it gives no reason'}"
     if other is None and failure:
         reason += f" (and it couldn't be written anew: {failure})"
-    return Abstention(draft.unique_id, draft.column, reason)
+    return Abstention(draft.unique_id, draft.column, reason, rejected=(other or draft).text)
