@@ -25,14 +25,21 @@ from dbt_describe.answers.verdicts import (
     read_verdicts,
     verdict_schema,
 )
-from dbt_describe.errors import AnswerError, BudgetError, LlmError, PromptTooLargeError, StoppedError
+from dbt_describe.errors import (
+    AnswerError,
+    BudgetError,
+    ContextOverflowError,
+    LlmError,
+    PromptTooLargeError,
+    StoppedError,
+)
 from dbt_describe.llm.messages import LlmModel, Message, Request
 from dbt_describe.planning import Abstention, Draft
 from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.reviews import ReviewPrompt, build_reviews, refusing
 from dbt_describe.prompting.templates import Templates
-from dbt_describe.writers.dialogue import Account, Dialogue
+from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Account, Dialogue, smaller_window
 
 PURPOSE = "review"
 # What a verdict with its reason takes, for estimates.
@@ -102,11 +109,11 @@ class Reviewer:
             prompts = build_reviews(facts, drafts, self._templates, self._window)
         except PromptTooLargeError as error:
             return {draft.column: Verdict("", str(error).removeprefix(f"{facts.unique_id}: ")) for draft in drafts}
-        parts = await asyncio.gather(*(self._ask(facts.unique_id, prompt) for prompt in prompts))
+        parts = await asyncio.gather(*(self._ask(facts, prompt) for prompt in prompts))
         return {column: verdict for part in parts for column, verdict in part.items()}
 
-    async def _ask(self, unique_id: str, prompt: ReviewPrompt) -> Mapping[str, Verdict]:
-        request = request_of_review(prompt, unique_id)
+    async def _ask(self, facts: NodeFacts, prompt: ReviewPrompt) -> Mapping[str, Verdict]:
+        request = request_of_review(prompt, facts.unique_id)
         try:
             reply = await self._llm_model.complete(request)
             self._account.add(reply)
@@ -115,10 +122,19 @@ class Reviewer:
         except (StoppedError, BudgetError):
             raise
         except (AnswerError, LlmError) as error:
+            if isinstance(error, ContextOverflowError) and self._narrow(error, request):
+                return await self._verdicts(facts, prompt.drafts)
             return {draft.column: Verdict("", str(error)) for draft in prompt.drafts}
         self._llm_model.keep(request, reply)
         numbered = enumerate(prompt.drafts, 1)
         return {draft.column: found.get(number, Verdict("", _NOT_GRADED)) for number, draft in numbered}
+
+    def _narrow(self, error: ContextOverflowError, request: Request) -> bool:
+        """Whether there is a smaller window to try, which is then the one of all further reviews of this node."""
+        sent = request.input_tokens + request.max_output_tokens
+        smaller = smaller_window(self._window, error.limit_tokens, sent=sent)
+        self._window = smaller if smaller.tokens < self._window.tokens else self._window
+        return smaller.tokens >= SMALLEST_WINDOW_TOKENS
 
     async def _revise(
         self, facts: NodeFacts, objections: Sequence[tuple[Draft, Verdict]], window: Window
