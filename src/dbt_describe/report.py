@@ -54,6 +54,14 @@ class Reviewed(msgspec.Struct, frozen=True):
     missed: Mapping[str, int] = {}
     """Why drafts went without its grade → how many; they are written all the same."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What wasn't reviewed, and why."""
+        return tuple(
+            f"{count:,} {'draft' if count == 1 else 'drafts'} went without a review: {reason}"
+            for reason, count in self.missed.items()
+        )
+
 
 class Report(msgspec.Struct, frozen=True):
     """The outcome of `document`; in a dry run, what would have been written."""

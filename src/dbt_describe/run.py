@@ -154,7 +154,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
         reviewed=drafting.reviewed,
-        warnings=(*prepared.warnings, *verdict.warnings),
+        warnings=(*prepared.warnings, *drafting.reviewed.warnings, *verdict.warnings),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,
         verified_files=verdict.files,

@@ -56,9 +56,9 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
 
 def test_a_review_is_told_and_what_went_without_it() -> None:
     reviewed = Reviewed(7, 1, {"The server is gone.": 2})
-    report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=reviewed)
+    report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=reviewed, warnings=reviewed.warnings)
     assert render_report(report).splitlines() == [
-        "Warning: 2 descriptions went without a review: The server is gone.",
+        "Warning: 2 drafts went without a review: The server is gone.",
         "",
         "Described 2 of 9 missing descriptions in 1 file.",
         "  inherited      1  the same values as a described column upstream",

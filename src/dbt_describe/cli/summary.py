@@ -31,10 +31,6 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     lines += _unknown(report.abstentions, who, verbose=verbose)
     lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
-    lines += [
-        f"Warning: {_count(drafts, 'description')} went without a review: {reason}"
-        for reason, drafts in report.reviewed.missed.items()
-    ]
     if report.stopped_by:
         lines.append(f"Stopped asking: {report.stopped_by}")
     if report.interrupted:
