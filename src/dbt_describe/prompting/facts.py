@@ -59,6 +59,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """How readers use it, a line each."""
     values: tuple[str, ...] = ()
     """What it holds, a line each, redacted."""
+    refused: str = ""
+    """A draft that a reviewer objected to, and why."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -92,6 +94,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """The file that defines it, relative to its project."""
     examples: tuple[Example, ...] = ()
     passages: tuple[Passage, ...] = ()
+    refused: str = ""
+    """A draft of the node's own description that a reviewer objected to, and why."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):
