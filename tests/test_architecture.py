@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": FOUNDATION | {"placeholders", "project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "provenance", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
-    "conventions": {"answers", "placeholders", "planning", "project"},
+    "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
     "drafting": FOUNDATION
     | {"conventions", "project", "lineage", "planning", "writers", "filing", "report", "schedule", "progress"},
     "recording": FOUNDATION | {"placeholders", "planning", "project", "provenance"},

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.conventions import in_style
+from dbt_describe.conventions import as_allowed
 from dbt_describe.errors import DbtDescribeError, StoppedError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage.origins import ColumnRef, Lineage
@@ -88,8 +88,8 @@ class Drafting:
             result = await self._ask(task)
         except StoppedError:
             return
-        styled = tuple(in_style(draft, self.project.conventions) for draft in result.drafts)
-        result = msgspec.structs.replace(result, drafts=styled)
+        styled, ruled_out = as_allowed(result.drafts, self.project.conventions)
+        result = msgspec.structs.replace(result, drafts=styled, abstentions=(*result.abstentions, *ruled_out))
         self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
         self.is_misconfigured |= result.is_misconfigured
         if result.stopped_by:

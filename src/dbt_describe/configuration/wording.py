@@ -30,6 +30,8 @@ def _alternatives(kind: inspect.Type) -> list[str]:
             return [f"one of {', '.join(str(word) for word in kind.values)}"]
         case inspect.VarTupleType() | inspect.ListType():
             return [f"a list of {' or '.join(_alternatives(kind.item_type)).removeprefix('a ')}s"]
+        case inspect.StrType(max_length=int(longest)):
+            return [f"a text of at most {longest:,} characters"]
         case _:
             return [_PLAIN.get(type(kind), f"a value of the type {type(kind).__name__.removesuffix('Type').lower()}")]
 

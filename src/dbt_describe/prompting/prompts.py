@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.project.nodes import Conventions
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
@@ -19,7 +20,7 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.templates import REPAIR, Template, Templates
+from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
@@ -117,7 +118,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    template = templates.get(_template_name(facts, templates))
+    template = _as_short(templates.get(_template_name(facts, templates)), facts.conventions)
     asked = len(facts.columns) + facts.describe_node
     output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
     if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
@@ -157,6 +158,13 @@ def _true_now(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
 
 
+def _as_short(template: Template, conventions: Conventions) -> Template:
+    """The template with the lengths that the settings name, where they do."""
+    output = template.output
+    words = Output(conventions.column_words or output.column_words, conventions.node_words or output.node_words)
+    return template if words == output else msgspec.structs.replace(template, output=words)
+
+
 def _template_name(facts: NodeFacts, templates: Templates) -> str:
     return facts.resource_type if templates.has(facts.resource_type) else "base"
 
@@ -173,6 +181,10 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "style": {
             "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
             "full_stop": facts.conventions.full_stop,
+            "tone": facts.conventions.tone,
+            "tense": facts.conventions.tense,
+            "forbidden": facts.conventions.forbidden,
+            "rules": facts.conventions.rules,
         },
     }
 
