@@ -32,6 +32,8 @@ OUTPUT_TOKENS_FIXED = 400
 ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
+# Fragments that are shown for their style alone: no answer can rest on them.
+PROVE_NOTHING = frozenset({"examples"})
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
 
@@ -98,8 +100,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
-        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
+        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code),
         Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
@@ -148,7 +150,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
     )
 
