@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from statistics import median
 
@@ -21,6 +21,7 @@ from dbt_describe.prompting.names import Names
 LONGEST_CHARACTERS = 400
 """A longer text teaches little more."""
 _FEWEST_WORDS = 3
+_TOO_FAR = 4
 _FEWEST_PARTS = 3
 """Of an fqn with a folder in it: package, folder, name."""
 
@@ -43,20 +44,28 @@ def layer_of(node: Node) -> Layer:
 
 def choose_examples(people: Sequence[Written], project: Project, count: int) -> Enrich:
     """What adds the examples to a node's facts: half of them of nodes where both nodes and columns are asked for."""
-    conventions = project.conventions
-    fit = [one for one in people if _is_good(one, conventions)]
-    usual = {of_node: median(_lengths(fit, of_node=of_node) or [0]) for of_node in (True, False)}
+    usual = {of_node: median(_lengths(people, of_node=of_node) or [0]) for of_node in (True, False)}
     names = Names(project)
+    ranked = sorted(people, key=lambda one: (abs(count_words(one.text) - usual[not one.column]), _place(one)))
+    layers = [layer_of(one.node) for one in ranked]
+
+    @cache
+    def is_good(index: int) -> bool:
+        return _is_good(ranked[index], project.conventions)
+
+    def near(layer: Layer, *, of_node: bool) -> Iterator[Written]:
+        far = {theirs: _distance(theirs, layer) for theirs in set(layers)}
+        for index in sorted(range(len(ranked)), key=lambda index: far[layers[index]]):
+            if far[layers[index]] < _TOO_FAR and bool(ranked[index].column) != of_node and is_good(index):
+                yield ranked[index]
 
     @cache
     def chosen(layer: Layer, of_nodes: int, of_columns: int) -> tuple[Example, ...]:
-        near = sorted(fit, key=lambda one: (_distance(layer_of(one.node), layer), _from_usual(one), _place(one)))
-        near = [one for one in near if _distance(layer_of(one.node), layer) < _TOO_FAR]
-        found = [*_varied(near, of_nodes, of_node=True), *_varied(near, of_columns, of_node=False)]
+        found = [
+            *_varied(near(layer, of_node=True), of_nodes),
+            *_varied(near(layer, of_node=False), of_columns),
+        ]
         return tuple(_example(one, names) for one in found)
-
-    def _from_usual(one: Written) -> float:
-        return abs(count_words(one.text) - usual[not one.column])
 
     def enrich(facts: NodeFacts) -> NodeFacts:
         asks_columns = bool(facts.columns)
@@ -68,9 +77,6 @@ def choose_examples(people: Sequence[Written], project: Project, count: int) -> 
     return enrich
 
 
-_TOO_FAR = 4
-
-
 def _distance(theirs: Layer, ours: Layer) -> int:
     """How far apart layers are: 0 the same, 3 another type of table, 4 nothing in common."""
     if theirs.resource_type != ours.resource_type:
@@ -79,18 +85,19 @@ def _distance(theirs: Layer, ours: Layer) -> int:
     return (theirs.folder != ours.folder) + (theirs.prefix != ours.prefix)
 
 
-def _varied(near: Iterable[Written], count: int, *, of_node: bool) -> list[Written]:
-    """The first of them, not two of one name, nor more than half of one node."""
+def _varied(near: Iterable[Written], count: int) -> list[Written]:
+    """The first of them, not two columns of one name, and no more than half of one node where others have some."""
     found: list[Written] = []
     passed: list[Written] = []
     names: set[str] = set()
-    for one in near:
-        if bool(one.column) == of_node or one.column.lower() in names - {""}:
+    for one in near if count else ():
+        name = one.column.lower()
+        if name in names:
             continue
-        names.add(one.column.lower())
+        names |= {name} if name else set()
         is_much = sum(other.node.unique_id == one.node.unique_id for other in found) >= -(-count // 2)
         (passed if is_much else found).append(one)
-        if len(found) >= count:
+        if len(found) == count:
             break
     return [*found, *passed][:count]
 

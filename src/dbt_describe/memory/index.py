@@ -11,7 +11,7 @@ import msgspec
 
 from dbt_describe.errors import StoreError
 from dbt_describe.memory.passages import Remembered, Source
-from dbt_describe.memory.words import Terms, terms_of, without_little
+from dbt_describe.memory.words import LAYERS, Terms, terms_of, without_little
 from dbt_describe.store import open_database, store_errors
 
 _MIGRATIONS = (
@@ -25,13 +25,17 @@ _MIGRATIONS = (
         title TEXT NOT NULL,
         text TEXT NOT NULL,
         unique_id TEXT NOT NULL,
-        of_column TEXT NOT NULL
+        of_column TEXT NOT NULL,
+        subject TEXT NOT NULL
     );
     CREATE INDEX passages_by_source ON passages (kind, source);
-    CREATE VIRTUAL TABLE terms USING fts5(title, body, tokenize = 'unicode61 remove_diacritics 0');
+    CREATE INDEX passages_by_subject ON passages (subject);
+    CREATE VIRTUAL TABLE terms USING fts5(title, body, part, tokenize = 'unicode61 remove_diacritics 0');
     """,
 )
 _MOST_FOUND = 100
+_KNOWLEDGE, _DESCRIPTION = "knowledge", "description"
+"""The two parts of the index: of people's descriptions only those of metrics explain other names than their own."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -67,6 +71,7 @@ class Index:
         self.path = path
         self._name = path.name if path else "the memory"
         self._connection = open_database(path, _MIGRATIONS) if path else _in_memory()
+        self._has_knowledge: bool | None = None
 
     def renew(self, sources: Iterable[Source]) -> int:
         """Index the sources that are new or changed, and forget those that are gone; returns how many differed.
@@ -74,6 +79,7 @@ class Index:
         Raises:
             StoreError: the file can't be read or written.
         """
+        self._has_knowledge = None
         wanted = {(source.kind, source.name): source for source in sources}
         with store_errors(self._name):
             if self._hashes() == {key: source.hash for key, source in wanted.items()}:
@@ -95,23 +101,50 @@ class Index:
             self._connection.execute("COMMIT")
         return len(changed) + len(gone)
 
-    def find(self, query: str, limit: int = _MOST_FOUND) -> list[Found]:
+    def find(self, query: str, limit: int = _MOST_FOUND, *, everywhere: bool = False) -> list[Found]:
         """The passages that a query of FTS5 matches, the best first; equal ones in the order of their words.
+
+        Without `everywhere`, people's descriptions of tables and columns aren't looked at.
 
         Raises:
             StoreError: the file can't be read.
         """
         statement = (
             "SELECT kind, source, passages.title, text, unique_id, of_column, terms.title, terms.body, "
-            "round(-bm25(terms, 4.0, 1.0), 6) AS score "  # a word of the title counts as much as four of the text
+            "round(-bm25(terms, 4.0, 1.0, 0.0), 6) AS score "  # a word of the title counts as much as four of the text
             "FROM terms JOIN passages ON passages.id = terms.rowid WHERE terms MATCH ? "
             "ORDER BY score DESC, kind, source, passages.title, text LIMIT ?"
         )
         with store_errors(self._name):
-            rows = self._connection.execute(statement, (query, limit)).fetchall()
+            part = "" if everywhere else f"part : {_KNOWLEDGE} AND "
+            rows = self._connection.execute(statement, (f"{part}({query})", limit)).fetchall()
         return [
             Found(Remembered(*row[:6]), frozenset(row[6].split()), frozenset(row[7].split()), row[8]) for row in rows
         ]
+
+    @property
+    def has_knowledge(self) -> bool:
+        """Whether there is anything beside descriptions."""
+        if self._has_knowledge is None:
+            with store_errors(self._name):
+                statement = "SELECT EXISTS (SELECT 1 FROM terms WHERE terms MATCH ?)"
+                (found,) = self._connection.execute(statement, (f"part : {_KNOWLEDGE}",)).fetchone()
+            self._has_knowledge = bool(found)
+        return self._has_knowledge
+
+    def described(self, subject: Terms, *, of_columns: bool) -> list[Remembered]:
+        """People's descriptions of columns, or of nodes, of that name, in the order of their texts.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        statement = (
+            "SELECT kind, source, title, text, unique_id, of_column FROM passages WHERE subject = ? "
+            "ORDER BY text, unique_id LIMIT ?"
+        )
+        with store_errors(self._name):
+            rows = self._connection.execute(statement, (_subject(subject, of_columns), _MOST_FOUND)).fetchall()
+        return [Remembered(*row) for row in rows]
 
     def sources(self) -> list[Listed]:
         """All sources, in the order of their kinds and names.
@@ -156,14 +189,38 @@ class Index:
     def _add(self, source: Source, passages: Sequence[Remembered]) -> None:
         self._connection.execute("INSERT INTO sources VALUES (?, ?, ?)", (source.kind, source.name, source.hash))
         for one in passages:
-            row = (one.kind, one.source, one.title, one.text, one.unique_id, one.column)
-            added = self._connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+            is_table = one.kind == "description" and not one.unique_id.startswith("metric.")
+            subject = _subject_of(one) if is_table else ""
+            row = (one.kind, one.source, one.title, one.text, one.unique_id, one.column, subject)
+            added = self._connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
             # A description's table is a part of what it is about, though not of its name.
             body = f"{one.text} {one.place}" if one.kind == "description" else one.text
             words = " ".join(without_little(terms_of(one.title))), " ".join(terms_of(body))
             self._connection.execute(
-                "INSERT INTO terms (rowid, title, body) VALUES (?, ?, ?)", (added.lastrowid, *words)
+                "INSERT INTO terms (rowid, title, body, part) VALUES (?, ?, ?, ?)",
+                (added.lastrowid, *words, _DESCRIPTION if is_table else _KNOWLEDGE),
             )
+
+
+def entity_of(table: str) -> Terms:
+    """What a table is of, whatever its layer: that of `stg_till__orders` is the same as that of `fct_orders`."""
+    return tuple(term for term in terms_of(table.rpartition("__")[2]) if term not in LAYERS)
+
+
+def table_of(unique_id: str) -> str:
+    """The name of a node in its unique_id."""
+    parts = unique_id.split(".")
+    return parts[3] if parts[0] == "source" else parts[2]
+
+
+def _subject_of(passage: Remembered) -> str:
+    if passage.column:
+        return _subject(without_little(terms_of(passage.column)), of_columns=True)
+    return _subject(entity_of(table_of(passage.unique_id)), of_columns=False)
+
+
+def _subject(terms: Terms, of_columns: bool) -> str:
+    return f"{'column' if of_columns else 'node'} {' '.join(terms)}"
 
 
 def any_of(terms: Iterable[str], column: str = "") -> str:

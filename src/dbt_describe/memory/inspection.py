@@ -34,7 +34,7 @@ def search(settings: Settings, text: str, limit: int, progress: Progress | None 
     name = named(text, abbreviations_of(settings.llm.prompting.abbreviations))
     words = sorted(name.vocabulary)
     with _renewed(settings, progress or Silent()) as index:
-        return index.find(any_of(words), limit) if words else []
+        return index.find(any_of(words), limit, everywhere=True) if words else []
 
 
 def remembered(settings: Settings, progress: Progress | None = None) -> Memory:

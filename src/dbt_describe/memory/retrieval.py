@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
-from dbt_describe.memory.index import Found, Index, all_of, any_of
+from dbt_describe.answers.house_style import count_words
+from dbt_describe.answers.validation import fault_of_claim
+from dbt_describe.memory.index import Found, Index, all_of, any_of, entity_of, table_of
 from dbt_describe.memory.passages import Remembered, same_text
-from dbt_describe.memory.words import LAYERS, Name, Terms, is_telling, named, terms_of
+from dbt_describe.memory.words import Abbreviations, Name, is_telling, named
 from dbt_describe.prompting.facts import NodeFacts, Passage
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -20,120 +23,117 @@ MOST_OF_BODY = 3
 """Passages whose text has the words, but whose title is about something else."""
 MOST_OF_SECTION = 2
 """Passages from below one heading."""
+MOST_OF_NAME = 2
+"""Descriptions of one name, by how much they say."""
+_ENOUGH_WORDS = 25
+"""Longer ones say no more of the name."""
 _COMPARED_CHARACTERS = 400
 """Of what facts have shortened, so much is whole."""
 
 _BY_TITLE, _BY_NAME, _WITH_NODE, _BY_PART, _BY_BODY = range(5)
-"""How a passage was found, the surest first."""
+"""How a passage was found, the surest first: its title is the name; it describes what has the same name; its title is
+the name and the node's; title and name have a word in common that says what is meant; its text has all the words."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A passage that may bear on a name. `missing` are the words of its title that the name doesn't have."""
+    """A passage that bears on a name, if the node's has the words that are `missing` in that."""
 
+    rank: int
     passage: Remembered
-    missing: frozenset[str]
-    is_telling: bool
-    """Whether the title says what is meant."""
-    is_whole: bool
-    """Whether the title has all of the name that says what is meant."""
-    in_body: bool
     score: float
+    missing: frozenset[str] = frozenset()
 
 
 class Recall:
     """What is remembered, asked by names. Names must be learned while the index is open."""
 
-    def __init__(self, index: Index, abbreviations: Mapping[str, Sequence[Terms]]) -> None:
+    def __init__(self, index: Index, abbreviations: Abbreviations) -> None:
         self._index = index
         self._abbreviations = abbreviations
         self._names: dict[str, Name] = {}
         self._found: dict[tuple[str, str], tuple[Candidate, ...]] = {}
 
     def learn(self, node: str, columns: Iterable[str]) -> None:
-        """Look for what bears on a node and some columns of it.
+        """Look for what bears on a node, by its readable name, and on some columns of it.
 
         Raises:
             StoreError: the index can't be read.
         """
-        self._learn(self._key(node, ""), self._node_query(node))
-        for column in columns:
-            key = self._key(node, column)
+        table = _table(node)
+        for column in ("", *columns):
+            key = self._key(table, column)
             if key not in self._found:
-                self._learn(key, self._column_query(node, column))
+                self._found[key] = tuple(self._look_for(table, column))
 
     def passages(self, facts: NodeFacts) -> tuple[Passage, ...]:
         """The passages for a question, the surest first; nothing that its facts say anyway."""
-        node = _table(facts.name)
+        table = _table(facts.name)
         said = {_compared(text) for text in _texts_in(facts)}
-        best: dict[str, tuple[int, float, Remembered]] = {}
-        served: dict[str, int] = {}
+        best: dict[str, Candidate] = {}
+        served: Counter[str] = Counter()
         for column in ("", *(column.name for column in facts.columns)):
-            for rank, candidate in self._bearing(node, column, describes_node=facts.describe_node):
+            for candidate in self._bearing(table, column, describes_node=facts.describe_node):
                 key = _compared(candidate.passage.text)
                 if key in said or candidate.passage.unique_id == facts.unique_id:
                     continue
-                served[key] = served.get(key, 0) + 1
+                served[key] += 1
                 kept = best.get(key)
-                if kept is None or (rank, -candidate.score) < (kept[0], -kept[1]):
-                    best[key] = rank, candidate.score, candidate.passage
-        order = sorted(best, key=lambda key: (best[key][0], -served[key], -best[key][1], best[key][2].place))
-        return _within_budget((best[key][0], best[key][2]) for key in order)
+                if kept is None or (candidate.rank, -candidate.score) < (kept.rank, -kept.score):
+                    best[key] = candidate
+        order = sorted(
+            best, key=lambda key: (best[key].rank, -served[key], -best[key].score, best[key].passage.place, key)
+        )
+        return _within_budget(best[key] for key in order)
 
-    def _bearing(self, node: str, column: str, *, describes_node: bool) -> Iterator[tuple[int, Candidate]]:
-        """What bears on a column, or on the node itself, and how it was found."""
-        name = self._name(column or node)
-        of_node = self._name(node).vocabulary
-        found = self._found.get(self._key(node, column), ())
-        # One word of a name is in many a text that is about something else.
-        is_clear = len(name.telling) > 1
-        for one in found:
-            if one.passage.kind == "description" and not one.passage.unique_id.startswith("metric."):
-                if (column or describes_node) and self._is_same(one, node, column):
-                    yield _BY_NAME, one
-            elif one.is_telling and not one.missing:
-                yield _BY_TITLE if one.is_whole or one.passage.kind == "abbreviation" else _BY_PART, one
-            elif one.is_telling and column and one.missing <= of_node:
-                yield _WITH_NODE, one
-            elif column and one.is_whole and len(one.missing) == 1:
-                yield _BY_PART, one
-            elif one.in_body and is_clear:
-                yield _BY_BODY, one
+    def _bearing(self, table: str, column: str, *, describes_node: bool) -> Iterator[Candidate]:
+        around = self._name(table).vocabulary
+        for candidate in self._found.get(self._key(table, column), ()):
+            # What another table of the same things is helps to say what this one is, and nothing of its columns.
+            is_of_node = candidate.rank == _BY_NAME and not column
+            if candidate.missing <= around and (describes_node or not is_of_node):
+                yield candidate
 
-    def _is_same(self, one: Candidate, node: str, column: str) -> bool:
-        """Whether a description is of what has the same name: `customer_id` of whatever, `status` of orders again."""
-        passage = one.passage
-        if bool(passage.column) != bool(column):
-            return False
-        entity = _entity(node)
-        is_of_same = bool(entity) and _entity(_table_of(passage.unique_id)) == entity
+    def _key(self, table: str, column: str) -> tuple[str, str]:
+        """What the candidates depend on: of a column with a telling name, that alone."""
+        return (column, "") if column and self._name(column).telling else (column, table)
+
+    def _look_for(self, table: str, column: str) -> Iterator[Candidate]:
+        """What may bear on a column of the table, or on the table itself."""
+        yield from self._descriptions(table, column)
+        if not self._index.has_knowledge:
+            return
+        name = self._name(column or table)
+        for found in self._index.find(query) if (query := self._query(table, column)) else ():
+            rank = _rank(found, name, is_column=bool(column))
+            if rank is not None:
+                missing = found.title_terms - name.vocabulary if rank == _WITH_NODE else frozenset()
+                yield Candidate(rank, found.passage, found.score, missing)
+
+    def _descriptions(self, table: str, column: str) -> Iterator[Candidate]:
+        """What people wrote of the same name: `customer_id` of whatever table, `status` of orders in another layer."""
+        entity = _entity(table)
         if not column:
-            return is_of_same
+            same = self._index.described(entity, of_columns=False) if entity else ()
+            yield from (Candidate(_BY_NAME, passage, 0.0) for passage in same)
+            return
         name = self._name(column)
         is_clear = len(name.terms) > 1 and bool(name.telling)
-        return terms_of(passage.column) == terms_of(column) and (is_clear or is_of_same)
+        found: list[tuple[bool, int, Remembered]] = []
+        for passage in self._index.described(name.terms, of_columns=True):
+            is_same = bool(entity) and _entity(table_of(passage.unique_id)) == entity
+            # Unique there isn't unique here.
+            if (is_clear or is_same) and not fault_of_claim(passage.text, is_unique=False, is_present=False):
+                found.append((is_same, min(count_words(passage.text), _ENOUGH_WORDS), passage))
+        found.sort(key=lambda one: (not one[0], -one[1]))
+        yield from (Candidate(_BY_NAME, passage, float(words)) for _, words, passage in found[:MOST_OF_NAME])
 
-    def _learn(self, key: tuple[str, str], query: str) -> None:
-        if key in self._found:
-            return
-        name = self._name(key[0] or key[1])
-        found = self._index.find(query) if query else []
-        self._found[key] = tuple(_candidate(one, name) for one in found)
-
-    def _key(self, node: str, column: str) -> tuple[str, str]:
-        """What the candidates depend on: of a column with a telling name, that alone."""
-        is_enough = bool(column) and bool(self._name(column).telling)
-        return (column, "") if is_enough else (column, _table(node))
-
-    def _node_query(self, node: str) -> str:
-        telling = self._name(_table(node)).telling
-        return _query(self._name(_table(node))) if telling else ""
-
-    def _column_query(self, node: str, column: str) -> str:
-        name, around = self._name(column), self._name(_table(node))
+    def _query(self, table: str, column: str) -> str:
+        """For what has a telling word of the name in its title, or one of each in its text."""
+        name = self._name(column or table)
         if name.telling:
-            return _query(name)
-        words = sorted({term for group in around.telling for written in group for term in written})
-        return f"{any_of(sorted(name.vocabulary), 'title')} AND {any_of(words)}" if words and name.terms else ""
+            return f"{any_of(_telling_words(name), 'title')} OR ({all_of(name.telling)})"
+        words = _telling_words(self._name(table))
+        return f"{any_of(sorted(name.vocabulary), 'title')} AND {any_of(words, 'title')}" if words and column else ""
 
     def _name(self, name: str) -> Name:
         known = self._names.get(name)
@@ -142,21 +142,21 @@ class Recall:
         return known
 
 
-def _query(name: Name) -> str:
-    """What has a telling word of the name in its title, or one of each in its text."""
-    words = sorted({term for group in name.telling for written in group for term in written})
-    return f"{any_of(words, 'title')} OR ({all_of(name.telling)})"
-
-
-def _candidate(found: Found, name: Name) -> Candidate:
-    return Candidate(
-        found.passage,
-        found.title_terms - name.vocabulary,
-        any(map(is_telling, found.title_terms)) and not found.title_terms.isdisjoint(name.vocabulary),
-        _has_all(found.title_terms, name),
-        _has_all(found.title_terms | found.body_terms, name),
-        found.score,
-    )
+def _rank(found: Found, name: Name, *, is_column: bool) -> int | None:
+    """How surely the passage is about the name, None where it isn't."""
+    title = found.title_terms
+    if any(map(is_telling, title)) and not title.isdisjoint(name.vocabulary):
+        missing = title - name.vocabulary
+        is_whole = _has_all(title, name)
+        if not missing:
+            return _BY_TITLE if is_whole or found.passage.kind == "abbreviation" else _BY_PART
+        if is_column and is_whole and len(missing) == 1:
+            return _BY_PART
+        if is_column:
+            return _WITH_NODE
+    # One word of a name is in many a text that is about something else.
+    is_in_text = len(name.telling) > 1 and _has_all(title | found.body_terms, name)
+    return _BY_BODY if is_in_text else None
 
 
 def _has_all(terms: frozenset[str], name: Name) -> bool:
@@ -165,19 +165,24 @@ def _has_all(terms: frozenset[str], name: Name) -> bool:
     return bool(telling) and all(any(terms.issuperset(written) for written in group) for group in telling)
 
 
-def _within_budget(ranked: Iterable[tuple[int, Remembered]]) -> tuple[Passage, ...]:
+def _telling_words(name: Name) -> list[str]:
+    return sorted({term for group in name.telling for written in group for term in written})
+
+
+def _within_budget(ranked: Iterable[Candidate]) -> tuple[Passage, ...]:
     chosen: list[Passage] = []
     left = MOST_TOKENS
     of_body = 0
     of_section: Counter[str] = Counter()
-    for rank, passage in ranked:
-        tokens = estimate_tokens(passage.text) + estimate_tokens(passage.place)
-        of_body += rank == _BY_BODY
-        of_section[passage.place] += 1
+    for candidate in ranked:
+        place, text = candidate.passage.place, candidate.passage.text
+        of_body += candidate.rank == _BY_BODY
+        of_section[place] += 1
         if len(chosen) == MOST_PASSAGES or of_body > MOST_OF_BODY:
             break
-        if tokens <= left and of_section[passage.place] <= MOST_OF_SECTION:
-            chosen.append(Passage(passage.place, passage.text))
+        tokens = estimate_tokens(text) + estimate_tokens(place)
+        if tokens <= left and of_section[place] <= MOST_OF_SECTION:
+            chosen.append(Passage(place, text))
             left -= tokens
     return tuple(chosen)
 
@@ -198,11 +203,4 @@ def _table(name: str) -> str:
     return name.rpartition(".")[2].partition(" ")[0]
 
 
-def _table_of(unique_id: str) -> str:
-    parts = unique_id.split(".")
-    return parts[3] if parts[0] == "source" else parts[2]
-
-
-def _entity(table: str) -> frozenset[str]:
-    """What a table is of, whatever its layer: that of `stg_till__orders` is the same as that of `fct_orders`."""
-    return frozenset(terms_of(table.rpartition("__")[2])) - LAYERS
+_entity = lru_cache(maxsize=50_000)(entity_of)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import combinations
 
 import msgspec
 
@@ -74,26 +75,30 @@ def is_telling(term: str) -> bool:
     return term not in _GENERIC
 
 
-def named(name: str, abbreviations: Mapping[str, Sequence[Terms]]) -> Name:
-    """The name with what its short forms stand for, and the short forms of what it spells out."""
+class Abbreviations(msgspec.Struct, frozen=True):
+    """What short forms stand for, and the short forms of what is spelled out in several words."""
+
+    long_forms: Mapping[str, Sequence[Terms]] = {}
+    short_forms: Mapping[Terms, str] = {}
+
+
+def named(name: str, abbreviations: Abbreviations) -> Name:
+    """The name with what its short forms stand for; what has a short form may be written so as well."""
     terms = without_little(terms_of(name))
-    groups = tuple((((term,)), *abbreviations.get(term, ())) for term in terms)
-    short = tuple(
-        (((form,)),)
-        for form, long_forms in abbreviations.items()
-        if any(len(long) > 1 and _contains(terms, without_little(long)) for long in long_forms)
-    )
-    return Name(terms, groups + short)
+    groups = [((term,), *abbreviations.long_forms.get(term, ())) for term in terms]
+    for start, end in combinations(range(len(terms) + 1), 2):
+        short = abbreviations.short_forms.get(terms[start:end])
+        if short:
+            groups[start:end] = [((term,), (short,), *group[1:]) for (term,), *group in groups[start:end]]
+    return Name(terms, tuple(groups))
 
 
-def abbreviations_of(own: Mapping[str, str]) -> dict[str, tuple[Terms, ...]]:
-    """Short forms → what each may stand for: the project's own in the place of the common ones."""
-    common = {short: tuple(terms_of(long) for long in longs) for short, longs in COMMON.items()}
-    return common | {"".join(terms_of(short)): (without_little(terms_of(long)),) for short, long in own.items()}
-
-
-def _contains(terms: Terms, part: Terms) -> bool:
-    return any(terms[start : start + len(part)] == part for start in range(len(terms) - len(part) + 1))
+def abbreviations_of(own: Mapping[str, str]) -> Abbreviations:
+    """The common ones, and the project's own in their place."""
+    forms = {short: tuple(without_little(terms_of(long)) for long in longs) for short, longs in COMMON.items()}
+    forms |= {"".join(terms_of(short)): (without_little(terms_of(long)),) for short, long in own.items()}
+    spelled = {long: short for short, longs in forms.items() for long in longs if len(long) > 1}
+    return Abbreviations(forms, spelled)
 
 
 def _terms_in(word: str) -> tuple[str, ...]:
