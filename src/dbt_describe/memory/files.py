@@ -103,15 +103,15 @@ def _read(path: Path, name: str, warn: Warn) -> bytes | None:
         return None
 
 
-def _passages_of(kind: Kind, name: str, suffix: str, content: bytes, warn: Warn) -> list[Remembered]:
-    """The file's passages; none where it isn't text, which is told."""
+def _passages_of(kind: Kind, name: str, suffix: str, content: bytes, warn: Warn) -> list[Remembered] | None:
+    """The file's passages; None where it isn't text, which is told."""
     try:
         text = _decoded(content)
         pairs = _GLOSSARY[suffix](text) if suffix in _GLOSSARY else sections(text)
         found = [Remembered(kind, name, title[:200], piece) for title, said in pairs for piece in pieces(said)]
     except ValueError as error:
         warn(f"knowledge: {name} is left out: {error}.")
-        return []
+        return None
     if len(found) > MOST_PASSAGES:
         warn(f"knowledge: only the first {MOST_PASSAGES:,} passages of {name} are remembered.")
     return list(dict.fromkeys(found[:MOST_PASSAGES]))

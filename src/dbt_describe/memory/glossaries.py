@@ -23,6 +23,8 @@ SYNONYMS = ("synonyms", "aliases", "synonym", "alias", "abbreviations", "also kn
 MOST_ENTRIES = 20_000
 _DEEPEST = 8
 _DEEPEST_YAML = 100
+_LINES_COMPARED = 20
+"""A delimiter is in each of them."""
 _Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -41,7 +43,7 @@ def yaml_terms(text: str) -> Iterator[tuple[str, str]]:
         finally:
             loader.dispose()
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"it can't be read as YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ValueError(f"it can't be read as YAML: {_told(error)}") from None
     yield from _terms_in(content, 0)
 
 
@@ -51,8 +53,8 @@ def csv_terms(text: str) -> Iterator[tuple[str, str]]:
     Raises:
         ValueError: it is no CSV.
     """
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
+    head = [line for line in text.splitlines() if line.strip()][:_LINES_COMPARED]
+    delimiter = next((sign for sign in "\t;" if head and all(sign in line for line in head)), ",")
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
     except csv.Error as error:
@@ -109,6 +111,12 @@ def _entry(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 def _pair(term: str, text: str) -> Iterator[tuple[str, str]]:
     if term.strip() and text.strip():
         yield " ".join(term.split()), text.strip()
+
+
+def _told(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f"line {mark.line + 1}: " if mark else ""
+    return line + " ".join(str(getattr(error, "problem", None) or error).split())[:200]
 
 
 def _refuse_bombs(root: yaml.Node | None) -> None:

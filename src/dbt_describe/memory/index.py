@@ -87,7 +87,7 @@ class Index:
             # Passages are made before the file is locked: others needn't wait for that.
             known = self._hashes()
             changed = [source for key, source in wanted.items() if known.get(key) != source.hash]
-            made = [(source, tuple(source.passages())) for source in changed]
+            made = [(source, passages) for source in changed if (passages := source.passages()) is not None]
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 gone = self._hashes().keys() - wanted.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -38,12 +38,15 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A file, a node or the like with passages, which are made only where its content isn't known by its hash."""
+    """A file, a node or the like with passages, which are made only where its content isn't known by its hash.
+
+    None is made of what can't be read: it is tried again at the next time.
+    """
 
     kind: Kind
     name: str
     hash: str
-    passages: Callable[[], Iterable[Remembered]]
+    passages: Callable[[], Sequence[Remembered] | None]
 
 
 def content_hash(content: bytes | str) -> str:

@@ -118,7 +118,7 @@ def _terms_in(word: str) -> tuple[str, ...]:
 @lru_cache(maxsize=50_000)
 def _singular(word: str) -> str:
     """An English plural's singular, as nearly as comparing needs."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < len("ids") or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
