@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dbt_describe.memory.glossaries import csv_terms, yaml_terms
 from dbt_describe.memory.markdown import pieces, sections
-from dbt_describe.memory.passages import Kind, Remembered, Source, content_hash
+from dbt_describe.memory.passages import Kind, Remembered, Source, content_hash, sound
 
 MOST_FILES = 2_000
 LARGEST_FILE_BYTES = 2_097_152
@@ -108,7 +108,7 @@ def _passages_of(kind: Kind, name: str, suffix: str, content: bytes, warn: Warn)
     try:
         text = _decoded(content)
         pairs = _GLOSSARY[suffix](text) if suffix in _GLOSSARY else sections(text)
-        found = [Remembered(kind, name, title[:200], piece) for title, said in pairs for piece in pieces(said)]
+        found = [sound(Remembered(kind, name, title[:200], piece)) for title, said in pairs for piece in pieces(said)]
     except ValueError as error:
         warn(f"knowledge: {name} is left out: {error}.")
         return None

@@ -111,7 +111,7 @@ class Index:
         """
         statement = (
             "SELECT kind, source, passages.title, text, unique_id, of_column, terms.title, terms.body, "
-            "round(-bm25(terms, 4.0, 1.0, 0.0), 6) AS score "  # a word of the title counts as much as four of the text
+            "round(-bm25(terms, 4.0, 1.0, 0.0), 12) AS score "  # a word of the title counts as much as four of the text
             "FROM terms JOIN passages ON passages.id = terms.rowid WHERE terms MATCH ? "
             "ORDER BY score DESC, kind, source, passages.title, text LIMIT ?"
         )

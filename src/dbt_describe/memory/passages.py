@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -12,6 +13,7 @@ Kind = Literal["description", "doc block", "document", "glossary", "abbreviation
 KINDS: tuple[Kind, ...] = ("description", "doc block", "document", "glossary", "abbreviation")
 LONGEST_TEXT = 1_000
 """Characters of one passage."""
+_HALF = re.compile("[\ud800-\udfff]")
 _SCHEME = "1"
 """Raised when the same content makes other passages: then all is indexed anew."""
 
@@ -57,7 +59,17 @@ def content_hash(content: bytes | str) -> str:
 
 def source_of(kind: Kind, name: str, passages: Sequence[Remembered]) -> Source:
     """A source whose passages are there already."""
+    passages = [sound(one) for one in passages]
     return Source(kind, name, content_hash(msgspec.json.encode(passages)), lambda: passages)
+
+
+def sound(passage: Remembered) -> Remembered:
+    """The passage without halves of characters, which YAML and JSON can spell and no file can hold."""
+    if _HALF.search(passage.title) or _HALF.search(passage.text):
+        return msgspec.structs.replace(
+            passage, title=_HALF.sub("\ufffd", passage.title), text=_HALF.sub("\ufffd", passage.text)
+        )
+    return passage
 
 
 def same_text(text: str) -> str:

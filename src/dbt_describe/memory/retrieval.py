@@ -132,8 +132,8 @@ class Recall:
         name = self._name(column or table)
         if name.telling:
             return f"{any_of(_telling_words(name), 'title')} OR ({all_of(name.telling)})"
-        words = _telling_words(self._name(table))
-        return f"{any_of(sorted(name.vocabulary), 'title')} AND {any_of(words, 'title')}" if words and column else ""
+        here, around = sorted(name.vocabulary), _telling_words(self._name(table))
+        return f"{any_of(here, 'title')} AND {any_of(around, 'title')}" if here and around and column else ""
 
     def _name(self, name: str) -> Name:
         known = self._names.get(name)
