@@ -126,7 +126,7 @@ def test_what_the_facts_say_is_not_shown_again() -> None:
         said("fct_orders.net_revenue", "Its own, as it was."),
         said("raw_orders.net_revenue", "As the till counts it."),
     ]
-    facts = {"siblings": (("x", "Paid, less tax."),), "upstream": (("stg_orders", "what came in without tax."),)}
+    facts: Any = {"siblings": (("x", "Paid, less tax."),), "upstream": (("stg_orders", "what came in without tax."),)}
     assert recalled(passages, "net_revenue", **facts) == ["As the till counts it."]
 
 
