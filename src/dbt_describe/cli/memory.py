@@ -82,16 +82,11 @@ def _plain(found: Found) -> dict[str, object]:
 
 def _lines(found: Found) -> Iterator[str]:
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    yield f"{found.score:5.1f}  {found.passage.kind:{_KIND_WIDTH}}{_printable(found.passage.place)}"
+    yield f"{found.score:5.1f}  {found.passage.kind:{_KIND_WIDTH}}{found.passage.place}"
     text = " ".join(found.passage.text.split())
-    yield textwrap.fill(_printable(text), width, initial_indent=" " * 7, subsequent_indent=" " * 7)
+    yield textwrap.fill(text, width, initial_indent=" " * 7, subsequent_indent=" " * 7)
 
 
 def _listed(sources: Sequence[Listed]) -> Iterator[str]:
     for one in sources:
-        yield f"{one.passages:6,}  {one.kind:{_KIND_WIDTH}}{_printable(one.name)}"
-
-
-def _printable(text: str) -> str:
-    """The text without what a terminal would take for a command."""
-    return "".join(character if character.isprintable() else "�" for character in text)
+        yield f"{one.passages:6,}  {one.kind:{_KIND_WIDTH}}{one.name}"
