@@ -18,9 +18,11 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import REPAIR, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -55,6 +57,8 @@ class Prompt(msgspec.Struct, frozen=True):
     facts: str
     fragments: Mapping[str, int]
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of what it shows, by kind → how often."""
 
     @property
     def input_tokens(self) -> int:
@@ -126,7 +130,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     output_tokens = min(output_tokens, window.tokens // 2)
     constants = _constants(facts, template)
     system = templates.render(template.system, constants)
-    fragments = fragments_of(facts)
+    fragments = tuple(map(sendable, fragments_of(facts)))
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node)
@@ -149,6 +153,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
         fragments=words | sizes,
+        redactions=count_marks("\n".join(data.values())),
     )
 
 
