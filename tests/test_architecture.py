@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": FOUNDATION,
     "llm": FOUNDATION | {"store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
-    "writers": FOUNDATION | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers"},
+    "writers": FOUNDATION
+    | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
     "settings": FOUNDATION | {"checking", "configuration", "llm", "project", "prompting"},
@@ -77,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "planning",
         "progress",
         "project",
+        "redaction",
         "report",
         "settings",
         "sharing",

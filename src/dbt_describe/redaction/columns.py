@@ -5,17 +5,37 @@ from __future__ import annotations
 import itertools
 import re
 
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_PEOPLE = frozenset(
-    ["user", "users", "customer", "customers", "client", "clients", "person", "persons", "people", "contact", "contacts", "employee", "employees", "patient", "patients", "member", "members", "driver", "drivers", "student", "students", "teacher", "teachers", "guest", "guests", "buyer", "buyers", "passenger", "passengers", "candidate", "candidates", "applicant", "applicants", "subscriber", "subscribers", "visitor", "visitors", "lead", "leads", "owner", "recipient", "sender", "author", "agent", "beneficiary", "holder", "cardholder", "billing", "shipping", "ship", "bill", "assignee", "manager", "rep", "doctor", "physician", "nurse", "attendee", "donor", "tenant", "resident", "spouse", "parent", "child", "guardian", "insured", "policyholder"]
+_PEOPLE = _set_of(
+    """
+    user users customer customers client clients person persons people contact contacts employee employees
+    patient patients member members driver drivers student students teacher teachers guest guests buyer buyers
+    passenger passengers candidate candidates applicant applicants subscriber subscribers visitor visitors lead
+    leads owner recipient sender author agent beneficiary holder cardholder billing shipping ship bill assignee
+    manager rep doctor physician nurse attendee donor tenant resident spouse parent child guardian insured
+    policyholder
+    """
 )
 _NAMES = frozenset(["first", "last", "given", "family", "middle", "maiden", "nick", "sur"])
 _NAMES_OF_PEOPLE_ALONE = frozenset({("full",), ("display",), ("legal",), ("preferred",), ("screen",)})
-_NO_PEOPLE = frozenset(
-    ["organization", "organisation", "company", "business", "table", "column", "schema", "product", "plan", "variant", "facility", "hospital", "store", "shop", "school", "team", "brand", "campaign", "event", "file", "category", "group", "department", "project", "model", "channel", "format"]
+_NO_PEOPLE = _set_of(
+    """
+    organization organisation company business table column schema product plan variant facility hospital store
+    shop school team brand campaign event file category group department project model channel format
+    """
 )
-_ALONE = frozenset(
-    ["email", "emails", "mail", "phone", "phones", "mobile", "cellphone", "telephone", "fax", "msisdn", "ssn", "sin", "nin", "passport", "iban", "surname", "firstname", "lastname", "fullname", "username", "nickname", "birth", "birthday", "birthdate", "dob", "street", "address", "addresses", "addr", "postcode", "zipcode", "zip", "latitude", "longitude", "lat", "lon", "lng", "ipv4", "ipv6", "cvv", "cvc", "pan", "mrn", "npi", "imei", "imsi", "biometric", "fingerprint"]
+_ALONE = _set_of(
+    """
+    email emails mail phone phones mobile cellphone telephone fax msisdn ssn sin nin passport iban surname
+    firstname lastname fullname username nickname birth birthday birthdate dob street address addresses addr
+    postcode zipcode zip latitude longitude lat lon lng ipv4 ipv6 cvv cvc pan mrn npi imei imsi biometric
+    fingerprint
+    """
 )
 _PAIRS = frozenset(
     {
@@ -56,12 +76,19 @@ _SECRETS = frozenset(
 )
 _SECRET_PAIRS = frozenset({("api", "key"), ("private", "key"), ("access", "key"), ("secret", "key")})
 # What is said about the thing, and isn't the thing: `is_email_verified`, `phone_type`, `address_id`, `email_count`.
-_ABOUT_FIRST = frozenset(
-    ["is", "has", "was", "had", "did", "can", "should", "num", "number", "count", "n", "total", "avg", "days", "hours"]
+_ABOUT_FIRST = _set_of(
+    """
+    is has was had did can should num number count n total avg days hours
+    """
 )
 _FLAGS = frozenset({"is", "has", "after", "before"})
-_ABOUT_LAST = frozenset(
-    ["type", "kind", "category", "status", "state", "flag", "count", "counts", "total", "id", "ids", "key", "sk", "at", "date", "time", "timestamp", "verified", "valid", "confirmed", "consent", "opt", "in", "source", "domain", "sent", "opened", "clicked", "delivered", "bounced", "length", "score", "rate", "pct", "percent", "share", "enabled", "required", "changed", "country", "city", "region", "level", "label", "code", "null", "nulls", "missing", "invalid", "range", "reason", "hash", "hashed", "md5", "sha256", "masked", "available", "used", "match", "matched", "format", "formats", "company", "month", "year", "bin", "province"]
+_ABOUT_LAST = _set_of(
+    """
+    type kind category status state flag count counts total id ids key sk at date time timestamp verified valid
+    confirmed consent opt in source domain sent opened clicked delivered bounced length score rate pct percent
+    share enabled required changed country city region level label code null nulls missing invalid range reason
+    hash hashed md5 sha256 masked available used match matched format formats company month year bin province
+    """
 )
 
 

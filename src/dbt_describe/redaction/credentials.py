@@ -17,6 +17,10 @@ SHORTEST_KNOWN = 8
 """Characters of a secret of the environment that is looked for: shorter ones are ordinary words."""
 
 
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 class _Rule(msgspec.Struct, frozen=True):
     """What is taken out: `needles` are lower-case, and one of them is in every text that it can be in."""
 
@@ -118,8 +122,12 @@ _NEEDLES = ("passw", "passph", "pwd", "secret", "token", "credential", "identifi
 _PLACEHOLDER = re.compile(r"\{\{|\$\{|\$\(|^[<%:$*x•.…]|\[redacted |\*\*\*|\benv_var\b", re.IGNORECASE)
 _PUBLIC = re.compile(r"0x[0-9a-fA-F]{40,64}")  # addresses and transactions on a blockchain
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+|[A-Za-z_]+\d{0,3}|[\d.]+|[A-Za-z]+(?:[-_/][A-Za-z]+)*")
-_WORDS = frozenset(
-    ["null", "none", "true", "false", "unknown", "undefined", "default", "empty", "missing", "required", "optional", "hashed", "encrypted", "plain", "active", "inactive", "expired", "revoked", "valid", "invalid", "password", "passwd", "secret", "token", "key", "apikey", "api_key", "access_key", "string", "text", "varchar", "basic", "bearer", "oauth", "oauth2", "bcrypt", "sha256", "changed", "reset", "email", "phone", "username", "login", "redacted", "n/a"]
+_WORDS = _set_of(
+    """
+    null none true false unknown undefined default empty missing required optional hashed encrypted plain active
+    inactive expired revoked valid invalid password passwd secret token key apikey api_key access_key string
+    text varchar basic bearer oauth oauth2 bcrypt sha256 changed reset email phone username login redacted n/a
+    """
 )
 _RANDOM_LENGTH = 16
 _UNUSUAL_LENGTH = 8

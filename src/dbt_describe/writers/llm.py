@@ -35,6 +35,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.redaction import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 
@@ -141,6 +142,7 @@ class LlmWriter:
             output_tokens=account.output_tokens,
             cost_usd=account.cost_usd,
             cached=account.cached,
+            redactions=account.redactions,
         )
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
@@ -167,6 +169,7 @@ class LlmWriter:
             input_tokens=sum(prompt.input_tokens for prompt in prompts),
             output_tokens=output_tokens,
             cost_usd=cost_usd,
+            redactions=most_marks(prompt.redactions for prompt in prompts),
         )
 
     def inform(self, enrich: Enrich) -> None:
