@@ -24,7 +24,7 @@ from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.nodes import Conventions, Project
 from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.recording import Recorder
-from dbt_describe.redaction import told_of_marks
+from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import place_of, share_blocks

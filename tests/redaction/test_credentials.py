@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbt_describe.redaction import count_marks, without_credentials
+from dbt_describe.redaction.credentials import without_credentials
+from dbt_describe.redaction.marks import count_marks
 
 # Put together here, so that no scanner takes this file for a leak.
 HEX = "0123456789abcdef" * 2

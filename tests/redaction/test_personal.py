@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dbt_describe.redaction import (
-    count_marks,
-    is_personal,
-    is_secret,
-    without_personal,
-    without_personal_literals,
-    without_unreadable,
-)
+from dbt_describe.redaction.columns import is_personal, is_secret
+from dbt_describe.redaction.literals import without_personal_literals
+from dbt_describe.redaction.marks import count_marks
+from dbt_describe.redaction.personal import without_personal
+from dbt_describe.redaction.unreadable import without_unreadable
 
 
 @pytest.mark.parametrize(

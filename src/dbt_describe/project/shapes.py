@@ -30,6 +30,7 @@ class RawColumn(msgspec.Struct, frozen=True, gc=False):
     data_type: str | None = None
     meta: RawMeta | None = None
     config: RawColumnConfig | None = None
+    tags: Any = None
 
 
 class TestMetadata(msgspec.Struct, frozen=True):

@@ -16,6 +16,9 @@ from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
 from dbt_describe.prompting.resources import ResourceFacts, resource_facts
 
+AT_PRESENT = "at present, not to be quoted"
+"""What stands in front of what a table holds now: nothing that a description says can rest on it."""
+
 
 class Example(msgspec.Struct, frozen=True):
     """A description that a person wrote in this project."""

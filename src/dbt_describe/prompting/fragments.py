@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from dbt_describe.prompting.tokens import estimate_tokens
-from dbt_describe.redaction import without_credentials
+from dbt_describe.redaction.credentials import without_credentials
 
 Shrink = Callable[[str, int], str]
 """The text in at most so many tokens, keeping what matters most; empty where nothing useful is left."""

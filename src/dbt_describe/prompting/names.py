@@ -8,7 +8,7 @@ from dbt_describe.lineage.origins import ColumnRef
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Project
-from dbt_describe.redaction import without_credentials
+from dbt_describe.redaction.credentials import without_credentials
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
 _REFERENCE = re.compile(

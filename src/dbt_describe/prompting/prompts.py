@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
-from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
+from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
     cleaned,
@@ -22,7 +22,7 @@ from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import REPAIR, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
-from dbt_describe.redaction import count_marks
+from dbt_describe.redaction.marks import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -158,8 +158,9 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before: nothing can rest on it."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    """Without what was said before, and what is there just now: nothing can rest on it."""
+    passing = (f"{BEFORE}: ", f"{AT_PRESENT}: ")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(passing))
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:

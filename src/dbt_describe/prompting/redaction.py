@@ -7,7 +7,8 @@ import functools
 import msgspec
 
 from dbt_describe.prompting.fragments import Fragment, cleaned
-from dbt_describe.redaction import without_credentials, without_unreadable
+from dbt_describe.redaction.credentials import without_credentials
+from dbt_describe.redaction.unreadable import without_unreadable
 
 
 def sendable(fragment: Fragment) -> Fragment:

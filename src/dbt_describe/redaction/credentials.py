@@ -136,7 +136,7 @@ _UNUSUAL_LENGTH = 8
 def without_credentials(text: str, known: Iterable[str] = ()) -> str:
     """The text with a mark in place of each key, token and password, and of each of the `known` secrets."""
     for secret in known:
-        if _is_telling(secret):
+        if is_telling(secret):
             text = text.replace(secret, mark("password"))
     lower = text.lower()
     for rule in _RULES:
@@ -153,7 +153,7 @@ def without_credentials(text: str, known: Iterable[str] = ()) -> str:
     return text
 
 
-def _is_telling(secret: str) -> bool:
+def is_telling(secret: str) -> bool:
     """Whether a secret of the environment isn't an ordinary word, which stands in SQL for other reasons."""
     return len(secret) >= SHORTEST_KNOWN and not _PATH.fullmatch(secret)
 

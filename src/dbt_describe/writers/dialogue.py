@@ -30,7 +30,7 @@ from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.tokens import estimate_tokens
-from dbt_describe.redaction import most_marks
+from dbt_describe.redaction.marks import most_marks
 
 SMALLEST_WINDOW_TOKENS = 1024
 # How much more room an answer gets that was cut off.

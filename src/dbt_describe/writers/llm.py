@@ -35,7 +35,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
-from dbt_describe.redaction import most_marks
+from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 
