@@ -92,11 +92,7 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
         RefusedAnswerError: the model or a content filter declined.
         AnswerError: it holds no usable JSON object. No message names the node; the caller knows it.
     """
-    if reply.finish_reason.lower() in TRUNCATED:
-        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
-    if reply.refusal or reply.finish_reason.lower() in FILTERED:
-        why = f": {_one_line(reply.refusal)}" if reply.refusal else " (content filter)"
-        raise RefusedAnswerError(f"the model declined to answer{why}")
+    check_finished(reply)
 
     def is_wanted(value: object) -> bool:
         return entries_of(value, task) is not None
@@ -107,6 +103,20 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
     return _sorted_out(
         [_read_one(answers.get(column.lower(), ()), column, task, subject, extracted.repaired) for column in asked]
     )
+
+
+def check_finished(reply: ReplyText) -> None:
+    """Nothing, where the reply is an answer and all of it.
+
+    Raises:
+        TruncatedAnswerError: a token limit cut it off.
+        RefusedAnswerError: the model or a content filter declined.
+    """
+    if reply.finish_reason.lower() in TRUNCATED:
+        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
+    if reply.refusal or reply.finish_reason.lower() in FILTERED:
+        why = f": {one_line(reply.refusal)}" if reply.refusal else " (content filter)"
+        raise RefusedAnswerError(f"the model declined to answer{why}")
 
 
 def _sorted_out(entries: Iterable[Draft | Abstention | Rejection]) -> Reading:
@@ -132,7 +142,7 @@ def _read_one(
     if len(text) > _LONGEST_READ:
         return Rejection(column, text[:200], f"it is longer than {_most_characters(column, subject)} characters")
     confidence = confidence_of(entry)
-    evidence = _one_line(entry.get("evidence", ""))
+    evidence = one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))
     if fault := _fault_of_entry(column, text, confidence, repaired):
@@ -184,7 +194,7 @@ def _unsure(evidence: str) -> str:
     return f"the model isn't sure: {evidence}" if is_prose else "the model isn't sure"
 
 
-def _one_line(value: object) -> str:
+def one_line(value: object) -> str:
     """Printable characters of the value on one line, at most 300."""
     text = value if isinstance(value, str) else ""
     printable = "".join(character if character.isprintable() else " " for character in text[:2000])

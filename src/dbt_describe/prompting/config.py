@@ -53,4 +53,4 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether values in SQL that may be personal or secret are left out of prompts."""
     review: str = ""
     """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
-    `routes.review`; empty: none."""
+    `routes.review`, which is the one that drafts where no other is named; `none`, or empty: none."""

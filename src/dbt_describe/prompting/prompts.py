@@ -36,6 +36,8 @@ WINDOW_MARGIN = 0.05
 PROVE_NOTHING = frozenset({"examples"})
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
+# And in front of a draft that a reviewer objected to.
+REFUSED = "refused draft"
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -156,8 +158,9 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before: nothing can rest on it."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    """Without what was said before, or drafted: nothing can rest on it."""
+    said = (f"{BEFORE}: ", f"{REFUSED}: ")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(said))
 
 
 def _as_short(template: Template, conventions: Conventions) -> Template:
@@ -171,12 +174,22 @@ def _template_name(facts: NodeFacts, templates: Templates) -> str:
     return facts.resource_type if templates.has(facts.resource_type) else "base"
 
 
+def variables_of(facts: NodeFacts, templates: Templates) -> dict[str, object]:
+    """What the template of the node's resource type calls things, and how it wants them written.
+
+    Raises:
+        PromptError: the template is broken.
+    """
+    return _constants(facts, templates.get(_template_name(facts, templates)))
+
+
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
     return {
         "resource_type": facts.resource_type,
         "language": facts.language,
         "describe_node": facts.describe_node,
         "renews": any(column.previous for column in facts.columns) or bool(facts.describe_node and facts.previous),
+        "revises": any(column.refused for column in facts.columns) or bool(facts.describe_node and facts.refused),
         "column_count": len(facts.columns),
         "output": _output(template),
         "words": template.words,
@@ -201,13 +214,17 @@ def _node_lines(facts: NodeFacts) -> str:
         lines.append(f"description: {facts.description}")
     if facts.describe_node and facts.previous:
         lines.append(f"{BEFORE}: {facts.previous}")
+    if facts.describe_node and facts.refused:
+        lines.append(f"{REFUSED}: {facts.refused}")
     return "\n".join(_line(line) for line in lines)
 
 
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
     before = f"{BEFORE}: {column.previous}" if column.previous else ""
-    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, before)
+    refused = f"{REFUSED}: {column.refused}" if column.refused else ""
+    said = (before, refused)
+    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, *said)
     details += [detail for detail in told if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 

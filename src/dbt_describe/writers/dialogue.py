@@ -95,7 +95,7 @@ class Dialogue:
         try:
             return await self._converse(facts, prompt, room)
         except ContextOverflowError as error:
-            smaller = _smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
+            smaller = smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
             if smaller.tokens < SMALLEST_WINDOW_TOKENS:
                 raise
             self.window = min(self.window or smaller, smaller, key=lambda window: window.tokens)
@@ -218,7 +218,7 @@ def _grown_output(prompt: Prompt, window: Window) -> int:
     return max(prompt.max_output_tokens, min(prompt.max_output_tokens * GROWTH, window.output_tokens, left))
 
 
-def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
+def smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
     """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
     named = 0 < limit_tokens < window.tokens
     return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
