@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from dbt_describe.inheritance import same_values
+from dbt_describe.inheritance import is_tested_present, is_tested_unique, same_values
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions
@@ -16,6 +16,7 @@ from dbt_describe.prompting.comments import NO_COMMENTS, Comments, comments_in
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, shortened
 from dbt_describe.prompting.proofs import values_in_words
+from dbt_describe.uniqueness import Proofs
 
 MOST_INPUTS = 12
 """Upstream columns that are told of for one column."""
@@ -35,6 +36,12 @@ class Sight(msgspec.Struct, frozen=True):
     lineage: Lineage
     known: Descriptions
     names: Names
+    proofs: Proofs
+
+    @classmethod
+    def of(cls, project: Project, lineage: Lineage, known: Descriptions) -> Sight:
+        """What is seen of a project."""
+        return cls(project, lineage, known, Names(project), Proofs(project, lineage))
 
     def computed(self, ref: ColumnRef) -> tuple[tuple[ColumnRef, ...], Origin | None]:
         """The columns whose values this one has, up to the first that is described; and the origin of the last."""
@@ -142,6 +149,18 @@ def passed_tests(copied: Sequence[ColumnRef], sight: Sight) -> Iterator[str]:
                 yield f"{values_in_words((test,))} (in {sight.names.of(ref.unique_id)})"
             elif test.name == "relationships" and test.to:
                 yield f"tested to refer to {sight.names.of(test.to)}.{test.field} (in {sight.names.of(ref.unique_id)})"
+
+
+def proved_upstream(ref: ColumnRef, sight: Sight) -> Iterator[str]:
+    """What is proved of a column without a test of its own: it is a copy of a tested one, and has just its rows."""
+    nodes = ((one, sight.project.nodes.get(one.unique_id)) for one in (ref, *same_values(ref, sight.lineage)))
+    columns = [(one, column) for one, node in nodes if node and (column := node.column(one.column))]
+    unique = next((one for one, column in columns if is_tested_unique(column)), ref)
+    if unique != ref and sight.proofs.is_unique(ref.unique_id, ref.column):
+        yield f"unique, as tested of {sight.names.of_column(unique)}: no row is repeated on the way"
+    present = next((one for one, column in columns if is_tested_present(column)), ref)
+    if present != ref and sight.proofs.is_present(ref.unique_id, ref.column):
+        yield f"never null, as tested of {sight.names.of_column(present)}"
 
 
 def _with_values(text: str, ref: ColumnRef, sight: Sight) -> str:
