@@ -358,3 +358,12 @@ def test_drafts_of_readers_are_no_uses(tmp_path: Path) -> None:
     task = Task("model.shop.stg_payments", ("note",))
     found = gather_facts(task, project, lineage, known, surroundings_in(project, lineage))
     assert "moment" not in repr(found)
+
+
+def test_a_comment_in_a_macro_is_of_no_argument(tmp_path: Path) -> None:
+    code = "{% macro told(note) %}select 1 as note -- of the query\n{% endmacro %}"
+    project = make_project(tmp_path, resource("macro", "told", macro_sql=code))
+    lineage = trace_project(project)
+    known = make_plan(project, lineage, ()).known
+    found = gather_facts(Task("macro.shop.told", ("note",)), project, lineage, known, surroundings_in(project, lineage))
+    assert found.columns[0].comments == ()

@@ -25,6 +25,7 @@ DEEPEST = 4
 _STEP_CHARACTERS = 240
 """Of what an undescribed upstream column is computed as."""
 _MOST_VALUES_CHARACTERS = 160
+_QUERIES = ("model", "snapshot", "analysis")
 _CAST = re.compile(r"""(?:TRY_|SAFE_)?CAST\((?:["`\[][^"`\]]*["`\]]\.?){2} AS [\w ,()]+\)""")
 """Of a single column."""
 
@@ -74,8 +75,9 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 def comments_of(node: Node) -> Comments:
-    """The comments in the code of a node with rows."""
-    return comments_in(node.raw_code or node.compiled_code) if node.language == "sql" else NO_COMMENTS
+    """The comments in the code of a node that is a query."""
+    is_query = node.resource_type in _QUERIES and node.language == "sql"
+    return comments_in(node.raw_code or node.compiled_code) if is_query else NO_COMMENTS
 
 
 def origin_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: Sight) -> str:
