@@ -139,7 +139,7 @@ def test_facts_of_the_node_are_readable() -> None:
         "union of stg_orders v2, raw.orders",
     )
     assert found.upstream == (("stg_orders v2", "Orders, staged."),)
-    assert found.downstream == ("report", "stg_orders v2")
+    assert found.downstream == ("report", "stg_orders v2: Staged orders.")
     assert found.siblings == (("told", "Said before."),)
     assert found.undescribed == ("other",)
     assert (found.description, found.sql) == ("Orders.", "select 1")

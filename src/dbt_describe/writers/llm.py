@@ -30,10 +30,9 @@ from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
-from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.config import PromptingConfig
-from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
+from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather_facts, surroundings_in
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
@@ -97,7 +96,7 @@ class LlmWriter:
         self._window = window
         self._gives_up = gives_up
         self._reviews = reviews
-        self._readers: dict[str, list[str]] = {}
+        self._around = Surroundings()
         self._project: Project | None = None
         self._enrich: Enrich = lambda facts: facts
 
@@ -222,8 +221,8 @@ class LlmWriter:
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
-            self._project, self._readers = project, readers_by_node(project.nodes)
-        return self._enrich(gather_facts(task, project, lineage, known, self._readers))
+            self._project, self._around = project, surroundings_in(project, lineage)
+        return self._enrich(gather_facts(task, project, lineage, known, self._around))
 
 
 def open_llm_writer(
