@@ -34,7 +34,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
     "settings": FOUNDATION | {"checking", "configuration", "llm", "project", "prompting"},
-    "background": FOUNDATION | {"preparing", "progress", "prompting", "settings"},
+    "memory": FOUNDATION
+    | {
+        "answers",
+        "inheritance",
+        "placeholders",
+        "preparing",
+        "progress",
+        "project",
+        "prompting",
+        "provenance",
+        "settings",
+        "store",
+    },
+    "background": FOUNDATION | {"memory", "preparing", "progress", "prompting", "settings"},
     "progress": set(),
     "schedule": set(),
     "report": FOUNDATION | {"planning"},
@@ -42,8 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": FOUNDATION | {"placeholders", "project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "provenance", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
-    "conventions": {"answers", "placeholders", "planning", "project"},
     "deciding": {"planning", "provenance"},
+    "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
     "drafting": FOUNDATION
     | {
         "conventions",
@@ -129,6 +142,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "deciding",
         "inspection",
         "logs",
+        "memory",
         "run",
         "settings",
         "report",
@@ -151,13 +165,13 @@ OWNERS: dict[str, set[str]] = {
     "openai": {"llm"},
     "pathspec": {"project"},
     "platformdirs": {"settings"},
-    "sqlite3": {"store", "lineage", "llm"},
+    "sqlite3": {"store", "lineage", "llm", "memory"},
     "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},
     "tenacity": {"llm", "project"},
     "urllib3": {"project"},
-    "yaml": {"configuration", "project", "schema_files", "prompting"},
+    "yaml": {"configuration", "memory", "project", "schema_files", "prompting"},
 }
 
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.conventions import in_style
+from dbt_describe.conventions import as_allowed
 from dbt_describe.deciding import Decide, Decided, Decisions
 from dbt_describe.errors import DbtDescribeError, StoppedError
 from dbt_describe.filing import Filing
@@ -103,8 +103,8 @@ class Drafting:
             result = await self._ask(task)
         except StoppedError:
             return
-        styled = tuple(in_style(draft, self.project.conventions) for draft in result.drafts)
-        result = msgspec.structs.replace(result, drafts=styled)
+        styled, ruled_out = as_allowed(result.drafts, self.project.conventions)
+        result = msgspec.structs.replace(result, drafts=styled, abstentions=(*result.abstentions, *ruled_out))
         self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
         self.is_misconfigured |= result.is_misconfigured
         if result.stopped_by:

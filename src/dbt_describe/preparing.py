@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from dbt_describe.conventions import persistence_warning, read_conventions
+from dbt_describe.conventions import persistence_warning, read_conventions, with_style
 from dbt_describe.errors import SelectionError
 from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
@@ -149,7 +149,7 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     """
     studied = study(settings, progress)
     lineage, standings = studied.lineage, studied.standings
-    conventions = read_conventions(studied.project, settings.language)
+    conventions = with_style(read_conventions(studied.project, settings.language), settings.llm.prompting.style)
     project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)

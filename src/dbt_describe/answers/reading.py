@@ -16,6 +16,7 @@ import msgspec
 from dbt_describe.answers.entries import Entry, confidence_of, entries_of, fault_of_repair, merged
 from dbt_describe.answers.extraction import extract_object
 from dbt_describe.answers.grounding import Shown, fault_of_grounding
+from dbt_describe.answers.house_style import HouseStyle, fault_of_style
 from dbt_describe.answers.restating import restates
 from dbt_describe.answers.validation import (
     Limits,
@@ -72,6 +73,7 @@ class Subject(msgspec.Struct, frozen=True):
     language: str = "English"
     prompt: str = ""
     """Name and version of the template."""
+    style: HouseStyle = HouseStyle()
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -168,7 +170,9 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     if restates(text, name):
         # Asking again would send everything once more for a column that the model knows nothing of.
         return Abstention(draft.unique_id, draft.column, "the model only repeats the name")
-    fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
+    fault = fault_of_style(text, subject.style, of_node=not draft.column)
+    if not fault:
+        fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
     if not subject.has_rows:
         return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
     if draft.column and not fault:

@@ -16,6 +16,7 @@ import click
 
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
+from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
@@ -131,7 +132,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, models, ping, usage, cache, init, schema):
+for command in (check, status, adopt, models, ping, memory, usage, cache, init, schema):
     cli.add_command(command)
 
 

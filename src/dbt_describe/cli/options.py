@@ -147,6 +147,10 @@ MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
 
 
+MEMORY_OPTIONS = (*_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
+"""Of commands that look at the project as a whole, and ask nobody."""
+
+
 def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
     """A decorator that gives a command some options, in their order."""
 

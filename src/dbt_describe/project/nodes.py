@@ -187,6 +187,15 @@ class Conventions(msgspec.Struct, frozen=True):
     """By its English name."""
     full_stop: bool = True
     """A single sentence ends with one, too."""
+    tone: str = ""
+    tense: str = ""
+    column_words: int = 0
+    """Words that a column's description has at most; 0: as many as the prompt template says."""
+    node_words: int = 0
+    forbidden: tuple[str, ...] = ()
+    """Phrases that no description may have, whatever their case."""
+    rules: str = ""
+    """House rules in a person's own words."""
 
 
 class Project(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.project.nodes import Conventions
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
@@ -19,7 +20,7 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.templates import REPAIR, Template, Templates
+from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
@@ -31,6 +32,8 @@ OUTPUT_TOKENS_FIXED = 400
 ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
+# Fragments that are shown for their style alone: no answer can rest on them.
+PROVE_NOTHING = frozenset({"examples"})
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
 # And in front of a draft that a reviewer objected to.
@@ -99,8 +102,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
-        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
+        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code),
         Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
@@ -119,7 +122,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    template = templates.get(_template_name(facts, templates))
+    template = _as_short(templates.get(_template_name(facts, templates)), facts.conventions)
     asked = len(facts.columns) + facts.describe_node
     output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
     if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
@@ -149,7 +152,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
     )
 
@@ -158,6 +161,13 @@ def _true_now(text: str) -> str:
     """Without what was said before, or drafted: nothing can rest on it."""
     said = (f"{BEFORE}: ", f"{REFUSED}: ")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(said))
+
+
+def _as_short(template: Template, conventions: Conventions) -> Template:
+    """The template with the lengths that the settings name, where they do."""
+    output = template.output
+    words = Output(conventions.column_words or output.column_words, conventions.node_words or output.node_words)
+    return template if words == output else msgspec.structs.replace(template, output=words)
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:
@@ -186,6 +196,10 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "style": {
             "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
             "full_stop": facts.conventions.full_stop,
+            "tone": facts.conventions.tone,
+            "tense": facts.conventions.tense,
+            "forbidden": facts.conventions.forbidden,
+            "rules": facts.conventions.rules,
         },
     }
 

@@ -95,8 +95,8 @@ class LlmWriter:
         self._templates = templates
         self._window = window
         self._gives_up = gives_up
-        self._reviews = reviews
         self._around = Surroundings()
+        self._reviews = reviews
         self._project: Project | None = None
         self._enrich: Enrich = lambda facts: facts
 
