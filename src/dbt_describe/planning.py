@@ -50,6 +50,8 @@ class Abstention(msgspec.Struct, frozen=True, gc=False):
     reason: str
     writer: str = ""
     """The model that was asked for it, if one was."""
+    rejected: str = ""
+    """What it answered, where that couldn't be accepted; untrusted, and never written."""
 
 
 class Task(msgspec.Struct, frozen=True):

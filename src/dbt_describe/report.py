@@ -85,6 +85,11 @@ class Report(msgspec.Struct, frozen=True):
         return sum(draft.writer == "inherited" for draft in self.drafts)
 
     @property
+    def rejected(self) -> int:
+        """Descriptions that a model answered and that couldn't be accepted; they are among the abstentions."""
+        return sum(bool(abstention.rejected) for abstention in self.abstentions)
+
+    @property
     def written(self) -> int:
         """Descriptions that the writer wrote."""
         return len(self.drafts) - self.inherited

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from dbt_describe.cli.main import join_lists, main
+from dbt_describe.cli.output import printable, show
 from dbt_describe.cli.summary import render_plan, render_report
 from dbt_describe.planning import Abstention, Draft
 from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Spent
@@ -195,3 +196,21 @@ def test_wrong_usage_exits_2_with_a_sentence(
         main(words)
     assert raised.value.code == code
     assert message in capsys.readouterr().err
+
+
+def test_an_answer_that_was_not_accepted_is_counted_and_shown_on_demand() -> None:
+    reason = "the model's answer can't be accepted: it holds Jinja"
+    refused = Abstention("model.shop.orders", "x", reason, "openai/tiny", rejected="Amount\n{{ paid }}")
+    draft = Draft("model.shop.orders", "y", "Text.", "openai/tiny")
+    report = Report("openai/tiny", nodes=1, described_before=0, missing=2, abstentions=(refused,), drafts=(draft,))
+    told = render_report(report)
+    assert "unknown        1  left empty; 1 answer couldn't be accepted" in told
+    assert "Amount" not in told
+    assert "x was: Amount {{ paid }}" in render_report(report, verbose=True)
+
+
+def test_nothing_that_a_terminal_would_act_on_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[2Jb \x1b[31mred\x1b[0m \x1b[8mhidden\tend\r\n\u202etxet\x9b\x07"
+    assert printable(hostile) == "a\ufffd[2Jb \x1b[31mred\x1b[0m \ufffd[8mhidden\tend\r\n\ufffdtxet\ufffd\ufffd"
+    show(hostile)
+    assert not {"\x1b", "\x07", "\x9b"} & set(capsys.readouterr().out)

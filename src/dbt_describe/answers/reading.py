@@ -32,6 +32,8 @@ from dbt_describe.planning import Abstention, Draft, Task
 # Providers' words for an answer that a limit cut off, and for one that a filter stopped (2026-11).
 TRUNCATED = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
 FILTERED = frozenset({"content_filter", "refusal", "safety", "blocked"})
+_LONGEST_READ = 40_000
+"""Characters of a text that is looked at any closer: twice what 1,000 words may have."""
 _EVIDENCE_CHARACTERS = 300
 # Evidence that is SQL, a name or a few words tells a person nothing.
 _FEWEST_WORDS = 4
@@ -122,30 +124,34 @@ def _read_one(
     entry = merged(entries)
     if entry is None:
         return Rejection(column, "", "it is described twice, and differently")
-    text = entry.get("description")
-    if text is None:
-        text = ""
+    text = "" if entry.get("description") is None else entry["description"]
     if not isinstance(text, str):
         return Rejection(column, str(text)[:200], "the description isn't a text")
+    if len(text) > _LONGEST_READ:
+        return Rejection(column, text[:200], f"it is longer than {_most_characters(column, subject)} characters")
     confidence = confidence_of(entry)
     evidence = _one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))
-    if not confidence:
-        return Rejection(column, text, "its confidence is missing, or none of high, medium and low")
-    if not text.strip():
-        return Rejection(column, "", "the description is empty although the confidence isn't low")
-    if repaired and (fault := fault_of_repair(column, text, confidence, repaired)):
+    if fault := _fault_of_entry(column, text, confidence, repaired):
         return Rejection(column, text, fault)
     return _checked(
         Draft(task.unique_id, column, text, subject.writer, confidence, evidence, prompt=subject.prompt), subject
     )
 
 
+def _fault_of_entry(column: str, text: str, confidence: str, repaired: str) -> str:
+    if not confidence:
+        return "its confidence is missing, or none of high, medium and low"
+    if not text.strip():
+        return "the description is empty although the confidence isn't low"
+    return fault_of_repair(column, text, confidence, repaired) if repaired else ""
+
+
 def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     text = tidy(draft.text)
     name = draft.column or subject.node_name
-    most = subject.limits.column_characters if draft.column else subject.limits.node_characters
+    most = _most_characters(draft.column, subject)
     # The text as it came, too: tidying mustn't hide what is wrong with it.
     if fault := fault_of_form(draft.text, most, subject.language) or fault_of_form(text, most, subject.language):
         return Rejection(draft.column, draft.text, fault)
@@ -161,6 +167,10 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     elif not fault:
         fault = fault_of_node_claim(text)
     return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
+
+
+def _most_characters(column: str, subject: Subject) -> int:
+    return subject.limits.column_characters if column else subject.limits.node_characters
 
 
 def _unsure(evidence: str) -> str:

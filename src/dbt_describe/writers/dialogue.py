@@ -226,7 +226,12 @@ def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
 def _settled(reading: Reading, facts: NodeFacts) -> Reading:
     """The reading with what is still rejected abstained from."""
     given_up = tuple(
-        Abstention(facts.unique_id, rejection.column, f"the model's answer can't be accepted: {rejection.reason}")
+        Abstention(
+            facts.unique_id,
+            rejection.column,
+            f"the model's answer can't be accepted: {rejection.reason}",
+            rejected=rejection.text,
+        )
         for rejection in reading.rejections
     )
     return Reading(reading.drafts, reading.abstentions + given_up)
