@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
 from dbt_describe.lineage.outline import Cte, Item, Query, Segment, Select, Source, queries_in
 from dbt_describe.lineage.words import Reads, merged
 
@@ -194,7 +192,11 @@ def _asked(arm: Select, first: Select, need: Need) -> set[int]:
 
 def _kept_reads(arm: Select, items: set[int], segments: set[int]) -> Reads:
     return merged(
-        [arm.fixed, *(arm.items[number].reads for number in items), *(arm.segments[number].reads for number in segments)]
+        [
+            arm.fixed,
+            *(arm.items[number].reads for number in items),
+            *(arm.segments[number].reads for number in segments),
+        ]
     )
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from dbt_describe.lineage.needs import Needs
-from dbt_describe.lineage.outline import Query, Select, outline_of, queries_in
+from dbt_describe.lineage.outline import Query, Select, queries_in
+from dbt_describe.lineage.outlining import outline_of
 from dbt_describe.lineage.words import Tokens, UnsliceableError
 
 _Edit = tuple[int, int, str]

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 import msgspec
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
 
 from dbt_describe.lineage.queries import opened
 
@@ -20,23 +19,27 @@ MAX_CHARACTERS = 1_000_000
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _STRANGE = {TokenType.UNKNOWN, TokenType.BLOCK_START, TokenType.BLOCK_END}
 """What no query has; the latter two are Jinja's brackets."""
-_NO_NAMES = frozenset(
-    "SELECT FROM WHERE AND OR NOT CASE WHEN THEN ELSE IS NULL IN AS ON JOIN BY DISTINCT BETWEEN HAVING UNION TRUE "
-    "FALSE OVER PARTITION USING WITH".split()
-) | {"GROUP BY", "ORDER BY", "PARTITION BY"}  # fmt: skip
+_NO_NAMES = frozenset({
+    "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "CASE", "WHEN", "THEN", "ELSE", "IS", "NULL", "IN", "AS", "ON",
+    "JOIN", "BY", "DISTINCT", "BETWEEN", "HAVING", "UNION", "TRUE", "FALSE", "OVER", "PARTITION", "USING", "WITH",
+    "GROUP BY", "ORDER BY", "PARTITION BY",
+})  # fmt: skip
 """Words that no database takes for a name without quotes."""
-_BEFORE_BRACKETS = _NO_NAMES | frozenset(
-    "EXISTS LIKE ILIKE ANY ALL SOME VALUES INTERVAL END LATERAL ROW FILTER WITHIN CAST TRY_CAST EXTRACT CONVERT "
-    "NVL NVL2 IFF IFNULL ISNULL TO_DATE TO_TIMESTAMP TO_CHAR TO_VARCHAR TO_NUMBER DATE_PART DATEPART DATEDIFF DATEADD "
-    "SAFE_CAST SAFE_DIVIDE VARCHAR CHAR NUMERIC DECIMAL NUMBER TIMESTAMP LEFT RIGHT REPLACE SUBSTR LEN TRIM".split()
-)  # fmt: skip
+_BEFORE_BRACKETS = _NO_NAMES | frozenset({
+    "EXISTS", "LIKE", "ILIKE", "ANY", "ALL", "SOME", "VALUES", "INTERVAL", "END", "LATERAL", "ROW", "FILTER",
+    "WITHIN", "CAST", "TRY_CAST", "EXTRACT", "CONVERT", "NVL", "NVL2", "IFF", "IFNULL", "ISNULL", "TO_DATE",
+    "TO_TIMESTAMP", "TO_CHAR", "TO_VARCHAR", "TO_NUMBER", "DATE_PART", "DATEPART", "DATEDIFF", "DATEADD",
+    "SAFE_CAST", "SAFE_DIVIDE", "VARCHAR", "CHAR", "NUMERIC", "DECIMAL", "NUMBER", "TIMESTAMP", "LEFT", "RIGHT",
+    "REPLACE", "SUBSTR", "LEN", "TRIM",
+})  # fmt: skip
 """Words, and functions that sqlglot knows in some dialects only, whose brackets bring no rows together."""
-_MAKING_ROWS = frozenset(
-    "UNNEST EXPLODE EXPLODE_OUTER POSEXPLODE POSEXPLODE_OUTER INLINE INLINE_OUTER STACK FLATTEN GENERATE_SERIES "
-    "GENERATE_SUBSCRIPTS JSON_ARRAY_ELEMENTS JSONB_ARRAY_ELEMENTS JSON_ARRAY_ELEMENTS_TEXT JSONB_ARRAY_ELEMENTS_TEXT "
-    "JSON_EACH JSONB_EACH JSON_EACH_TEXT JSONB_EACH_TEXT REGEXP_SPLIT_TO_TABLE REGEXP_MATCHES STRING_TO_TABLE "
-    "SPLIT_TO_TABLE STRTOK_SPLIT_TO_TABLE JSON_TUPLE ARRAYJOIN".split()
-)  # fmt: skip
+_MAKING_ROWS = frozenset({
+    "UNNEST", "EXPLODE", "EXPLODE_OUTER", "POSEXPLODE", "POSEXPLODE_OUTER", "INLINE", "INLINE_OUTER", "STACK",
+    "FLATTEN", "GENERATE_SERIES", "GENERATE_SUBSCRIPTS", "JSON_ARRAY_ELEMENTS", "JSONB_ARRAY_ELEMENTS",
+    "JSON_ARRAY_ELEMENTS_TEXT", "JSONB_ARRAY_ELEMENTS_TEXT", "JSON_EACH", "JSONB_EACH", "JSON_EACH_TEXT",
+    "JSONB_EACH_TEXT", "REGEXP_SPLIT_TO_TABLE", "REGEXP_MATCHES", "STRING_TO_TABLE", "SPLIT_TO_TABLE",
+    "STRTOK_SPLIT_TO_TABLE", "JSON_TUPLE", "ARRAYJOIN",
+})  # fmt: skip
 
 
 class UnsliceableError(Exception):
@@ -190,7 +193,9 @@ def reads_of(tokens: Tokens, start: int, end: int) -> Reads:
             bare.add(word)
         index = after
     has_window = "OVER" in keywords
-    return Reads(frozenset(bare - ends), frozenset(paths), frozenset(stars), mixes or has_window, has_window, makes_rows)
+    return Reads(
+        frozenset(bare - ends), frozenset(paths), frozenset(stars), mixes or has_window, has_window, makes_rows
+    )
 
 
 def _path(tokens: Tokens, index: int, end: int) -> tuple[tuple[str, ...], int]:

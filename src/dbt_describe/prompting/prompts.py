@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Literal
 
 import msgspec
 
-from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
+from dbt_describe.lineage.dialects import dialect_of
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
+    Shorten,
+    bare_sql,
     cleaned,
     fenced,
     fit,
@@ -18,21 +24,19 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.profiles import Profile, profile_of
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import REPAIR, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
-# Room in the answer: descriptions with evidence take about 90 tokens each.
-OUTPUT_TOKENS_PER_DESCRIPTION = 120
-OUTPUT_TOKENS_FIXED = 400
-# Asked for beside it where the window has it: some models think at length before a short answer.
-ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
+# Times that a prompt is made smaller by what it is too large by its profile's count.
+_MOST_TRIES = 6
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -40,6 +44,25 @@ class Window(msgspec.Struct, frozen=True):
 
     tokens: int = DEFAULT_WINDOW_TOKENS
     output_tokens: int = DEFAULT_OUTPUT_TOKENS
+    wanted: Literal["auto", "small", "normal"] = "normal"
+    """How the model is asked."""
+    model: str = ""
+    """Its name, which may tell how large it is."""
+
+    @property
+    def profile(self) -> Profile:
+        """How much is told and asked for at once."""
+        return profile_of(self.wanted, self.tokens, self.model)
+
+    @property
+    def usable_tokens(self) -> int:
+        """Of prompt and answer together, by an estimate."""
+        return int(self.tokens * (1 - WINDOW_MARGIN))
+
+    @property
+    def most_descriptions(self) -> int:
+        """That one answer may have."""
+        return self.profile.most_at_once(min(self.output_tokens, self.tokens // 2))
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -55,6 +78,19 @@ class Prompt(msgspec.Struct, frozen=True):
     facts: str
     fragments: Mapping[str, int]
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
+    window: Window = Window()
+    """What it was made to fit."""
+
+    @property
+    def profile(self) -> Profile:
+        """How much it tells and asks for at once."""
+        return self.window.profile
+
+    @property
+    def temperature(self) -> float | None:
+        """Of the answer; None leaves it to the provider."""
+        wanted = self.template.parameters.temperature
+        return self.profile.temperature if wanted is None else wanted
 
     @property
     def input_tokens(self) -> int:
@@ -67,19 +103,49 @@ def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tup
 
     Raises:
         PromptTooLargeError: not even a single column fits.
+        ModelCapacityError: nothing of any node would.
         PromptError: the template is broken.
     """
+    return tuple(prompt for part in _parts(facts, window) for prompt in _prompts(part, templates, window))
+
+
+def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
     prompt = _build(facts, templates, window)
     if prompt is not None:
         return (prompt,)
-    parts = len(facts.columns) + facts.describe_node
-    if parts <= 1:
-        raise PromptTooLargeError(
-            f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
-            "description. Use a model with a larger window."
+    if len(facts.columns) + facts.describe_node > 1:
+        return tuple(prompt for half in split(facts) for prompt in _prompts(half, templates, window))
+    if _build(_bare(facts), templates, window) is None:
+        raise ModelCapacityError(
+            f"{facts.unique_id}: the instructions and one answer alone don't fit a window of {window.tokens} tokens. "
+            "Use a model with a larger window, or shorter templates."
         )
-    halves = split(facts)
-    return tuple(prompt for half in halves for prompt in build_prompts(half, templates, window))
+    raise PromptTooLargeError(
+        f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
+        "description. Use a model with a larger window."
+    )
+
+
+def _parts(facts: NodeFacts, window: Window) -> tuple[NodeFacts, ...]:
+    """The facts with equal parts of what is asked, each no more than one answer may have."""
+    count = math.ceil((len(facts.columns) + facts.describe_node) / window.most_descriptions)
+    if count <= 1:
+        return (facts,)
+    # The first one asks for the node, too.
+    bounds = [round(part * (len(facts.columns) + facts.describe_node) / count) for part in range(count + 1)]
+    bounds = [max(bound - facts.describe_node, 0) for bound in bounds]
+    return tuple(
+        msgspec.structs.replace(
+            facts, columns=facts.columns[start:end], describe_node=facts.describe_node and not start
+        )
+        for start, end in pairwise(bounds)
+    )
+
+
+def _bare(facts: NodeFacts) -> NodeFacts:
+    """The same question without anything that is known."""
+    columns = tuple(ColumnFacts("x") for _ in facts.columns)
+    return NodeFacts("x", "x", facts.resource_type, facts.describe_node, columns, conventions=facts.conventions)
 
 
 def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
@@ -98,10 +164,10 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
-        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
+        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_code),
-        Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
+        Fragment("sql", facts.sql, 60, shrink_code, first=_shorter_sql(facts)),
+        Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
         Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
         Fragment("other_columns", ", ".join(facts.undescribed), 20),
@@ -115,30 +181,52 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     )
 
 
+def _shorter_sql(facts: NodeFacts) -> tuple[Shorten, ...]:
+    """How SQL loses what says nothing of the asked columns."""
+    if facts.language != "sql":
+        return ()
+
+    def sliced(sql: str) -> str:
+        # It imports sqlglot, which takes 0.3 s.
+        from dbt_describe.lineage.slicing import slice_sql  # noqa: PLC0415
+
+        names = [column.name for column in facts.columns]
+        return slice_sql(sql, names, dialect_of(facts.dialect), with_rows=facts.describe_node) or sql
+
+    return bare_sql, sliced
+
+
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
     template = templates.get(_template_name(facts, templates))
+    profile = window.profile
     asked = len(facts.columns) + facts.describe_node
-    output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
-    if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
-        return None
     # A single description may use what there is.
-    output_tokens = min(output_tokens, window.tokens // 2)
-    constants = _constants(facts, template)
+    output_tokens = min(profile.answer_tokens(asked), window.tokens // 2)
+    constants = _constants(facts, template) | {"profile": profile.name}
     system = templates.render(template.system, constants)
     fragments = fragments_of(facts)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
-    schema = answer_schema(columns, facts.describe_node)
-    usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system) - estimate_tokens(str(schema))
-    fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
-    if fitted is None:
+    schema = answer_schema(columns, facts.describe_node, gives_evidence=profile.gives_evidence)
+    usable = window.usable_tokens - profile.count(system) - profile.count(str(schema))
+    fitted = fit(fragments, budget := usable - output_tokens - profile.count(empty))
+    for _ in range(_MOST_TRIES):
+        if fitted is None:
+            return None
+        data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
+        user = templates.render(template.user, constants | data)
+        excess = profile.count(user) + output_tokens - usable
+        if excess <= 0 or profile.characters_per_token is None:
+            break
+        fitted = fit(fragments, budget := budget - excess)
+    else:
         return None
-    data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
-    user = templates.render(template.user, constants | data)
+    if profile.whole_slice_from and asked > profile.whole_slice_from and _is_without_sql(fitted):
+        return None
     sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
     words = {"system": estimate_tokens(system), "user": estimate_tokens(empty)}
-    room = min(output_tokens + ROOM_TO_THINK_TOKENS, window.output_tokens, usable - estimate_tokens(user))
+    room = min(output_tokens + profile.room_to_think_tokens, window.output_tokens, usable - profile.count(user))
     return Prompt(
         system=system,
         user=user,
@@ -149,12 +237,19 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
         fragments=words | sizes,
+        window=window,
     )
 
 
+def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:
+    """Whether a part of the SQL that decides the asked columns had to go."""
+    return any(fragment.name == "sql" and fragment.is_cut for fragment in fitted)
+
+
 def _true_now(text: str) -> str:
-    """Without what was said before: nothing can rest on it."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    """Without what was said before, and what we say of the SQL: nothing can rest on it."""
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    return "\n".join(line for line in lines if not (line.startswith("-- (") and line.endswith(" left out)")))
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:

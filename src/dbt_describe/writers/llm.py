@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -15,10 +15,11 @@ from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
+    ModelCapacityError,
     PromptError,
     PromptTooLargeError,
     QuotaError,
@@ -32,8 +33,10 @@ from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
+from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
@@ -62,6 +65,10 @@ class ModelSettings(Protocol):
         """The user's own templates."""
 
     @property
+    def prompting(self) -> PromptingConfig:
+        """How models are asked."""
+
+    @property
     def store_dir(self) -> Path | None:
         """Where answers and usage are kept; None: nowhere."""
 
@@ -82,12 +89,14 @@ class LlmWriter:
         templates: Templates,
         *,
         window: Window | None = None,
+        profile: Literal["auto", "small", "normal"] = "auto",
         gives_up: bool = False,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._templates = templates
         self._window = window
+        self._profile = profile
         self._gives_up = gives_up
         self._readers: dict[str, list[str]] = {}
         self._project: Project | None = None
@@ -189,8 +198,10 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            tokens = self._gateway.window("draft")
-            self._window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+            # A small model whose server doesn't tell rarely has more.
+            unknown = SMALL_WINDOW_TOKENS if is_small(self._model) else DEFAULT_WINDOW_TOKENS
+            tokens = min(self._gateway.window("draft") or unknown, LARGEST_WINDOW_TOKENS)
+            self._window = Window(tokens, wanted=self._profile, model=self._model)
         return self._window
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
@@ -226,7 +237,7 @@ def open_llm_writer(
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(gateway, config.model, templates, gives_up=gives_up)
+    return LlmWriter(gateway, config.model, templates, profile=settings.prompting.profile, gives_up=gives_up)
 
 
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
@@ -238,14 +249,14 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
 
 def _is_final(error: DbtDescribeError) -> bool:
     """Whether no other request can succeed either: settings, the account, or a broken template."""
-    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError)) or (
+    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError, ModelCapacityError)) or (
         isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
 
 
 def _is_of_all(error: DbtDescribeError) -> bool:
     """Whether other requests may well fail too: the server doesn't answer, or refuses."""
-    return isinstance(error, LlmError) and not isinstance(error, ContextOverflowError)
+    return isinstance(error, LlmError) and not isinstance(error, ContextWindowExceededError)
 
 
 def _without_name(error: DbtDescribeError, unique_id: str) -> str:
