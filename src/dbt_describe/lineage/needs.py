@@ -51,7 +51,8 @@ class Needs:
         first = self.of[id(root)]
         first.is_reached, first.rows_count = True, rows_count
         first.names |= set(columns)
-        returned = self._returned(root, set())
+        self._known: dict[int, frozenset[str] | None] = {}
+        returned = self._columns_of(root)
         # What isn't among the columns may be any of them.
         first.is_whole = returned is not None and not first.names <= returned
         self._settle()
@@ -64,13 +65,19 @@ class Needs:
                 if self.of[key].is_reached:
                     self._follow(query, self.of[key])
 
+    def _columns_of(self, query: Query) -> frozenset[str] | None:
+        """The names of a query's columns, remembered; None where there may be others."""
+        if id(query) not in self._known:
+            self._known[id(query)] = self._returned(query, set())
+        return self._known[id(query)]
+
     def _returned(self, query: Query, seen: set[int]) -> frozenset[str] | None:
-        """The names of a query's columns; None where there may be others."""
         if id(query) in seen or query.arms[0].is_whole:
             return None
         found: set[str] = set()
         for item in query.arms[0].items:
-            below = [self._returned(one, seen | {id(query)}) for one in self._starred(item, query.arms[0])]
+            starred = self._starred(item, query.arms[0]) if item.stars else []
+            below = [self._returned(one, seen | {id(query)}) for one in starred]
             if not item.name and (not below or None in below):
                 return None
             found |= {item.name}.union(*(names or () for names in below))
@@ -163,7 +170,7 @@ class Needs:
             return True
         loose = (reads.bare | reads.passed).union(*(path for path in reads.paths if path[0] not in aliases))
         queries = [source.query] if source.query else [cte.query for cte in self.ctes.get(source.name, ())]
-        known = self._returned(queries[0], set()) if len(queries) == 1 and not source.is_whole else None
+        known = self._columns_of(queries[0]) if len(queries) == 1 and not source.is_whole else None
         return bool(loose) if known is None else bool(loose & known)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -47,7 +48,11 @@ class Fragment(msgspec.Struct, frozen=True):
     @property
     def tokens(self) -> int:
         """About how many tokens it adds to the prompt."""
-        return estimate_tokens(self.text) + _TAG_TOKENS if self.text else 0
+        return _counted(self.text) + _TAG_TOKENS if self.text else 0
+
+
+# The same long SQL is counted for one group of columns after the other.
+_counted = lru_cache(maxsize=64)(estimate_tokens)
 
 
 def fit(fragments: tuple[Fragment, ...], budget_tokens: int) -> tuple[Fragment, ...] | None:
@@ -124,6 +129,7 @@ def shrink_lines(text: str, tokens: int) -> str:
     return "\n".join([*kept, f"({missing} more lines left out)"] if missing else kept)
 
 
+@lru_cache(maxsize=4)
 def bare_sql(text: str) -> str:
     """The SQL without comments and spare white space."""
     short = _COMMENT.sub(lambda match: match[1] or " ", text)
