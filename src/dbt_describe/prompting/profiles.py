@@ -38,6 +38,8 @@ class Profile(msgspec.Struct, frozen=True):
     whole_slice_from: int | None = None
     """Columns are asked for in smaller groups, down to this many, rather than without a part of the SQL that decides
     them."""
+    is_reviewed: bool = True
+    """Whether a second model may check the drafts."""
     characters_per_token: float | None = None
     """So few at most: a small window leaves no room for a tokenizer that makes more of the text than is usual."""
 
@@ -67,6 +69,7 @@ SMALL = Profile(
     gives_evidence=False,
     temperature=0.0,
     whole_slice_from=4,
+    is_reviewed=False,
     # Tokenizers of 32,000 words make of SQL about one token of three characters.
     characters_per_token=3.0,
 )

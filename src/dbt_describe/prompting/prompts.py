@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from typing import Literal
 
 import msgspec
 
 from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
-from dbt_describe.lineage.dialects import dialect_of
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
-    Shorten,
-    bare_sql,
     cleaned,
     fenced,
     fit,
@@ -26,6 +21,7 @@ from dbt_describe.prompting.fragments import (
 )
 from dbt_describe.prompting.profiles import Profile, profile_of
 from dbt_describe.prompting.schemas import answer_schema
+from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql
 from dbt_describe.prompting.templates import REPAIR, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -106,7 +102,8 @@ def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tup
         ModelCapacityError: nothing of any node would.
         PromptError: the template is broken.
     """
-    return tuple(prompt for part in _parts(facts, window) for prompt in _prompts(part, templates, window))
+    parts = parts_of(facts, window.most_descriptions)
+    return tuple(prompt for part in parts for prompt in _prompts(part, templates, window))
 
 
 def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
@@ -115,7 +112,7 @@ def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Pr
         return (prompt,)
     if len(facts.columns) + facts.describe_node > 1:
         return tuple(prompt for half in split(facts) for prompt in _prompts(half, templates, window))
-    if _build(_bare(facts), templates, window) is None:
+    if _build(bare_question(facts), templates, window) is None:
         raise ModelCapacityError(
             f"{facts.unique_id}: the instructions and one answer alone don't fit a window of {window.tokens} tokens. "
             "Use a model with a larger window, or shorter templates."
@@ -124,28 +121,6 @@ def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Pr
         f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
         "description. Use a model with a larger window."
     )
-
-
-def _parts(facts: NodeFacts, window: Window) -> tuple[NodeFacts, ...]:
-    """The facts with equal parts of what is asked, each no more than one answer may have."""
-    count = math.ceil((len(facts.columns) + facts.describe_node) / window.most_descriptions)
-    if count <= 1:
-        return (facts,)
-    # The first one asks for the node, too.
-    bounds = [round(part * (len(facts.columns) + facts.describe_node) / count) for part in range(count + 1)]
-    bounds = [max(bound - facts.describe_node, 0) for bound in bounds]
-    return tuple(
-        msgspec.structs.replace(
-            facts, columns=facts.columns[start:end], describe_node=facts.describe_node and not start
-        )
-        for start, end in pairwise(bounds)
-    )
-
-
-def _bare(facts: NodeFacts) -> NodeFacts:
-    """The same question without anything that is known."""
-    columns = tuple(ColumnFacts("x") for _ in facts.columns)
-    return NodeFacts("x", "x", facts.resource_type, facts.describe_node, columns, conventions=facts.conventions)
 
 
 def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
@@ -166,7 +141,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_code, first=_shorter_sql(facts)),
+        Fragment("sql", facts.sql, 60, shrink_code, first=shorter_sql(facts)),
         Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
         Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
@@ -179,21 +154,6 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
             required=True,
         ),
     )
-
-
-def _shorter_sql(facts: NodeFacts) -> tuple[Shorten, ...]:
-    """How SQL loses what says nothing of the asked columns."""
-    if facts.language != "sql":
-        return ()
-
-    def sliced(sql: str) -> str:
-        # It imports sqlglot, which takes 0.3 s.
-        from dbt_describe.lineage.slicing import slice_sql  # noqa: PLC0415
-
-        names = [column.name for column in facts.columns]
-        return slice_sql(sql, names, dialect_of(facts.dialect), with_rows=facts.describe_node) or sql
-
-    return bare_sql, sliced
 
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:

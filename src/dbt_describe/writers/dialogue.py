@@ -30,9 +30,11 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
-from dbt_describe.writers.turns import continued, grown_output, with_wish
+from dbt_describe.writers.turns import continued, grown_output, smaller_window, with_wish
 
 SMALLEST_WINDOW_TOKENS = 1024
+# A wish that is longer than this part of the window is made in two.
+LARGEST_WISH = 4
 # How much more room an answer gets that was cut off.
 GROWTH = 4
 
@@ -93,7 +95,7 @@ class Dialogue:
         try:
             return await self._converse(facts, prompt, room)
         except ContextWindowExceededError as error:
-            smaller = _smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
+            smaller = smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
             if smaller.tokens < SMALLEST_WINDOW_TOKENS:
                 raise
             self.window = min(self.window or smaller, smaller, key=lambda window: window.tokens)
@@ -168,16 +170,20 @@ class Dialogue:
             LlmError: the request failed.
             PromptTooLargeError: there is no room for the wish.
         """
-        wish = self._wish(prompt, problem, rejections)
+        names = {*(column.name for column in facts.columns), *([""] if facts.describe_node else [])}
+        wish = self._wish(prompt, problem, tuple(found for found in rejections if found.column in names))
         again = continued(request, reply, wish, prompt, *_wanted_of(facts, prompt))
         if again is not None:
             return await self._read(again, facts, subject)
-        window = msgspec.structs.replace(prompt.window, tokens=prompt.window.tokens - 2 * prompt.profile.count(wish))
+        wish_tokens = prompt.profile.count(wish)
+        if len(names) > 1 and wish_tokens > prompt.window.tokens // LARGEST_WISH:
+            halves = [half for half in split(facts) if half.columns or half.describe_node]
+            about = prompt, request, reply, subject, problem, rejections
+            return self._merged([await self._asked_anew(half, *about) for half in halves])
+        window = msgspec.structs.replace(prompt.window, tokens=prompt.window.tokens - wish_tokens)
         readings: list[Reading] = []
         for smaller in build_prompts(facts, self._templates, window):
             part = _part(facts, smaller)
-            names = {"", *smaller.columns}
-            wish = self._wish(smaller, problem, tuple(found for found in rejections if found.column in names))
             question = with_wish(request_of(smaller, facts.unique_id), wish)
             readings.append(await self._read(question, part, _subject(part, smaller, subject.writer)))
         return self._merged(readings)
@@ -237,12 +243,6 @@ def _wanted_of(facts: NodeFacts, prompt: Prompt) -> tuple[Mapping[str, object], 
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node, gives_evidence=prompt.profile.gives_evidence)
     return schema, len(columns) + facts.describe_node
-
-
-def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
-    """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
-    named = 0 < limit_tokens < window.tokens
-    return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
 
 
 def _settled(reading: Reading, facts: NodeFacts) -> Reading:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dbt_describe.llm.messages import Message, Reply, Request
-from dbt_describe.prompting.prompts import Prompt
+from dbt_describe.prompting.prompts import Prompt, Window
 from dbt_describe.prompting.tokens import estimate_tokens
 
 SHOWN_BACK_CHARACTERS = 8_000
@@ -53,6 +53,12 @@ def grown_output(prompt: Prompt, times: int) -> int:
     left = _left(prompt, messages, prompt.schema)
     wanted = min(prompt.max_output_tokens * times, prompt.window.output_tokens, left)
     return max(prompt.max_output_tokens, wanted)
+
+
+def smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
+    """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
+    named = 0 < limit_tokens < window.tokens
+    return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
 
 
 def _left(prompt: Prompt, messages: tuple[Message, ...], schema: Mapping[str, object]) -> int:
