@@ -15,6 +15,13 @@ Gather = Callable[[Prepared, Settings, Progress, bool], Enrich | None]
 """What adds one kind of facts; None where there is nothing to add. Without the flag, nothing may be run or fetched."""
 
 
+def recall(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
+    """Examples, and what is known beside the code."""
+    from dbt_describe.memory.gathering import gather  # noqa: PLC0415 - only where a model is asked
+
+    return gather(prepared, settings, progress, asks)
+
+
 def gather_values(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
     """What columns hold, where that is wished; off in CI unless a flag says so."""
     wished = settings.llm.profile_values
@@ -31,7 +38,7 @@ def gather_values(prepared: Prepared, settings: Settings, progress: Progress, as
     return gathering.gather_values(prepared, settings, progress, asks)
 
 
-GATHERERS: tuple[Gather, ...] = (gather_values,)
+GATHERERS: tuple[Gather, ...] = (recall, gather_values)
 
 
 def background_of(prepared: Prepared, settings: Settings, progress: Progress, *, asks: bool) -> Enrich:
