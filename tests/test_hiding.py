@@ -156,6 +156,11 @@ def test_with_redact_personal_data_goes_from_all_facts() -> None:
     assert hidden.columns[1] == FACTS.columns[1]
 
 
+def test_a_password_in_a_url_is_one_and_no_address() -> None:
+    hidden = enriched(msgspec.structs.replace(FACTS, sql="-- postgres://me:s3cr3t@db.example.com/shop"), redact=True)
+    assert hidden.sql == "-- postgres://me:[redacted password]@db.example.com/shop"
+
+
 def test_without_it_and_without_a_model_facts_stay_as_they_are() -> None:
     assert enriched(FACTS) == FACTS
     assert enriched(FACTS, redact=True, model="rules") == FACTS
