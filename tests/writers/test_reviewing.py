@@ -254,6 +254,19 @@ def test_what_a_reviewer_or_a_draft_says_is_data_to_the_other() -> None:
         assert shown.count("<data ") == shown.count("</data>")
 
 
+def test_a_reviewer_is_sent_no_credentials() -> None:
+    key = "sk-proj-" + "Ab1Cd2Ef3Gh4" * 4
+    shop = project(f"select sum(amount) as amount from read('{key}') -- {key}")
+    drafted = described({"amount": PAID})
+    drafted = msgspec.structs.replace(drafted, text=drafted.text.replace("the SQL", f"read({key})"))
+    fake = FakeCompleter(drafted, graded("supported"))
+    made = LlmWriter(fake, "openai/tiny", open_templates(), reviews=True)
+    asyncio.run(made.write(AMOUNT, shop, LINEAGE, KNOWN))
+    review = fake.requests[1].messages[-1].content
+    assert "said to rest on: read(" in review
+    assert key not in review
+
+
 def test_the_estimate_has_the_reviews_in_it() -> None:
     fake = FakeCompleter(_any)
     plain = LlmWriter(fake, "openai/tiny", open_templates()).estimate(ALL, project(), LINEAGE, KNOWN)

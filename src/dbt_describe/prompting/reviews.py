@@ -12,6 +12,7 @@ from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import Fragment, fenced, fit
 from dbt_describe.prompting.names import shortened
 from dbt_describe.prompting.prompts import ROOM_TO_THINK_TOKENS, WINDOW_MARGIN, Window, fragments_of, variables_of
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.templates import REVIEW, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -91,7 +92,7 @@ def _build(facts: NodeFacts, drafts: tuple[Draft, ...], templates: Templates, wi
     system = templates.render(template.system, constants)
     # Examples show how to write, which isn't asked here.
     fragments = tuple(fragment for fragment in fragments_of(facts) if fragment.name != "examples")
-    fragments += (Fragment("drafts", _lines(drafts), required=True),)
+    fragments = tuple(map(sendable, (*fragments, Fragment("drafts", _lines(drafts), required=True))))
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system)
     fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
