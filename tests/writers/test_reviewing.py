@@ -25,7 +25,7 @@ from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.settings import LlmSettings
-from dbt_describe.writers.llm import LlmWriter, open_llm_writer
+from dbt_describe.writers.llm import NO_REVIEW, LlmWriter, open_llm_writer
 from dbt_describe.writers.protocol import WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
 from tests.writers.test_llm_writer import ALL, KNOWN, LINEAGE, NODE_TEXT, ORDERS, PAID, WHEN, project
@@ -316,6 +316,14 @@ def test_the_small_profile_has_no_reviewer(profile: Any, reviews: bool) -> None:
     estimate = made.estimate(AMOUNT, project(), LINEAGE, KNOWN)
     assert (estimate.calls == 2) is reviews
     assert bool(said) is not reviews
+
+
+def test_the_drafts_of_a_small_model_stand_without_a_review_and_that_is_told() -> None:
+    result, fake = write(described({"amount": PAID}), window=Window(4096, wanted="auto"))
+    assert (texts(result), result.reviewed, len(fake.requests)) == ({"amount": PAID}, 0, 1)
+    assert result.unreviewed == (NO_REVIEW,)
+    made = LlmWriter(fake, "openai/tiny-1b", open_templates(), reviews=True)
+    assert made.estimate(AMOUNT, project(), LINEAGE, KNOWN).calls == 1
 
 
 class _Narrow:
