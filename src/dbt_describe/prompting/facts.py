@@ -20,6 +20,9 @@ from dbt_describe.prompting.resources import resource_facts
 from dbt_describe.prompting.tables import exposures_below, readers_in_words, table_facts
 from dbt_describe.prompting.uses import Uses, uses_in, uses_in_words
 
+AT_PRESENT = "at present, not to be quoted"
+"""What stands in front of what a table holds now: nothing that a description says can rest on it."""
+
 
 class Example(msgspec.Struct, frozen=True):
     """A description that a person wrote in this project."""

@@ -8,7 +8,7 @@ import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
 from dbt_describe.project.nodes import Conventions
-from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
+from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
     cleaned,
@@ -19,9 +19,11 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction.marks import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -60,6 +62,8 @@ class Prompt(msgspec.Struct, frozen=True):
     facts: str
     fragments: Mapping[str, int]
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of what it shows, by kind → how often."""
 
     @property
     def input_tokens(self) -> int:
@@ -131,7 +135,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     output_tokens = min(output_tokens, window.tokens // 2)
     constants = _constants(facts, template)
     system = templates.render(template.system, constants)
-    fragments = fragments_of(facts)
+    fragments = tuple(map(sendable, fragments_of(facts)))
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node)
@@ -154,13 +158,14 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
+        redactions=count_marks("\n".join(data.values())),
     )
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before, or drafted: nothing can rest on it."""
-    said = (f"{BEFORE}: ", f"{REFUSED}: ")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(said))
+    """Without what was said before, what was drafted, and what is there just now: nothing can rest on it."""
+    passing = (f"{BEFORE}: ", f"{REFUSED}: ", f"{AT_PRESENT}: ")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(passing))
 
 
 def _as_short(template: Template, conventions: Conventions) -> Template:
