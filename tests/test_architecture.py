@@ -21,18 +21,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lineage": FOUNDATION | {"project", "store"},
     "placeholders": set(),
     "inheritance": {"project", "lineage"},
+    "uniqueness": {"inheritance", "lineage", "project"},
     "provenance": FOUNDATION | {"inheritance", "lineage", "placeholders", "project"},
     "checking": FOUNDATION
     | {"answers", "inheritance", "lineage", "placeholders", "planning", "project", "provenance", "schema_files"},
     "hands_off": {"project", "provenance"},
     "planning": FOUNDATION | {"project", "lineage", "inheritance", "placeholders", "provenance"},
-    "prompting": FOUNDATION | {"project", "lineage", "planning", "inheritance", "placeholders", "redaction"},
+    "prompting": FOUNDATION
+    | {"project", "lineage", "planning", "inheritance", "placeholders", "redaction", "uniqueness"},
     "redaction": set(),
     "store": FOUNDATION,
     "llm": FOUNDATION | {"store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION
-    | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction"},
+    | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
     "settings": FOUNDATION | {"checking", "configuration", "llm", "project", "prompting"},

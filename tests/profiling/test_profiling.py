@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from dbt_describe.background import background_of
 from dbt_describe.errors import DbtCommandError, DbtTimeoutError
 from dbt_describe.preparing import Prepared, prepare
+from dbt_describe.profiling import gathering
 from dbt_describe.profiling.asking import TIMEOUT_S, TOTAL_S, Failed, ask, rows_in
 from dbt_describe.profiling.gathering import gather_values
 from dbt_describe.profiling.kept import KEPT_S, KeptProfiles
@@ -20,6 +22,7 @@ from dbt_describe.profiling.profiles import ColumnProfile, lines_of, safe_value
 from dbt_describe.profiling.queries import figures_query, values_query
 from dbt_describe.profiling.subjects import Subject, SubjectColumn, subjects_of
 from dbt_describe.progress import Silent
+from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.settings import Settings, make_settings
 from tests.manifests import manifest, model
@@ -146,15 +149,16 @@ def test_wide_tables_are_asked_in_queries_of_their_own() -> None:
     assert failed[0].reason == "`dbt show` gave no number f3"
 
 
-@pytest.mark.parametrize("output", ["", "no rows", '{"show": 1}', "[]", '{"show": [{}'])
+@pytest.mark.parametrize("output", ["", "no rows", '{"show": 1}', "[]", '{"show": [{}', "[WARN] {"])
 def test_output_that_has_no_rows_is_a_failure(output: str) -> None:
     with pytest.raises(DbtCommandError, match="printed no rows as JSON"):
         rows_in(output)
 
 
 def test_rows_are_read_behind_warnings_and_whatever_the_case_of_their_names() -> None:
-    output = 'WARN something\n{\n  "node": "inline",\n  "show": [{"NODE_AT": 0}]\n}\n'
+    output = '[WARN] something\n{\n  "node": "inline",\n  "show": [{"NODE_AT": 0}]\n}\nleaked instance {}\n'
     assert rows_in(output) == [{"node_at": 0}]
+    assert rows_in('[{"node_at": 1}]') == [{"node_at": 1}]
 
 
 def test_profiles_are_kept_for_a_month_of_the_same_sql_and_privacy(tmp_path: Path) -> None:
@@ -263,3 +267,33 @@ def test_meta_makes_a_column_private_after_it_was_kept(tmp_path: Path) -> None:
     assert enrich is not None
     assert enrich(FACTS).columns[0].values == ()
     assert AT_PRESENT in enrich(FACTS).columns[1].values[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag", "ci", "asks"),
+    [
+        (True, None, "", True),
+        (True, None, "true", False),
+        (True, None, "0", True),
+        (True, True, "true", True),
+        (True, False, "", False),
+        (False, None, "", False),
+        (False, True, "", True),
+    ],
+)
+def test_whether_tables_are_looked_at(
+    setting: bool, flag: bool | None, ci: str, asks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, settings = prepared(tmp_path)
+    asked: list[bool] = []
+    monkeypatch.setattr(gathering, "gather_values", lambda *_: asked.append(True))
+    llm = msgspec.structs.replace(
+        settings.llm,
+        prompting=PromptingConfig(profile_values=setting),
+        profile_values=flag,
+        environ={"CI": ci},
+    )
+    said = Said()
+    background_of(before, msgspec.structs.replace(settings, llm=llm), said, asks=True)
+    assert bool(asked) is asks
+    assert bool(said.messages) is (setting and flag is None and ci == "true")

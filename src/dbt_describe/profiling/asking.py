@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,6 +23,8 @@ MOST_TABLES = 16
 """In one query."""
 MOST_WIDTH = 400
 """Columns in one query."""
+
+_BEGIN = re.compile(r"^[{\[]", re.MULTILINE)
 
 Show = Callable[[str, int, float], Sequence[Mapping[str, object]]]
 """The rows of a query: its SQL, the most rows, how long it may take in seconds."""
@@ -50,15 +54,21 @@ def rows_in(output: str) -> Sequence[Mapping[str, object]]:
     Raises:
         DbtCommandError: there are none in it.
     """
-    begin = output.find("{")
-    lines = output[begin:] if begin >= 0 else ""
-    try:
-        shown = msgspec.json.decode(lines, type=dict[str, object]).get("show")
-    except msgspec.DecodeError:
-        shown = None
+    shown = next(filter(None, map(_decoded, _BEGIN.finditer(output))), None)
+    if isinstance(shown, dict):
+        shown = shown.get("show")
     if not isinstance(shown, list):
         raise DbtCommandError(f"`dbt show` printed no rows as JSON, but: {' '.join(output.split())[:200] or 'nothing'}")
     return [{str(name).lower(): value for name, value in row.items()} for row in shown if isinstance(row, dict)]
+
+
+def _decoded(begin: re.Match[str]) -> object:
+    """The JSON that begins here, whatever follows it."""
+    try:
+        found: object = json.JSONDecoder().raw_decode(begin.string, begin.start())[0]
+    except json.JSONDecodeError:
+        return None
+    return found
 
 
 def ask(

@@ -146,7 +146,10 @@ def _ended(
         stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         # At an interrupt, dbt cancels its queries; killed at once, it would leave them to the warehouse.
-        process.send_signal(signal.SIGINT)
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            process.send_signal(signal.SIGINT)
         try:
             process.communicate(timeout=_GRACE_S)
         except subprocess.TimeoutExpired:
