@@ -45,6 +45,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
     config: LlmConfig = LlmConfig()
     prompts_dir: Path | None = None
     prompting: PromptingConfig = PromptingConfig()
+    profile_values: bool | None = None
+    """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
@@ -118,12 +120,14 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     max_cost: Decimal | float | str | None = None,
     max_tokens: int = 0,
     no_prompt_cache: bool = False,
+    review: str = "",
     concurrency: int = 0,
     dry_run: bool = False,
     verify: bool | None = None,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     ask_again: bool = False,
+    profile_values: bool | None = None,
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -131,9 +135,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `changed` is a ref of git; of `files` (none: all), those outside of the project select
-    nothing; `hook` says that a commit waits. Relative paths are taken from the working directory, except
-    `target_path`, `state` and `defer_state`, which dbt takes from the project.
+    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
+    of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths
+    are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the
+    project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -151,11 +156,13 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         max_tokens=max_tokens,
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
+        review=review,
     )
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
+    llm = msgspec.structs.replace(llm, profile_values=profile_values)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -297,7 +304,7 @@ def _llm_settings(
     return LlmSettings(
         config=merged.config,
         prompts_dir=Path(directory) if directory else file.prompts_dir,
-        prompting=file.prompting,
+        prompting=msgspec.structs.replace(file.prompting, review=merged.review),
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback or hook is not None,
@@ -313,6 +320,11 @@ def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str
         raise SettingsError(f"The settings file {given} doesn't exist (--config, DBT_DESCRIBE_CONFIG).")
     path = Path(given) if given else find_configuration(project_dir)
     return load_configuration(path, env) if path else Configuration()
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether this is a run of a CI service: GitHub, GitLab and most others set CI=true."""
+    return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
 def store_dir(environ: Mapping[str, str] | None = None) -> Path:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.project.privacy import Privacy
+
 RELATION_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
 """What is a table or view, or SQL in the place of one."""
 INCREMENTAL = frozenset({"incremental", "microbatch"})
@@ -98,6 +100,8 @@ class Column(msgspec.Struct, frozen=True):
     """SQL over the model's columns that a semantic model's entity, dimension or measure is made of."""
     wish: str = ""
     """What its `meta` says to us; see `wishes.wish_in`."""
+    privacy: Privacy = ""
+    """What its `meta` and tags say of personal data."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -162,6 +166,8 @@ class Node(msgspec.Struct, frozen=True):
     """
     wish: str = ""
     """What its `meta` says to us; see `wishes.wish_in`."""
+    privacy: Privacy = ""
+    """What its `meta` and tags say of personal data."""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -187,6 +193,15 @@ class Conventions(msgspec.Struct, frozen=True):
     """By its English name."""
     full_stop: bool = True
     """A single sentence ends with one, too."""
+    tone: str = ""
+    tense: str = ""
+    column_words: int = 0
+    """Words that a column's description has at most; 0: as many as the prompt template says."""
+    node_words: int = 0
+    forbidden: tuple[str, ...] = ()
+    """Phrases that no description may have, whatever their case."""
+    rules: str = ""
+    """House rules in a person's own words."""
 
 
 class Project(msgspec.Struct, frozen=True):

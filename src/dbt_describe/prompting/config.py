@@ -7,25 +7,28 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Words = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Words = Annotated[int, msgspec.Meta(ge=3, le=1000)]
+Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
 
 
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How new descriptions are written. What isn't set is as in the project's own descriptions, or in the templates."""
 
-    tone: str = ""
+    language: Language = ""
+    """As `language` outside of `style`, which is the same setting."""
+    tone: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """In a few words, e.g. `plain and factual`."""
-    tense: str = ""
+    tense: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """E.g. `present tense`."""
     column_words: Words | None = None
-    """Words that the description of a column has at most."""
+    """Words that the description of a column has at most; the prompt template's number if not set."""
     node_words: Words | None = None
     """Words that the description of a model, source, seed and so on has at most."""
     full_stop: bool | None = None
     """Whether a single sentence ends with a full stop."""
     forbidden: tuple[str, ...] = ()
-    """Phrases that no description may have, whatever their case."""
-    rules: str = ""
+    """Words and phrases that no new description may have, whatever their case; an answer with one is asked again."""
+    rules: Annotated[str, msgspec.Meta(max_length=8000)] = ""
     """House rules in your own words; models are told them as they are."""
     examples: Annotated[int, msgspec.Meta(ge=0, le=20)] = 4
     """How many descriptions by people are shown to models, of the same layer and kind."""
@@ -45,9 +48,10 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much a model is told and asked for at once; `small` is for windows of 4,000 to 8,000 tokens."""
     profile_values: bool = False
     """Whether models are shown what columns hold (share of nulls, distinct, frequent values), asked of the warehouse
-    through your own dbt and redacted."""
+    through your own dbt and redacted; not in CI, unless `--profile-values` says so."""
     redact: bool = False
-    """Whether values in SQL that may be personal or secret are left out of prompts."""
+    """Whether personal data is left out of what models are shown: in SQL, comments, tests and texts. Credentials
+    always are."""
     review: str = ""
     """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
-    `routes.review`; empty: none."""
+    `routes.review`, which is the one that drafts where no other is named; `none`, or empty: none."""

@@ -19,6 +19,9 @@ from dbt_describe.prompting.resources import resource_facts
 from dbt_describe.prompting.tables import exposures_below, readers_in_words, table_facts
 from dbt_describe.prompting.uses import Uses, uses_in, uses_in_words
 
+AT_PRESENT = "at present, not to be quoted"
+"""What stands in front of what a table holds now: nothing that a description says can rest on it."""
+
 
 class Example(msgspec.Struct, frozen=True):
     """A description that a person wrote in this project."""
@@ -58,6 +61,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """How readers use it, a line each."""
     values: tuple[str, ...] = ()
     """What it holds, a line each, redacted."""
+    refused: str = ""
+    """A draft that a reviewer objected to, and why."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -91,6 +96,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """The file that defines it, relative to its project."""
     examples: tuple[Example, ...] = ()
     passages: tuple[Passage, ...] = ()
+    refused: str = ""
+    """A draft of the node's own description that a reviewer objected to, and why."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -15,10 +15,11 @@ from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
+    ModelCapacityError,
     PromptError,
     PromptTooLargeError,
     QuotaError,
@@ -31,16 +32,21 @@ from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
+from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather_facts, surroundings_in
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
+from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
+from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_reviews
 
 # What one description with its evidence takes, for estimates.
 TOKENS_PER_DESCRIPTION = 90
 # What one more column adds to a question that is asked anyway: its name, type, tests and expression.
 TOKENS_PER_QUESTION = 60
+NO_REVIEW = "models of the small profile aren't reviewed; set `profile: normal` for it"
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
 
@@ -55,6 +61,10 @@ class ModelSettings(Protocol):
     @property
     def environ(self) -> Mapping[str, str]:
         """Where keys and URLs come from that `config` leaves open."""
+
+    @property
+    def prompting(self) -> PromptingConfig:
+        """What models are told, and whether another one reviews."""
 
     @property
     def prompts_dir(self) -> Path | None:
@@ -81,14 +91,18 @@ class LlmWriter:
         templates: Templates,
         *,
         window: Window | None = None,
+        profile: Literal["auto", "small", "normal"] = "auto",
         gives_up: bool = False,
+        reviews: bool = False,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._templates = templates
         self._window = window
+        self._profile = profile
         self._gives_up = gives_up
         self._around = Surroundings()
+        self._reviews = reviews
         self._project: Project | None = None
         self._enrich: Enrich = lambda facts: facts
 
@@ -106,15 +120,14 @@ class LlmWriter:
         facts = self._facts(task, project, lineage, known)
         account = Account()
         dialogue = Dialogue(self._gateway, self._templates, account)
-        reading = Reading()
+        review = Review(Reading())
         failures: tuple[str, ...] = ()
         stopped_by = ""
         is_misconfigured = False
         try:
             if self._window is None:
                 await self._gateway.prepare()
-            window = self._known_window()
-            reading = await dialogue.describe(facts, window)
+            review = await self._described(facts, dialogue, account)
         except StoppedError:
             if not account.calls:
                 raise
@@ -130,8 +143,10 @@ class LlmWriter:
         if dialogue.window:
             self._window = min(self._known_window(), dialogue.window, key=lambda window: window.tokens)
         return WriterResult(
-            drafts=reading.drafts,
-            abstentions=tuple(msgspec.structs.replace(given, writer=self._model) for given in reading.abstentions),
+            drafts=review.reading.drafts,
+            abstentions=tuple(
+                msgspec.structs.replace(given, writer=self._model) for given in review.reading.abstentions
+            ),
             failures=(*account.failures, *failures),
             stopped_by=stopped_by,
             is_misconfigured=is_misconfigured,
@@ -140,7 +155,22 @@ class LlmWriter:
             output_tokens=account.output_tokens,
             cost_usd=account.cost_usd,
             cached=account.cached,
+            reviewed=review.reviewed,
+            revised=review.revised,
+            unreviewed=review.unreviewed,
+            redactions=account.redactions,
         )
+
+    async def _described(self, facts: NodeFacts, dialogue: Dialogue, account: Account) -> Review:
+        """The drafts that stand, reviewed where the settings want it."""
+        window = self._known_window()
+        reading = await dialogue.describe(facts, window)
+        if not self._reviews:
+            return Review(reading)
+        if not window.profile.is_reviewed:
+            return Review(reading, unreviewed=(NO_REVIEW,) * len(reading.drafts))
+        reviewer = Reviewer(self._gateway, self._templates, self._window_for(PURPOSE), dialogue, account)
+        return await reviewer.review(facts, reading, window)
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What `write` would cost if every answer is accepted at once; nothing where the task fits no prompt.
@@ -153,19 +183,23 @@ class LlmWriter:
             prompts = build_prompts(facts, self._templates, self._known_window())
         except PromptTooLargeError:
             return WriterResult()
-        output_tokens = 0
+        asked = [
+            (request_of(prompt, task.unique_id), TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node))
+            for prompt in prompts
+        ]
+        if self._reviews and self._known_window().profile.is_reviewed:
+            asked += expected_reviews(facts, self._templates, self._window_for(PURPOSE))
         cost_usd: Decimal | None = Decimal(0)
-        for prompt in prompts:
-            answer = TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node)
-            forecast = self._gateway.forecast(request_of(prompt, task.unique_id), answer)
+        for request, answer in asked:
+            forecast = self._gateway.forecast(request, answer)
             known_cost = cost_usd is not None and forecast.cost_usd is not None
             cost_usd = (cost_usd or Decimal(0)) + (forecast.cost_usd or Decimal(0)) if known_cost else None
-            output_tokens += answer
         return WriterResult(
-            calls=len(prompts),
-            input_tokens=sum(prompt.input_tokens for prompt in prompts),
-            output_tokens=output_tokens,
+            calls=len(asked),
+            input_tokens=sum(request.input_tokens for request, _ in asked),
+            output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
+            redactions=most_marks(prompt.redactions for prompt in prompts),
         )
 
     def inform(self, enrich: Enrich) -> None:
@@ -188,9 +222,15 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            tokens = self._gateway.window("draft")
-            self._window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+            # A small model whose server doesn't tell rarely has more.
+            unknown = SMALL_WINDOW_TOKENS if is_small(self._model) else DEFAULT_WINDOW_TOKENS
+            tokens = min(self._gateway.window("draft") or unknown, LARGEST_WINDOW_TOKENS)
+            self._window = Window(tokens, wanted=self._profile, model=self._model)
         return self._window
+
+    def _window_for(self, purpose: str) -> Window:
+        tokens = self._gateway.window(purpose)
+        return Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
@@ -225,7 +265,16 @@ def open_llm_writer(
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(gateway, config.model, templates, gives_up=gives_up)
+    prompting = settings.prompting
+    reviews = _reviews(prompting, say)
+    return LlmWriter(gateway, config.model, templates, profile=prompting.profile, gives_up=gives_up, reviews=reviews)
+
+
+def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
+    """Whether drafts are reviewed: not in the small profile, whose requests are as few and short as can be."""
+    if prompting.review and prompting.profile == "small":
+        say("Nothing is reviewed in the small profile. For a review, set `profile: normal`.")
+    return bool(prompting.review) and prompting.profile != "small"
 
 
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
@@ -237,14 +286,14 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
 
 def _is_final(error: DbtDescribeError) -> bool:
     """Whether no other request can succeed either: settings, the account, or a broken template."""
-    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError)) or (
+    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError, ModelCapacityError)) or (
         isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
 
 
 def _is_of_all(error: DbtDescribeError) -> bool:
     """Whether other requests may well fail too: the server doesn't answer, or refuses."""
-    return isinstance(error, LlmError) and not isinstance(error, ContextOverflowError)
+    return isinstance(error, LlmError) and not isinstance(error, ContextWindowExceededError)
 
 
 def _without_name(error: DbtDescribeError, unique_id: str) -> str:

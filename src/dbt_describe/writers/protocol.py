@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -38,6 +39,14 @@ class WriterResult(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before, and are not among the calls."""
+    reviewed: int = 0
+    """Drafts that a reviewer graded."""
+    revised: int = 0
+    """Drafts that were written anew after its objection."""
+    unreviewed: tuple[str, ...] = ()
+    """Of each draft that it should have graded and didn't, why."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of the facts before they were shown, by kind → how often."""
 
 
 class Writer(Protocol):
