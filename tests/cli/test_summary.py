@@ -12,7 +12,7 @@ from dbt_describe.cli.main import join_lists, main
 from dbt_describe.cli.output import printable, show
 from dbt_describe.cli.summary import render_plan, render_report
 from dbt_describe.planning import Abstention, Draft
-from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Spent
+from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Reviewed, Spent
 
 DRAFTS = (
     Draft("model.shop.orders", "id", "Number of the order.", "inherited"),
@@ -52,6 +52,22 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
           changed       2  models/orders.yml"""
     )
     assert report.exit_code == 3
+
+
+def test_a_review_is_told_and_what_went_without_it() -> None:
+    reviewed = Reviewed(7, 1, {"The server is gone.": 2})
+    report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=reviewed, warnings=reviewed.warnings)
+    assert render_report(report).splitlines() == [
+        "Warning: 2 drafts went without a review: The server is gone.",
+        "",
+        "Described 2 of 9 missing descriptions in 1 file.",
+        "  inherited      1  the same values as a described column upstream",
+        "  written        1  by gpt",
+        "  reviewed       7  drafts checked against the facts, 1 of them written anew",
+        "  unknown        0  left empty",
+        "  changed       2  models/orders.yml",
+    ]
+    assert report.exit_code == 0
 
 
 def test_docs_blocks_are_counted_apart() -> None:

@@ -16,6 +16,7 @@ import msgspec
 from dbt_describe.answers.entries import Entry, confidence_of, entries_of, fault_of_repair, merged
 from dbt_describe.answers.extraction import extract_object
 from dbt_describe.answers.grounding import Shown, fault_of_grounding
+from dbt_describe.answers.house_style import HouseStyle, fault_of_style
 from dbt_describe.answers.restating import restates
 from dbt_describe.answers.validation import (
     Limits,
@@ -72,6 +73,7 @@ class Subject(msgspec.Struct, frozen=True):
     language: str = "English"
     prompt: str = ""
     """Name and version of the template."""
+    style: HouseStyle = HouseStyle()
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -90,11 +92,7 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
         RefusedAnswerError: the model or a content filter declined.
         AnswerError: it holds no usable JSON object. No message names the node; the caller knows it.
     """
-    if reply.finish_reason.lower() in TRUNCATED:
-        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
-    if reply.refusal or reply.finish_reason.lower() in FILTERED:
-        why = f": {_one_line(reply.refusal)}" if reply.refusal else " (content filter)"
-        raise RefusedAnswerError(f"the model declined to answer{why}")
+    check_finished(reply)
 
     def is_wanted(value: object) -> bool:
         return entries_of(value, task) is not None
@@ -105,6 +103,20 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
     return _sorted_out(
         [_read_one(answers.get(column.lower(), ()), column, task, subject, extracted.repaired) for column in asked]
     )
+
+
+def check_finished(reply: ReplyText) -> None:
+    """Nothing, where the reply is an answer and all of it.
+
+    Raises:
+        TruncatedAnswerError: a token limit cut it off.
+        RefusedAnswerError: the model or a content filter declined.
+    """
+    if reply.finish_reason.lower() in TRUNCATED:
+        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
+    if reply.refusal or reply.finish_reason.lower() in FILTERED:
+        why = f": {one_line(reply.refusal)}" if reply.refusal else " (content filter)"
+        raise RefusedAnswerError(f"the model declined to answer{why}")
 
 
 def _sorted_out(entries: Iterable[Draft | Abstention | Rejection]) -> Reading:
@@ -130,7 +142,7 @@ def _read_one(
     if len(text) > _LONGEST_READ:
         return Rejection(column, text[:200], f"it is longer than {_most_characters(column, subject)} characters")
     confidence = confidence_of(entry)
-    evidence = _one_line(entry.get("evidence", ""))
+    evidence = one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))
     if fault := _fault_of_entry(column, text, confidence, repaired):
@@ -158,7 +170,9 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     if restates(text, name):
         # Asking again would send everything once more for a column that the model knows nothing of.
         return Abstention(draft.unique_id, draft.column, "the model only repeats the name")
-    fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
+    fault = fault_of_style(text, subject.style, of_node=not draft.column)
+    if not fault:
+        fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
     if not subject.has_rows:
         return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
     if draft.column and not fault:
@@ -180,7 +194,7 @@ def _unsure(evidence: str) -> str:
     return f"the model isn't sure: {evidence}" if is_prose else "the model isn't sure"
 
 
-def _one_line(value: object) -> str:
+def one_line(value: object) -> str:
     """Printable characters of the value on one line, at most 300."""
     text = value if isinstance(value, str) else ""
     printable = "".join(character if character.isprintable() else " " for character in text[:2000])

@@ -128,6 +128,9 @@ def _counts(report: Report) -> list[str]:
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
         f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
+    if report.reviewed.drafts:
+        anew = f", {report.reviewed.revised:,} of them written anew" if report.reviewed.revised else ""
+        lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  drafts checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
     refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""

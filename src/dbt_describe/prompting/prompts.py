@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
+from dbt_describe.project.nodes import Conventions
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
@@ -22,15 +23,19 @@ from dbt_describe.prompting.fragments import (
 from dbt_describe.prompting.profiles import Profile, profile_of
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql
-from dbt_describe.prompting.templates import REPAIR, Template, Templates
+from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
+# Fragments that are shown for their style alone: no answer can rest on them.
+PROVE_NOTHING = frozenset({"examples"})
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
+# And in front of a draft that a reviewer objected to.
+REFUSED = "refused draft"
 # Times that a prompt is made smaller by what it is too large by its profile's count.
 _MOST_TRIES = 6
 
@@ -138,8 +143,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
-        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
+        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code, first=shorter_sql(facts)),
         Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
@@ -158,7 +163,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    template = templates.get(_template_name(facts, templates))
+    template = _as_short(templates.get(_template_name(facts, templates)), facts.conventions)
     profile = window.profile
     asked = len(facts.columns) + facts.describe_node
     # A single description may use what there is.
@@ -195,7 +200,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
         window=window,
     )
@@ -207,13 +212,30 @@ def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before, and what we say of the SQL: nothing can rest on it."""
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    """Without what was said before, or drafted, and what we say of the SQL: nothing can rest on it."""
+    said = (f"{BEFORE}: ", f"{REFUSED}: ")
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith(said))
     return "\n".join(line for line in lines if not (line.startswith("-- (") and line.endswith(" left out)")))
+
+
+def _as_short(template: Template, conventions: Conventions) -> Template:
+    """The template with the lengths that the settings name, where they do."""
+    output = template.output
+    words = Output(conventions.column_words or output.column_words, conventions.node_words or output.node_words)
+    return template if words == output else msgspec.structs.replace(template, output=words)
 
 
 def _template_name(facts: NodeFacts, templates: Templates) -> str:
     return facts.resource_type if templates.has(facts.resource_type) else "base"
+
+
+def variables_of(facts: NodeFacts, templates: Templates) -> dict[str, object]:
+    """What the template of the node's resource type calls things, and how it wants them written.
+
+    Raises:
+        PromptError: the template is broken.
+    """
+    return _constants(facts, templates.get(_template_name(facts, templates)))
 
 
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
@@ -222,12 +244,17 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "language": facts.language,
         "describe_node": facts.describe_node,
         "renews": any(column.previous for column in facts.columns) or bool(facts.describe_node and facts.previous),
+        "revises": any(column.refused for column in facts.columns) or bool(facts.describe_node and facts.refused),
         "column_count": len(facts.columns),
         "output": _output(template),
         "words": template.words,
         "style": {
             "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
             "full_stop": facts.conventions.full_stop,
+            "tone": facts.conventions.tone,
+            "tense": facts.conventions.tense,
+            "forbidden": facts.conventions.forbidden,
+            "rules": facts.conventions.rules,
         },
     }
 
@@ -242,13 +269,17 @@ def _node_lines(facts: NodeFacts) -> str:
         lines.append(f"description: {facts.description}")
     if facts.describe_node and facts.previous:
         lines.append(f"{BEFORE}: {facts.previous}")
+    if facts.describe_node and facts.refused:
+        lines.append(f"{REFUSED}: {facts.refused}")
     return "\n".join(_line(line) for line in lines)
 
 
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
     before = f"{BEFORE}: {column.previous}" if column.previous else ""
-    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, before)
+    refused = f"{REFUSED}: {column.refused}" if column.refused else ""
+    said = (before, refused)
+    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, *said)
     details += [detail for detail in told if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 

@@ -34,6 +34,8 @@ LARGEST_TEMPLATE_BYTES = 262_144
 MOST_EXTENSIONS = 8
 REPAIR = "repair"
 """The template of the wish for a better answer."""
+REVIEW = "review"
+"""The template of the question whether drafts hold."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BODIES = ("system", "user")
 _MAPPINGS = ("parameters", "output", "words")

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from dbt_describe.answers.grounding import shown_in
+from dbt_describe.answers.house_style import HouseStyle
 from dbt_describe.answers.reading import Reading, Rejection, ReplyText, Subject, read_answer
 from dbt_describe.answers.validation import limits_of
 from dbt_describe.errors import (
@@ -290,6 +291,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         has_rows=facts.has_rows,
         language=facts.conventions.language,
         prompt=_template(prompt),
+        style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )
 
 

@@ -38,6 +38,12 @@ class WriterResult(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before, and are not among the calls."""
+    reviewed: int = 0
+    """Drafts that a reviewer graded."""
+    revised: int = 0
+    """Drafts that were written anew after its objection."""
+    unreviewed: tuple[str, ...] = ()
+    """Of each draft that it should have graded and didn't, why."""
 
 
 class Writer(Protocol):
