@@ -101,6 +101,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedule",
         "settings",
     },
+    "showing": FOUNDATION
+    | {
+        "background",
+        "preparing",
+        "progress",
+        "project",
+        "prompting",
+        "report",
+        "run",
+        "schedule",
+        "settings",
+        "writers",
+    },
     "logs": FOUNDATION | {"llm", "settings"},
     "cli": FOUNDATION
     | {
@@ -116,9 +129,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "logs",
         "run",
         "settings",
+        "showing",
         "report",
         "progress",
         "planning",
+        "prompting",
     },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},

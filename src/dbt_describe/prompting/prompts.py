@@ -19,7 +19,7 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.templates import REPAIR, Template, Templates
+from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
 
 DEFAULT_WINDOW_TOKENS = 32_768
@@ -55,6 +55,10 @@ class Prompt(msgspec.Struct, frozen=True):
     facts: str
     fragments: Mapping[str, int]
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
+    whole: Mapping[str, int] = {}
+    """Of what had to be shortened or left out to fit the window → about how many tokens it would be."""
+    window_tokens: int = 0
+    """The window that it was made for."""
 
     @property
     def input_tokens(self) -> int:
@@ -117,7 +121,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    template = templates.get(_template_name(facts, templates))
+    folder = folder_of(facts.path)
+    template = templates.get(facts.resource_type if templates.has(facts.resource_type, folder) else "base", folder)
     asked = len(facts.columns) + facts.describe_node
     output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
     if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
@@ -125,7 +130,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     # A single description may use what there is.
     output_tokens = min(output_tokens, window.tokens // 2)
     constants = _constants(facts, template)
-    system = templates.render(template.system, constants)
+    system = templates.render_system(template, constants)
     fragments = fragments_of(facts)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
@@ -149,16 +154,14 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
         fragments=words | sizes,
+        whole={before.name: before.tokens for before, now in zip(fragments, fitted, strict=True) if now is not before},
+        window_tokens=window.tokens,
     )
 
 
 def _true_now(text: str) -> str:
     """Without what was said before: nothing can rest on it."""
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
-
-
-def _template_name(facts: NodeFacts, templates: Templates) -> str:
-    return facts.resource_type if templates.has(facts.resource_type) else "base"
 
 
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
@@ -227,4 +230,4 @@ def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: 
         "output": _output(prompt.template),
         "words": prompt.template.words,
     }
-    return templates.render(templates.get(REPAIR).user, variables)
+    return templates.render(templates.get(REPAIR, prompt.template.folder).user, variables)

@@ -23,8 +23,10 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
+    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm import learned
 from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
@@ -58,8 +60,8 @@ class ModelSettings(Protocol):
         """Where keys and URLs come from that `config` leaves open."""
 
     @property
-    def prompts_dir(self) -> Path | None:
-        """The user's own templates."""
+    def prompts_dirs(self) -> tuple[Path, ...]:
+        """Directories with the user's own templates, the one whose files win first."""
 
     @property
     def store_dir(self) -> Path | None:
@@ -144,7 +146,7 @@ class LlmWriter:
         )
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost if every answer is accepted at once; nothing where the task fits no prompt.
+        """What `write` would cost if every answer is accepted at once; a failure where the task fits no prompt.
 
         Raises:
             PromptError: a template is broken.
@@ -152,8 +154,8 @@ class LlmWriter:
         try:
             facts = self._facts(task, project, lineage, known)
             prompts = build_prompts(facts, self._templates, self._known_window())
-        except PromptTooLargeError:
-            return WriterResult()
+        except PromptTooLargeError as error:
+            return WriterResult(failures=(_without_name(error, task.unique_id),))
         output_tokens = 0
         cost_usd: Decimal | None = Decimal(0)
         for prompt in prompts:
@@ -167,6 +169,7 @@ class LlmWriter:
             input_tokens=sum(prompt.input_tokens for prompt in prompts),
             output_tokens=output_tokens,
             cost_usd=cost_usd,
+            prompts=prompts,
         )
 
     def inform(self, enrich: Enrich) -> None:
@@ -203,10 +206,13 @@ def open_llm_writer(
     settings: ModelSettings,
     *,
     asks: bool = True,
+    recalls: bool = False,
     gives_up: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> LlmWriter:
     """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
+
+    One that `recalls` goes by what earlier runs learned of the endpoints, though it asks nothing; it must be closed.
 
     One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
 
@@ -216,11 +222,11 @@ def open_llm_writer(
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
         PromptError: the directory of templates doesn't exist.
     """
-    templates = open_templates(settings.prompts_dir)
+    templates = open_templates(*settings.prompts_dirs)
     config = settings.config
     if not asks:
         config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
-    memory = _memory(settings, say) if asks else Memory()
+    memory = _memory(settings, say) if asks else _learned(settings) if recalls else Memory()
     try:
         gateway = open_gateway(config, settings.environ, memory, say)
     except DbtDescribeError:
@@ -234,6 +240,16 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
         return Memory()
     run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     return open_memory(settings.store_dir, run, reads_answers=settings.use_cache, warn=say)
+
+
+def _learned(settings: ModelSettings) -> Memory:
+    """What was learned of endpoints, if anything was; no file is made for it."""
+    if settings.store_dir is None or not (settings.store_dir / learned.FILE_NAME).is_file():
+        return Memory()
+    try:
+        return Memory(learned=learned.LearnedFacts(settings.store_dir))
+    except StoreError:
+        return Memory()
 
 
 def _is_final(error: DbtDescribeError) -> bool:

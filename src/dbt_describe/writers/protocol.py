@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -11,6 +11,9 @@ from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
+
+if TYPE_CHECKING:
+    from dbt_describe.prompting.prompts import Prompt
 
 
 class WriterResult(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before, and are not among the calls."""
+    prompts: tuple[Prompt, ...] = ()
+    """Of an estimate, what a model would be asked with."""
 
 
 class Writer(Protocol):
@@ -59,7 +64,7 @@ class Writer(Protocol):
         """
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost, without asking: a result without drafts."""
+        """What `write` would cost, without asking: a result without drafts. Failures say why it can't be asked."""
 
     def inform(self, enrich: Enrich) -> None:
         """From now on, `enrich` adds to the facts of every node."""
