@@ -104,6 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "showing": FOUNDATION
     | {
         "background",
+        "planning",
         "preparing",
         "progress",
         "project",

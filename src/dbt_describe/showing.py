@@ -12,6 +12,7 @@ import msgspec
 
 from dbt_describe.background import background_of
 from dbt_describe.errors import PromptError, SettingsError
+from dbt_describe.planning import NodePlan
 from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.graph import parents_of, topological_order
@@ -167,13 +168,20 @@ def _rendered(unique_id: str, prepared: Prepared, writer: CertainFirstWriter, fa
     failed = [failure.message for failure in failures if failure.subject == unique_id]
     plan = prepared.plan.nodes.get(unique_id)
     if failed or plan is None or not plan.asks:
-        left = len(plan.inherited) + len(plan.following) if plan else 0
-        copied = f"{left} of its descriptions are copied from upstream, and" if left else "all of it is described, or"
-        reason = "; ".join(failed) or f"{copied} nothing is left to ask"
-        return msgspec.structs.replace(nothing, reason=reason)
+        return msgspec.structs.replace(nothing, reason="; ".join(failed) or _without_gaps(plan))
     estimate = writer.estimate(plan.task, prepared.project, prepared.lineage, prepared.plan.known)
     reason = "; ".join(estimate.failures) or ("" if estimate.prompts else "rules know what it says")
     return msgspec.structs.replace(nothing, prompts=estimate.prompts, reason=reason)
+
+
+def _without_gaps(plan: NodePlan | None) -> str:
+    """Why there is nothing to ask."""
+    if plan is None or not (plan.inherited or plan.following or plan.skipped):
+        return "all of it is described"
+    copied = len(plan.inherited) + len(plan.following)
+    reasons = [f"{copied} of its descriptions are copied from upstream"] if copied else []
+    reasons += dict.fromkeys(f"{given.column or 'the node itself'}: {given.reason}" for given in plan.skipped)
+    return "; ".join(reasons)
 
 
 def _diff(templates: Templates, template: Template) -> str:

@@ -12,7 +12,9 @@ import pytest
 
 from dbt_describe.errors import BudgetError, ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
-from dbt_describe.llm.config import Budget, LlmConfig
+from dbt_describe.llm.calibration import KIND
+from dbt_describe.llm.config import Budget, LlmConfig, ModelConfig
+from dbt_describe.llm.learned import LearnedFacts
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
@@ -412,8 +414,35 @@ def test_a_local_model_is_estimated_to_cost_nothing() -> None:
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
 
 
-def test_a_task_that_fits_no_prompt_is_estimated_as_nothing() -> None:
-    assert writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN) == WriterResult()
+def test_a_task_that_fits_no_prompt_is_estimated_as_nothing_and_says_why() -> None:
+    estimate = writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN)
+    (failure,) = estimate.failures
+    assert "doesn't fit a window of 300 tokens" in failure
+    assert estimate == WriterResult(failures=(failure,))
+
+
+def test_an_estimate_has_the_prompts_that_are_sent() -> None:
+    fake = FakeCompleter(good)
+    (prompt,) = writer(fake).estimate(ALL, project(), LINEAGE, KNOWN).prompts
+    write(fake)
+    assert [message.content for message in fake.requests[0].messages] == [prompt.system, prompt.user]
+
+
+def test_an_estimate_that_recalls_goes_by_the_window_that_was_learned(tmp_path: Path) -> None:
+    models = {"openai/gpt-6-luna": ModelConfig(context_window=8_000)}
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna", models=models), store_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+    made = open_llm_writer(settings, asks=False, recalls=True)
+    assert not list(tmp_path.iterdir())
+    before = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    asyncio.run(made.aclose())
+    learned = LearnedFacts(tmp_path)
+    learned.learn(KIND, "", "openai/gpt-6-luna", "2.5")
+    learned.close()
+    made = open_llm_writer(settings, asks=False, recalls=True)
+    after = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    asyncio.run(made.aclose())
+    assert [one.prompts[0].window_tokens for one in (before, after)] == [8_000, 3_200]
 
 
 def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> None:

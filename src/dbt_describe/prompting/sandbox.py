@@ -49,7 +49,7 @@ _Filter = TypeVar("_Filter", bound=Callable[..., Any])
 class Limits(msgspec.Struct, frozen=True):
     """How much one rendering may do."""
 
-    steps: int = 100_000
+    steps: int = 20_000
     """Rounds of loops and calls of macros, all together."""
     text_characters: int = 4_000_000
     """Of a single text; the prompt is one."""
@@ -116,6 +116,9 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         if not callable(value):
             return True
         return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS.items())
+
+    def wrap_str_format(self, value: Any) -> None:
+        """No `format` of texts, which could make a huge one."""
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
         """The result of an operation, which mustn't be huge."""

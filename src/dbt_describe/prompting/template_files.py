@@ -30,6 +30,7 @@ LARGEST_TEMPLATE_BYTES = 262_144
 BODIES = ("style", "system", "user")
 _MAPPINGS = ("parameters", "output", "words")
 KEYS = ("name", "version", "description", "extends", *_MAPPINGS, *BODIES)
+_ODD_ENDS = frozenset("\r\x85\u2028\u2029")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -159,7 +160,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # Other ends of lines than this one would become it.
+    style = '"' if _ODD_ENDS & set(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
