@@ -20,8 +20,8 @@ _KEYS = {
     "description": "what it is for; for people",
     "extends": "the template that the rest is taken from; left out: the next file of the same name; `null`: none",
     "parameters": "`temperature`: how freely the model chooses its words; left out: as the provider does",
-    "output": "`column_words` and `node_words`: words that a description has at most; of characters, 20 for each and 200 "
-    "at least are accepted",
+    "output": "`column_words` and `node_words`: words that a description has at most; of characters, 20 for each and "
+    "200 at least are accepted",
     "words": "plain text by name, which the bodies refer to, see below",
     "style": "Jinja: how descriptions are written; `system` shows it as `style_section`",
     "system": "Jinja: what is the same for every node of a kind, so that providers can keep it in their prompt caches",
