@@ -20,7 +20,7 @@ from dbt_describe.project.nodes import DESCRIBABLE_RESOURCE_TYPES
 from dbt_describe.project.selection import Selectors
 from dbt_describe.prompting.prompts import Prompt
 from dbt_describe.prompting.templates import Template, Templates, open_templates
-from dbt_describe.prompting.variables import check_template
+from dbt_describe.prompting.variables import check_template, check_templates
 from dbt_describe.report import Failure
 from dbt_describe.run import find_places
 from dbt_describe.schedule import waits_for
@@ -52,13 +52,9 @@ def templates_in_force(settings: Settings) -> tuple[tuple[Template, ...], tuple[
         PromptError: a file can't be used; the message names file and line.
     """
     templates = open_templates(*settings.llm.prompts_dirs)
-    found = [templates.get(name) for name in templates.names]
-    for name, folder in templates.special:
-        found.append(templates.get(name, folder))
-    for template in found:
-        check_template(template, templates)
+    found = check_templates(templates)
     used = {path for template in found for path in template.files}
-    return tuple(found), tuple(path for path in templates.files if path not in used)
+    return found, tuple(path for path in templates.files if path not in used)
 
 
 def template_in_force(name: str, folder: str, settings: Settings) -> Template:
@@ -83,7 +79,7 @@ def differences(names: Iterable[str], settings: Settings) -> tuple[tuple[Templat
     wanted = set(names)
     for name in sorted(wanted - set(templates.names)):
         templates.get(name)
-    found, _ = templates_in_force(settings)
+    found = check_templates(templates)
     # One that has no file of its own says nothing new: what it extends is told of.
     own = [one for one in found if one.digest and (one.name in wanted if wanted else one.files[0] in templates.files)]
     return tuple((template, _diff(templates, template)) for template in own)

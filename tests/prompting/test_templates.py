@@ -314,3 +314,11 @@ def test_a_loop_without_end_names_its_line(tmp_path: Path) -> None:
     templates = given(tmp_path, t=f"version: 1\nsystem: x\nuser: {body}")
     with pytest.raises(PromptError, match=r"t\.yml:5: it takes too much: more than 20,000 rounds of loops"):
         templates.render(templates.get("t").user, {})
+
+
+def test_no_name_leads_out_of_the_directories(tmp_path: Path) -> None:
+    (tmp_path / "secret.yml").write_text(MINIMAL, encoding="utf-8")
+    templates = layers(tmp_path, ("one/model.yml", "extends: ../secret\n"))
+    with pytest.raises(PromptError, match=r"extends \.\./secret, but there is no prompt template"):
+        templates.get("model")
+    assert not templates.has("../secret")

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.errors import BudgetError, ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
+from dbt_describe.errors import (
+    BudgetError,
+    ContextOverflowError,
+    LlmError,
+    LlmSettingsError,
+    PromptError,
+    QuotaError,
+    StoppedError,
+)
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
 from dbt_describe.llm.calibration import KIND
 from dbt_describe.llm.config import Budget, LlmConfig, ModelConfig
@@ -457,3 +465,10 @@ def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> Non
 def test_a_plan_needs_no_record_of_the_day() -> None:
     config = LlmConfig(model="openai/gpt-6-luna", budget=Budget(max_tokens_per_day=5))
     assert open_llm_writer(LlmSettings(config), asks=False).name == "openai/gpt-6-luna"
+
+
+def test_a_mistake_in_any_template_of_ones_own_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "metric.yml").write_text("user: |\n  {% if renews %}{{ askd }}{% endif %}\n", encoding="utf-8")
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), prompts_dirs=(tmp_path,))
+    with pytest.raises(PromptError, match=r"metric\.yml:2: 'askd' is undefined\. Did you mean asked\?"):
+        open_llm_writer(settings, asks=False)

@@ -105,7 +105,11 @@ _CONFIG = (
 )
 _SHOWING = (
     click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
-    click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own, over those of the settings."),
+    click.option(
+        "--prompts",
+        type=click.Path(path_type=Path),
+        help="Directory with prompt templates of your own.",
+    ),
 )
 _PROMPTS = _SHOWING[1:]
 _LOGGING = (

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Set
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,6 +32,7 @@ from dbt_describe.prompting.template_files import (
     write_template,
 )
 
+_NAME = re.compile(r"[\w-]+")
 MOST_EXTENSIONS = 32
 MOST_FILES = 10_000
 DIGEST_CHARACTERS = 8
@@ -117,12 +120,12 @@ class Templates:
         originals = self._originals or self
         return originals.get(name) if self._shipped and originals.has(name) else None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Of the shipped templates; there is no use for others, except to extend them."""
         return tuple(sorted(path.stem for path in self._shipped.glob("*.yml"))) if self._shipped else ()
 
-    @property
+    @cached_property
     def files(self) -> tuple[Path, ...]:
         """All files of templates in the user's directories."""
         found = (path for directory in self.directories for path in directory.rglob("*.yml") if path.is_file())
@@ -169,7 +172,9 @@ class Templates:
         return self._files[path]
 
     def _found(self, name: str, folder: str) -> Iterator[Path]:
-        """The files of that name, the one that wins first."""
+        """The files of that name, the one that wins first. No name leads to another place."""
+        if not _NAME.fullmatch(name):
+            return
         places = [directory / below for directory in self.directories for below in _upwards(folder)]
         for place in (*places, *([self._shipped] if self._shipped else [])):
             path = place / f"{name}.yml"

@@ -73,6 +73,19 @@ def known_variables(body: str) -> frozenset[str]:
     return frozenset(one.name.partition(".")[0] for one in VARIABLES if body in one.bodies)
 
 
+def check_templates(templates: Templates) -> tuple[Template, ...]:
+    """All templates that there are, those for folders after the general ones, looked through as by `check_template`.
+
+    Raises:
+        PromptError: a file can't be used, or has a mistake; the message names file and line.
+    """
+    found = [templates.get(name) for name in templates.names]
+    found += [templates.get(name, folder) for name, folder in templates.special]
+    for template in found:
+        check_template(template, templates)
+    return tuple(found)
+
+
 def check_template(template: Template, templates: Templates) -> None:
     """Look for mistakes that don't depend on a node: bad Jinja, unknown variables.
 

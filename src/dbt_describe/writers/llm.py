@@ -37,6 +37,7 @@ from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.prompting.variables import check_templates
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 
@@ -216,13 +217,15 @@ def open_llm_writer(
 
     One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
 
-    Nothing is sent yet; templates are checked when they are first used. `say` is told what a person should know.
+    Nothing is sent yet; the user's own templates are looked through. `say` is told what a person should know.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
-        PromptError: the directory of templates doesn't exist.
+        PromptError: a directory of templates doesn't exist, or a template in it has a mistake.
     """
     templates = open_templates(*settings.prompts_dirs)
+    if settings.prompts_dirs:
+        check_templates(templates)
     config = settings.config
     if not asks:
         config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
