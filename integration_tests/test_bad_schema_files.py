@@ -58,7 +58,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+@pytest.mark.parametrize(
+    "bad",
+    [pytest.param(bad, marks=pytest.mark.slow if bad.dbt_reads_it else ()) for bad in BAD],
+    ids=lambda bad: bad.name,
+)
 def test_a_broken_file_costs_its_own_nodes_only(bad: Bad, demo: Path, dbt_describe: Run) -> None:
     touch_manifest(demo)
     (demo / MARTS).write_bytes(bad.change((demo / MARTS).read_bytes()))
@@ -76,7 +80,7 @@ def test_a_broken_file_costs_its_own_nodes_only(bad: Bad, demo: Path, dbt_descri
     [
         "models/marts/fct_orders.sql",
         "moved",
-        "deleted docs",
+        pytest.param("deleted docs", marks=pytest.mark.slow),
     ],
 )
 def test_a_broken_file_beside_other_changes_ends_the_run_with_dbts_words(

@@ -161,7 +161,9 @@ def test_without_a_manifest_and_without_dbt_the_error_says_what_to_do(tmp_path: 
     ("moved", "new"),
     [
         ("models/marts/marts.yml", "models/marts/_marts.yml"),
-        ("models/marts/fct_monthly_sales.sql", "models/fct_monthly_sales.sql"),
+        pytest.param(
+            "models/marts/fct_monthly_sales.sql", "models/fct_monthly_sales.sql", marks=pytest.mark.slow, id="a model"
+        ),
     ],
 )
 def test_a_moved_file_is_noticed(moved: str, new: str, demo: Path, dbt_describe: Run) -> None:
@@ -207,7 +209,14 @@ def test_other_vars_than_the_manifest_was_made_with_make_it_anew(dbt_describe: R
     assert "Running" not in second.stderr
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full", "2>/dev/full", "2>&1 | head -1 >/dev/null"])
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        "2>&-",
+        "2>&1 | head -1 >/dev/null",
+        *(pytest.param(other, marks=pytest.mark.slow) for other in (">&-", ">/dev/full", "2>/dev/full")),
+    ],
+)
 def test_readers_that_are_gone_change_nothing_about_what_is_written(redirection: str, demo: Path) -> None:
     command = f"{DBT.parent}/dbt-describe document --select int_payments_by_order --profiles-dir . {redirection}"
     done = run_in(demo, "bash", "-o", "pipefail", "-c", command, check=False)

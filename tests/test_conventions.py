@@ -7,11 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dbt_describe.conventions import in_style, persistence_warning, read_conventions, writes_other_script
+from dbt_describe.conventions import (
+    as_allowed,
+    in_style,
+    persistence_warning,
+    read_conventions,
+    with_style,
+    writes_other_script,
+)
 from dbt_describe.lineage import trace_project
 from dbt_describe.planning import Draft, make_plan
 from dbt_describe.project import Project
 from dbt_describe.project.nodes import Conventions
+from dbt_describe.prompting.config import Style
 from tests.manifests import make_project, model
 
 ENGLISH = ("Sum of all payments", "Date of the first order", "Name of the customer", "Whether it was paid", "Key of it")
@@ -137,3 +145,22 @@ def test_texts_in_another_script_are_told_of(
     project = project_with(tmp_path, texts)
     project = msgspec.structs.replace(project, conventions=read_conventions(project, language))
     assert writes_other_script(project) is expected
+
+
+def test_what_the_settings_say_of_style_wins_over_habits() -> None:
+    style = Style(
+        tone=" plain\n and short", column_words=9, full_stop=False, forbidden=("robust",), rules="- Say net.\n"
+    )
+    assert with_style(Conventions("German"), style) == Conventions(
+        "German", full_stop=False, tone="plain and short", column_words=9, forbidden=("robust",), rules="- Say net."
+    )
+    assert with_style(Conventions(full_stop=False), Style()) == Conventions(full_stop=False)
+
+
+def test_no_writer_can_write_what_the_style_forbids() -> None:
+    drafts = (Draft("model.shop.a", "x", "Robust sum.", "rules"), Draft("model.shop.a", "y", "Sum of all.", "rules"))
+    allowed, refused = as_allowed(drafts, Conventions(full_stop=False, forbidden=("robust",)))
+    assert [(draft.column, draft.text) for draft in allowed] == [("y", "Sum of all")]
+    assert [(one.column, one.reason) for one in refused] == [
+        ("x", 'the text has "robust", which `style.forbidden` in dbt-describe.yml rules out')
+    ]

@@ -113,6 +113,16 @@ def written(filing: Filing) -> set[str]:
     return {f"{draft.unique_id.rpartition('.')[2]}.{draft.column}" for draft in filing.written}
 
 
+def test_what_a_reviewer_said_of_all_nodes_is_added_up(shop: Project) -> None:
+    def reviewed(task: Task, known: Descriptions) -> WriterResult:
+        return msgspec.structs.replace(
+            describe_all(task, known), reviewed=3, revised=1, unreviewed=("gone",) if task.describe_node else ()
+        )
+
+    drafting, _, _ = run(shop, {"b": reviewed, "c": reviewed})
+    assert (drafting.reviewed.drafts, drafting.reviewed.revised, drafting.reviewed.missed) == (6, 2, {"gone": 2})
+
+
 def test_a_node_that_fails_costs_the_others_nothing_and_its_spending_is_counted(shop: Project) -> None:
     drafting, _, filing = run(shop, {"d": fail})
     assert [failure.message for failure in drafting.failures] == ["no answer"]

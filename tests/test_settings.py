@@ -132,6 +132,40 @@ def test_fallbacks_that_are_named_for_a_run_are_those_of_every_purpose(make: Mak
     assert (llm.fallback, llm.routes) == (("openai/other",), {"review": RouteConfig("openai/reviewer")})
 
 
+@pytest.mark.parametrize(
+    ("file", "flags", "review", "route"),
+    [
+        ("model: openai/a", {}, "", None),
+        ("model: openai/a\nroutes: {review: {model: openai/b}}", {}, "", "openai/b"),
+        ("model: openai/a\nreview: openai/b", {}, "openai/b", "openai/b"),
+        ("model: openai/a\nreview: model", {}, "model", None),
+        ("model: openai/a\nreview: model\nroutes: {review: {model: openai/b}}", {}, "model", "openai/b"),
+        ("model: openai/a\nreview: openai/b", {"review": "openai/c"}, "openai/c", "openai/c"),
+        ("model: openai/a\nreview: openai/b", {"review": "none"}, "", None),
+        ("model: openai/a\nreview: none", {}, "", None),
+        ("model: openai/a\nreview: openai/b", {"model": "openai/c"}, "model", None),
+        ("model: openai/a\nreview: openai/b", {"model": "openai/c", "review": "openai/d"}, "openai/d", "openai/d"),
+        ("model: openai/a\nreview: openai/b", {"model": "rules"}, "", None),
+        ("review: openai/b", {}, "", None),
+    ],
+)
+def test_who_reviews(make: Make, file: str, flags: dict[str, Any], review: str, route: str | None) -> None:
+    llm = make(file, **flags).llm
+    assert llm.prompting.review == review
+    found = llm.config.routes.get("review")
+    assert ((found and found.model) or None) == route
+
+
+def test_a_reviewers_fallback_stays(make: Make) -> None:
+    file = "model: openai/a\nreview: openai/b\nroutes: {review: {model: openai/c, fallback: [openai/d]}}"
+    assert make(file).llm.config.routes["review"] == RouteConfig("openai/b", ("openai/d",))
+
+
+def test_a_reviewer_is_one_of_the_models_that_must_be_reachable(make: Make) -> None:
+    with pytest.raises(SettingsError, match="NOBODYS_KEY"):
+        make("model: openai/a\nreview: other/b\nendpoints: {other: {provider: openai, api_key: '${NOBODYS_KEY}'}}")
+
+
 def test_cache_false_in_the_file_asks_anew(make: Make) -> None:
     assert not make("cache: false").llm.use_cache
 
@@ -209,6 +243,9 @@ def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(
         ("model: openai/a\nroutes: {draft: {model: rules}}", {}, "can't be the model of a route"),
         ("model: openai/a\nsmall_tasks: {model: rules}", {}, "can't be the model of a route or of small_tasks"),
         ("", {"fallback": "openai/b"}, "--fallback needs a model"),
+        ("", {"review": "openai/b"}, "--review needs a model that drafts"),
+        ("model: openai/a", {"review": "openai/b", "model": "rules"}, "--review needs a model that drafts"),
+        ("model: openai/a\nreview: rules", {}, "`rules` can't review"),
         ("", {"max_cost": "much"}, "--max-cost is `much`"),
         ("", {"max_cost": -1}, "--max-cost is `-1`"),
         ("", {"max_cost": float("nan")}, "--max-cost is `nan`"),

@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     max_cost: Decimal | float | str | None
     max_tokens: int
     no_prompt_cache: bool
+    review: str
     prompts: str | Path | None
 
 

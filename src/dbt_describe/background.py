@@ -12,7 +12,17 @@ from dbt_describe.settings import Settings
 
 Gather = Callable[[Prepared, Settings, Progress, bool], Enrich | None]
 """What adds one kind of facts; None where there is nothing to add. Without the flag, nothing may be run or fetched."""
-GATHERERS: tuple[Gather, ...] = ()
+
+
+def _memory(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
+    if not settings.llm.config.model:
+        return None
+    from dbt_describe.memory.gathering import gather  # noqa: PLC0415 - only where a model is asked
+
+    return gather(prepared, settings, progress, asks)
+
+
+GATHERERS: tuple[Gather, ...] = (_memory,)
 
 
 def background_of(prepared: Prepared, settings: Settings, progress: Progress, *, asks: bool) -> Enrich:

@@ -51,7 +51,9 @@ def _compared(
     asked = [estimate for estimate in estimates if estimate.calls]
     known = [estimate.cost_usd for estimate in asked if estimate.cost_usd is not None]
     calls = sum(estimate.calls for estimate in asked)
-    rounds = max(_longest_chain(prepared, {estimate.unique_id for estimate in asked}), calls / settings.concurrency)
+    # A node's review waits for its drafts.
+    at_least = _longest_chain(prepared, {estimate.unique_id for estimate in asked}) * (2 if llm.prompting.review else 1)
+    rounds = max(at_least, calls / settings.concurrency)
     return Comparison(
         model,
         calls=calls,

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from dbt_describe.answers.house_style import forbidden_in
 from dbt_describe.answers.language import OTHER_SCRIPT, language_of, other_language
 from dbt_describe.placeholders import is_missing
-from dbt_describe.planning import Draft, Plan
+from dbt_describe.planning import Abstention, Draft, Plan
 from dbt_describe.project.nodes import Conventions, Node, Project
+from dbt_describe.prompting.config import Style
 
 FEWEST_TEXTS = 5
 """Fewer tell nothing about habits."""
@@ -34,6 +36,20 @@ def read_conventions(project: Project, language: str = "") -> Conventions:
         return Conventions(language or Conventions().language)
     closed = sum(text.endswith((".", "!", "?", "…", "。")) for text in texts)
     return Conventions(language or language_of(texts) or Conventions().language, full_stop=2 * closed >= len(texts))
+
+
+def with_style(conventions: Conventions, style: Style) -> Conventions:
+    """The habits, with what the settings say in their place."""
+    return msgspec.structs.replace(
+        conventions,
+        full_stop=conventions.full_stop if style.full_stop is None else style.full_stop,
+        tone=" ".join(style.tone.split()),
+        tense=" ".join(style.tense.split()),
+        column_words=style.column_words or 0,
+        node_words=style.node_words or 0,
+        forbidden=style.forbidden,
+        rules=style.rules.strip(),
+    )
 
 
 def writes_other_script(project: Project) -> bool:
@@ -63,6 +79,19 @@ def in_style(draft: Draft, conventions: Conventions) -> Draft:
     if conventions.full_stop or not is_single or _ABBREVIATED.search(text):
         return draft
     return msgspec.structs.replace(draft, text=text.removesuffix("."))
+
+
+def as_allowed(drafts: Iterable[Draft], conventions: Conventions) -> tuple[tuple[Draft, ...], tuple[Abstention, ...]]:
+    """The drafts without forbidden phrases, in the project's style, and why the others aren't written."""
+    allowed: list[Draft] = []
+    refused: list[Abstention] = []
+    for draft in drafts:
+        if found := forbidden_in(draft.text, conventions.forbidden):
+            reason = f'the text has "{found[0]}", which `style.forbidden` in dbt-describe.yml rules out'
+            refused.append(Abstention(draft.unique_id, draft.column, reason))
+        else:
+            allowed.append(in_style(draft, conventions))
+    return tuple(allowed), tuple(refused)
 
 
 def persistence_warning(project: Project, plan: Plan) -> str:

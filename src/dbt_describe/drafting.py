@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import msgspec
 
-from dbt_describe.conventions import in_style
+from dbt_describe.conventions import as_allowed
+from dbt_describe.deciding import Decide, Decided, Decisions
 from dbt_describe.errors import DbtDescribeError, StoppedError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage.origins import ColumnRef, Lineage
-from dbt_describe.planning import Abstention, Draft, NodePlan, Plan, Task, inherit
+from dbt_describe.planning import SKIPPED, Abstention, Draft, NodePlan, Plan, Task, inherit
 from dbt_describe.progress import Progress
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
-from dbt_describe.report import Failure, Spent
+from dbt_describe.provenance.entries import HUMAN
+from dbt_describe.report import Failure, Reviewed, Spent
 from dbt_describe.schedule import run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
 
@@ -27,8 +30,16 @@ class Drafting:
     """The state of one run: what is known, drafted, refused and spent so far."""
 
     def __init__(
-        self, project: Project, lineage: Lineage, plan: Plan, writer: Writer, filing: Filing, progress: Progress
+        self,
+        project: Project,
+        lineage: Lineage,
+        plan: Plan,
+        writer: Writer,
+        filing: Filing,
+        progress: Progress,
+        decide: Decide | None = None,
     ) -> None:
+        """With `decide`, what the writer drafts is taken only as it says; what is inherited isn't asked for."""
         self.project = project
         self.lineage = lineage
         self.writer = writer
@@ -39,6 +50,7 @@ class Drafting:
         self.abstentions: list[Abstention] = []
         self.failures: list[Failure] = []
         self.spent = Spent()
+        self.reviewed = Reviewed()
         self.interrupted = False
         self.is_misconfigured = False
         self.stopped_by = ""
@@ -47,6 +59,7 @@ class Drafting:
         self._ended: set[str] = set()
         self._failed: set[str] = set()
         self._stop = asyncio.Event()
+        self._decisions = Decisions(decide) if decide else None
 
     @property
     def not_begun(self) -> int:
@@ -77,6 +90,8 @@ class Drafting:
             return
         self.interrupted = True
         self._stop_asking()
+        if self._decisions:
+            self._decisions.end()
         self.progress.say("Stopping: waiting for the requests under way, then writing. Ctrl-C again abandons them.")
 
     async def _node(self, unique_id: str) -> None:
@@ -88,8 +103,8 @@ class Drafting:
             result = await self._ask(task)
         except StoppedError:
             return
-        styled = tuple(in_style(draft, self.project.conventions) for draft in result.drafts)
-        result = msgspec.structs.replace(result, drafts=styled)
+        styled, ruled_out = as_allowed(result.drafts, self.project.conventions)
+        result = msgspec.structs.replace(result, drafts=styled, abstentions=(*result.abstentions, *ruled_out))
         self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
         self.is_misconfigured |= result.is_misconfigured
         if result.stopped_by:
@@ -98,6 +113,13 @@ class Drafting:
                 return
         self.failures += [Failure(unique_id, message) for message in result.failures]
         self._failed |= {unique_id} if result.failures else set()
+        self._count(result)
+        decided = await self._decided(result.drafts, task)
+        result = _as_decided(result, decided)
+        if decided.has_ended:
+            self._stop_asking()
+            self._take_before_the_end(result)
+            return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
@@ -142,6 +164,27 @@ class Drafting:
         self._inherited += len(drafts) - len(result.drafts)
         self.filing.add(drafts)
         self._ended.add(unique_id)
+        self.filing.end_node(unique_id)
+
+    def _take_before_the_end(self, result: WriterResult) -> None:
+        """Keep what was decided about a node; the rest of it is left for another run."""
+        for draft in result.drafts:
+            self.known.add(draft)
+        self.filing.add(result.drafts)
+        self.abstentions += [given for given in result.abstentions if given.reason == SKIPPED]
+
+    async def _decided(self, drafts: tuple[Draft, ...], task: Task) -> Decided:
+        """What becomes of a node's drafts; all are taken where nobody is asked."""
+        node = self.project.nodes[task.unique_id]
+
+        def text_now(draft: Draft) -> str:
+            column = node.column(draft.column) if draft.column else None
+            return task.previous.get(draft.column, "") or (column or node).description.strip()
+
+        return await self._decisions.about(drafts, text_now) if self._decisions else Decided(drafts)
+
+    def _count(self, result: WriterResult) -> None:
+        """Add up what asking cost, and what a review came to."""
         self.spent = Spent(
             calls=self.spent.calls + result.calls,
             input_tokens=self.spent.input_tokens + result.input_tokens,
@@ -149,7 +192,11 @@ class Drafting:
             cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
             cached=self.spent.cached + result.cached,
         )
-        self.filing.end_node(unique_id)
+        self.reviewed = Reviewed(
+            self.reviewed.drafts + result.reviewed,
+            self.reviewed.revised + result.revised,
+            Counter(self.reviewed.missed) + Counter(result.unreviewed),
+        )
 
     def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention]]:
         """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin."""
@@ -171,6 +218,12 @@ class Drafting:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
         columns = tuple(column.name for column in node.columns if column.name in asked)
         return drafts, msgspec.structs.replace(task, columns=columns), refused
+
+
+def _as_decided(result: WriterResult, decided: Decided) -> WriterResult:
+    """The result with what was taken, and abstentions in the place of what was left out."""
+    skipped = tuple(Abstention(draft.unique_id, draft.column, SKIPPED, HUMAN) for draft in decided.left_out)
+    return msgspec.structs.replace(result, drafts=decided.taken, abstentions=result.abstentions + skipped)
 
 
 def _shown(ref: ColumnRef) -> str:

@@ -21,6 +21,8 @@ from dbt_describe.provenance.entries import Place
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
 ASKED_BEFORE = "asked before"
+SKIPPED = "a person skipped it"
+"""Why there is no text where somebody was shown a draft and didn't want it."""
 UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"
 
 
@@ -50,6 +52,8 @@ class Abstention(msgspec.Struct, frozen=True, gc=False):
     reason: str
     writer: str = ""
     """The model that was asked for it, if one was."""
+    rejected: str = ""
+    """What it answered, where that couldn't be accepted; untrusted, and never written."""
 
 
 class Task(msgspec.Struct, frozen=True):

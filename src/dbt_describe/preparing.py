@@ -11,11 +11,11 @@ from functools import partial
 
 import msgspec
 
-from dbt_describe.conventions import persistence_warning, read_conventions
+from dbt_describe.conventions import persistence_warning, read_conventions, with_style
 from dbt_describe.errors import SelectionError
 from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
-from dbt_describe.planning import Abstention, Before, Plan, make_plan
+from dbt_describe.planning import SKIPPED, Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
 from dbt_describe.project.engines import leave_undescribable
 from dbt_describe.project.freshness import list_selected, open_project
@@ -23,7 +23,7 @@ from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 from dbt_describe.project.selection import select_nodes, word_matches_nothing
 from dbt_describe.provenance.basis import Bases
-from dbt_describe.provenance.entries import LockFile, Place, read_lock
+from dbt_describe.provenance.entries import Entry, LockFile, Place, read_lock
 from dbt_describe.provenance.renaming import with_renamed
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.settings import Settings
@@ -149,21 +149,33 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     """
     studied = study(settings, progress)
     lineage, standings = studied.lineage, studied.standings
-    conventions = read_conventions(studied.project, settings.language)
+    conventions = with_style(read_conventions(studied.project, settings.language), settings.llm.prompting.style)
     project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
     current = without_texts(project, outdated)
-    before = Before(outdated, _unknown(standings, studied.selected, settings), studied.left_alone)
+    before = Before(outdated, _unknown(standings, studied, settings), studied.left_alone)
     gaps = make_plan(current, lineage, studied.selected, before)
     return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
 
 
-def _unknown(standings: Standings, chosen: Iterable[str], settings: Settings) -> dict[Place, str]:
-    """What a model needn't be asked for again; without a model, nothing is asked that costs anything."""
-    if settings.ask_again or not settings.llm.config.model:
+def _unknown(standings: Standings, studied: Studied, settings: Settings) -> dict[Place, str]:
+    """What a model needn't be asked for again. Without one, that costs nothing: only what a person skipped stays so."""
+    if settings.ask_again:
         return {}
+    is_free = not settings.llm.config.model
+    skipped = {place[0] for place, entries in studied.lock.entries.items() if any(map(_is_skipped, entries))}
+    chosen = [name for name in studied.selected if name in skipped] if is_free else studied.selected
     found = ((unique_id, standings.unknown(unique_id)) for unique_id in chosen)
-    return {(unique_id, name.lower()): why for unique_id, unknown in found for name, why in unknown.items()}
+    return {
+        (unique_id, name.lower()): why
+        for unique_id, unknown in found
+        for name, why in unknown.items()
+        if why == SKIPPED or not is_free
+    }
+
+
+def _is_skipped(entry: Entry) -> bool:
+    return entry.unknown == SKIPPED
 
 
 def without_texts(project: Project, places: Collection[Place]) -> Project:

@@ -44,6 +44,25 @@ class Spent(msgspec.Struct, frozen=True):
     """Answers that were paid for before."""
 
 
+class Reviewed(msgspec.Struct, frozen=True):
+    """What a second model said of the drafts."""
+
+    drafts: int = 0
+    """Drafts that it graded."""
+    revised: int = 0
+    """Drafts that were written anew after its objection."""
+    missed: Mapping[str, int] = {}
+    """Why drafts went without its grade → how many; they are written all the same."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What wasn't reviewed, and why."""
+        return tuple(
+            f"{count:,} {'draft' if count == 1 else 'drafts'} went without a review: {reason}"
+            for reason, count in self.missed.items()
+        )
+
+
 class Report(msgspec.Struct, frozen=True):
     """The outcome of `document`; in a dry run, what would have been written."""
 
@@ -59,6 +78,7 @@ class Report(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
     files: tuple[FileResult, ...] = ()
     spent: Spent = Spent()
+    reviewed: Reviewed = Reviewed()
     warnings: tuple[str, ...] = ()
     dry_run: bool = False
     interrupted: bool = False
@@ -83,6 +103,11 @@ class Report(msgspec.Struct, frozen=True):
     def inherited(self) -> int:
         """Descriptions taken over from a column that holds the same values."""
         return sum(draft.writer == "inherited" for draft in self.drafts)
+
+    @property
+    def rejected(self) -> int:
+        """Descriptions that a model answered and that couldn't be accepted; they are among the abstentions."""
+        return sum(bool(abstention.rejected) for abstention in self.abstentions)
 
     @property
     def written(self) -> int:

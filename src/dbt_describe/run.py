@@ -12,6 +12,7 @@ import msgspec
 
 from dbt_describe.background import background_of
 from dbt_describe.conventions import writes_other_script
+from dbt_describe.deciding import Decide
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, LockFileError, ManifestError
 from dbt_describe.filing import Filing
@@ -94,8 +95,8 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
     return tuple(estimates)
 
 
-def document(settings: Settings, progress: Progress | None = None) -> Report:
-    """Describe what is missing and write it into the schema files.
+def document(settings: Settings, progress: Progress | None = None, decide: Decide | None = None) -> Report:
+    """Describe what is missing and write it into the schema files; with `decide`, only the drafts that it takes.
 
     A node or file that fails is reported and costs the others nothing. Ctrl-C lets the requests under way end, writes
     what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too. While another
@@ -112,13 +113,13 @@ def document(settings: Settings, progress: Progress | None = None) -> Report:
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
-        return document_with(writer, settings, progress)
+        return document_with(writer, settings, progress, decide)
     with writing_alone(settings.dbt, progress.wait) as warning:
-        report = document_with(writer, settings, progress)
+        report = document_with(writer, settings, progress, decide)
     return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
-def document_with(writer: Writer, settings: Settings, progress: Progress) -> Report:
+def document_with(writer: Writer, settings: Settings, progress: Progress, decide: Decide | None = None) -> Report:
     """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress)
     if not prepared.project.has_files:
@@ -134,7 +135,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress) -> Rep
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
-    drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress)
+    drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
     _run(drafting.fill(settings.concurrency))
     verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
     progress.end()
@@ -152,7 +153,8 @@ def document_with(writer: Writer, settings: Settings, progress: Progress) -> Rep
         failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
-        warnings=(*prepared.warnings, *verdict.warnings),
+        reviewed=drafting.reviewed,
+        warnings=(*prepared.warnings, *drafting.reviewed.warnings, *verdict.warnings),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,
         verified_files=verdict.files,

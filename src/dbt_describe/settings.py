@@ -119,6 +119,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     max_cost: Decimal | float | str | None = None,
     max_tokens: int = 0,
     no_prompt_cache: bool = False,
+    review: str = "",
     concurrency: int = 0,
     dry_run: bool = False,
     verify: bool | None = None,
@@ -132,9 +133,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `changed` is a ref of git; of `files` (none: all), those outside of the project select
-    nothing; `hook` says that a commit waits. Relative paths are taken from the working directory, except
-    `target_path`, `state` and `defer_state`, which dbt takes from the project.
+    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
+    of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths
+    are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the
+    project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -152,6 +154,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         max_tokens=max_tokens,
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
+        review=review,
     )
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
@@ -295,7 +298,7 @@ def _llm_settings(
     return LlmSettings(
         config=merged.config,
         prompts_dirs=_prompts_dirs(prompts, file, env),
-        prompting=file.prompting,
+        prompting=msgspec.structs.replace(file.prompting, review=merged.review),
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback or hook is not None,

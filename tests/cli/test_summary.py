@@ -9,9 +9,10 @@ import click
 import pytest
 
 from dbt_describe.cli.main import join_lists, main
+from dbt_describe.cli.output import printable, show
 from dbt_describe.cli.summary import render_plan, render_report
 from dbt_describe.planning import Abstention, Draft
-from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Spent
+from dbt_describe.report import Failure, FileResult, NodeEstimate, PlanReport, Report, Reviewed, Spent
 
 DRAFTS = (
     Draft("model.shop.orders", "id", "Number of the order.", "inherited"),
@@ -51,6 +52,22 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
           changed       2  models/orders.yml"""
     )
     assert report.exit_code == 3
+
+
+def test_a_review_is_told_and_what_went_without_it() -> None:
+    reviewed = Reviewed(7, 1, {"The server is gone.": 2})
+    report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=reviewed, warnings=reviewed.warnings)
+    assert render_report(report).splitlines() == [
+        "Warning: 2 drafts went without a review: The server is gone.",
+        "",
+        "Described 2 of 9 missing descriptions in 1 file.",
+        "  inherited      1  the same values as a described column upstream",
+        "  written        1  by gpt",
+        "  reviewed       7  drafts checked against the facts, 1 of them written anew",
+        "  unknown        0  left empty",
+        "  changed       2  models/orders.yml",
+    ]
+    assert report.exit_code == 0
 
 
 def test_docs_blocks_are_counted_apart() -> None:
@@ -195,3 +212,21 @@ def test_wrong_usage_exits_2_with_a_sentence(
         main(words)
     assert raised.value.code == code
     assert message in capsys.readouterr().err
+
+
+def test_an_answer_that_was_not_accepted_is_counted_and_shown_on_demand() -> None:
+    reason = "the model's answer can't be accepted: it holds Jinja"
+    refused = Abstention("model.shop.orders", "x", reason, "openai/tiny", rejected="Amount\n{{ paid }}")
+    draft = Draft("model.shop.orders", "y", "Text.", "openai/tiny")
+    report = Report("openai/tiny", nodes=1, described_before=0, missing=2, abstentions=(refused,), drafts=(draft,))
+    told = render_report(report)
+    assert "unknown        1  left empty; 1 answer couldn't be accepted" in told
+    assert "Amount" not in told
+    assert "x was: Amount {{ paid }}" in render_report(report, verbose=True)
+
+
+def test_nothing_that_a_terminal_would_act_on_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[2Jb \x1b[31mred\x1b[0m \x1b[8mhidden\tend\r\n\u202etxet\x9b\x07"
+    assert printable(hostile) == "a\ufffd[2Jb \x1b[31mred\x1b[0m \ufffd[8mhidden\tend\r\n\ufffdtxet\ufffd\ufffd"
+    show(hostile)
+    assert not {"\x1b", "\x07", "\x9b"} & set(capsys.readouterr().out)

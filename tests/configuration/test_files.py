@@ -417,3 +417,30 @@ def test_a_schema_path_is_one_for_all_sections_or_one_for_each(tmp_path: Path) -
     each = load(tmp_path, f"schema_path: {{models: '{one}', seeds: '${{SEEDS}}', snapshots: }}", SEEDS="seeds/all.yml")
     assert each.schema_path == {"models": one, "seeds": "seeds/all.yml"}
     assert load(tmp_path, "schema_path: ''").schema_path == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["language: German", "style: {language: German}", "language: German\nstyle: {language: German}"]
+)
+def test_the_language_may_stand_in_style_as_well(text: str, tmp_path: Path) -> None:
+    assert load(tmp_path, text).language == "German"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "language: German\nstyle:\n  language: French",
+            "dbt-describe.yml:3: style.language is French, but language is German: one of them is enough.",
+        ),
+        (
+            "style:\n  forbidden: [robust, ' ']",
+            "dbt-describe.yml:2: style.forbidden.1 is empty; every text would have it.",
+        ),
+        (f"style: {{tone: {'x' * 300}}}", "it must be a text of at most 200 characters."),
+        ("style: {column_words: 0}", "dbt-describe.yml:1: style.column_words is `0`; it must be a whole number"),
+        ("knowledge:\n- ' '", "dbt-describe.yml:2: knowledge.0 names nothing. Write a path or a glob"),
+    ],
+)
+def test_a_style_that_cant_be_kept_is_told_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    assert message in refused(tmp_path, text)

@@ -6,8 +6,7 @@ import tempfile
 from pathlib import Path
 
 from dbt_describe.planning import make_plan
-from dbt_describe.project.graph import readers_by_node
-from dbt_describe.prompting.facts import gather_facts
+from dbt_describe.prompting.facts import gather_facts, surroundings_in
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import open_templates
 from tests.every_resource import every_resource
@@ -20,11 +19,11 @@ def prompts(directory: Path) -> dict[str, tuple[str, str]]:
     project, lineage = every_resource(directory)
     plan = make_plan(project, lineage, tuple(project.nodes))
     templates = open_templates()
-    readers = readers_by_node(project.nodes)
+    around = surroundings_in(project, lineage)
     found = {}
     for unique_id, node in plan.nodes.items():
         if node.asks:
-            facts = gather_facts(node.task, project, lineage, plan.known, readers)
+            facts = gather_facts(node.task, project, lineage, plan.known, around)
             (prompt,) = build_prompts(facts, templates, Window())
             found[unique_id] = prompt.system, prompt.user
     return found

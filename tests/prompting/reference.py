@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dbt_describe.prompting.sandbox import Limits, Sandbox
 from dbt_describe.prompting.template_files import KEYS, LARGEST_TEMPLATE_BYTES
-from dbt_describe.prompting.templates import REPAIR, Template, open_templates
+from dbt_describe.prompting.templates import REPAIR, REVIEW, Template, open_templates
 from dbt_describe.prompting.variables import VARIABLES, WORDS
 
 PAGE = Path(__file__).parents[2] / "docs/reference/prompts.md"
@@ -51,7 +51,7 @@ def _page() -> Iterator[str]:
     yield "\nA file that changes something of another template needs to hold no more than what it changes.\n"
     yield "\n## Variables\n\n| variable | in | meaning |\n|---|---|---|\n"
     for one in VARIABLES:
-        bodies = ", ".join(f"`{body}.yml`" if body == REPAIR else f"`{body}`" for body in one.bodies)
+        bodies = ", ".join(map(_place, one.bodies))
         yield f"| `{one.name}` | {bodies} | {one.meaning} |\n"
     yield (
         '\nWhat comes from the project stands between `<data name="…">` and `</data>`, which nothing inside of it can '
@@ -64,8 +64,9 @@ def _page() -> Iterator[str]:
     yield from _limits()
     yield "\n## Bodies of `base`\n"
     yield from _bodies(base)
-    yield "\n## Bodies of `repair`\n"
-    yield from _bodies(templates.get(REPAIR))
+    for name in (REPAIR, REVIEW):
+        yield f"\n## Bodies of `{name}`\n"
+        yield from _bodies(templates.get(name), () if name == REPAIR else (base,))
 
 
 def _limits() -> Iterator[str]:
@@ -85,10 +86,19 @@ def _limits() -> Iterator[str]:
     )
 
 
-def _bodies(template: Template) -> Iterator[str]:
+def _bodies(template: Template, shown: tuple[Template, ...] = ()) -> Iterator[str]:
+    """The bodies that aren't those of a template that is shown already."""
     for name in ("style", "system", "user"):
-        if source := getattr(template, name).source:
+        source = getattr(template, name).source
+        if source and source not in [getattr(one, name).source for one in shown]:
             yield f"\n`{name}`:\n\n```jinja\n{source.rstrip()}\n```\n"
+
+
+def _place(body: str) -> str:
+    template, _, part = body.rpartition(".")
+    if template:
+        return f"`{part}` of `{template}.yml`"
+    return f"`{body}.yml`" if body in {REPAIR, REVIEW} else f"`{body}`"
 
 
 def _cell(text: str) -> str:

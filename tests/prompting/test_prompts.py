@@ -24,7 +24,7 @@ from dbt_describe.lineage.origins import (
     Unknown,
 )
 from dbt_describe.planning import Descriptions, Task
-from dbt_describe.project.nodes import Column, DataTest, Node, Project
+from dbt_describe.project.nodes import Column, Conventions, DataTest, Node, Project
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts, gather_facts
 from dbt_describe.prompting.fragments import (
     Fragment,
@@ -139,7 +139,7 @@ def test_facts_of_the_node_are_readable() -> None:
         "union of stg_orders v2, raw.orders",
     )
     assert found.upstream == (("stg_orders v2", "Orders, staged."),)
-    assert found.downstream == ("report", "stg_orders v2")
+    assert found.downstream == ("report", "stg_orders v2: Staged orders.")
     assert found.siblings == (("told", "Said before."),)
     assert found.undescribed == ("other",)
     assert (found.description, found.sql) == ("Orders.", "select 1")
@@ -456,3 +456,31 @@ def test_very_wide_schemas_stay_within_strict_modes_limits() -> None:
 )
 def test_tokens_are_estimated_without_a_tokenizer(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+def test_the_settings_style_is_told_to_models() -> None:
+    style = Conventions(
+        "German",
+        tone="dry",
+        tense="past tense",
+        column_words=7,
+        forbidden=("robust", "N/A"),
+        rules="- {{ money }}: net.",
+    )
+    (prompt,) = build_prompts(msgspec.structs.replace(facts(), conventions=style), open_templates(), Window())
+    for words in (
+        "At most 7 words for each column, 60 for the node;",
+        "in German,\n  past tense, each ending",
+        "- Tone: dry.\n",
+        '- Never use "robust", "N/A".\n',
+        "where they differ\n- {{ money }}: net.\n",
+    ):
+        assert words in prompt.system
+    assert "at most 7 words" in render_repair(open_templates(), prompt, "", [("id", "x", "too long")])
+    assert prompt.template.output.column_words == 7
+
+
+def test_without_a_style_nothing_is_said_of_it() -> None:
+    (prompt,) = build_prompts(facts(), open_templates(), Window())
+    assert "present tense, each ending with a full stop" in prompt.system
+    assert not re.search("Tone|Never use|House rules", prompt.system)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import PromptError
+from dbt_describe.planning import Draft
 from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
+from dbt_describe.prompting.reviews import build_reviews
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.prompting.variables import VARIABLES, WORDS, check_template, known_variables
 from tests.prompting.reference import PAGE, render
@@ -39,8 +41,18 @@ def test_each_body_is_given_the_documented_variables() -> None:
     render_repair(templates, prompt, "", ())
     model, repair = templates.get("model"), templates.get("repair")
     bodies = {"style": model.style, "system": model.system, "user": model.user, "repair": repair.user}
-    documented = {name: {one.name for one in VARIABLES if name in one.bodies} for name in bodies}
-    assert {name: templates.given[body.source] for name, body in bodies.items()} == documented
+    assert {name: templates.given[body.source] for name, body in bodies.items()} == {
+        name: {one.name for one in VARIABLES if name in one.bodies} for name in bodies
+    }
+
+
+def test_a_review_is_given_the_documented_variables() -> None:
+    templates = Recording()
+    build_reviews(FACTS, (Draft(FACTS.unique_id, "", "Orders.", "openai/tiny"),), templates, Window())
+    review = templates.get("review")
+    for name in ("style", "system", "user"):
+        given = {one.partition(".")[0] for one in templates.given[getattr(review, name).source]}
+        assert given == known_variables(name, "review")
 
 
 def test_the_documented_words_are_those_of_the_base() -> None:
@@ -64,7 +76,7 @@ def test_the_check_finds_what_a_node_of_some_kind_would_have_shown(tmp_path: Pat
 
 def test_a_body_knows_no_other_bodys_variables() -> None:
     assert "sql" in known_variables("user") - known_variables("system")
-    assert known_variables("repair") == {"output", "problem", "rejected", "words"}
+    assert known_variables("user", "repair") == {"output", "problem", "rejected", "words"}
 
 
 def test_the_reference_page_is_current() -> None:

@@ -6,28 +6,28 @@ json-repair. Last, not first: an earlier value may be quoted from the data that 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from dbt_describe.answers.repairing import repaired
 from dbt_describe.errors import AnswerError
 
 LARGEST_REPLY_CHARACTERS = 1_000_000
 # Limits of the scan: values tried, and characters read over again after failures (2 MB take about 20 ms).
 MOST_SCANNED_VALUES = 512
 MOST_SCANNED_CHARACTERS = 2_000_000
-# json-repair takes about 40 ms for 32 KB, and much longer for deep nesting.
-LARGEST_REPAIR_CHARACTERS = 32_000
-DEEPEST_REPAIR = 16
+MOST_FENCED_BLOCKS = 64
+DEEPEST_ANSWER = 64
 
 Wanted = Callable[[object], bool]
 
 _THINKING = re.compile(r"\s*<(think|thinking|thought|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _END_OF_THINKING = re.compile(r".*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
 _FENCED = re.compile(r"(?:```|~~~)[ \t]*(?:json[c5]?|JSON)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*(?:```|~~~)", re.DOTALL)
-_BRACKET = re.compile(r"[\[{]|[\]}]")
 _OPENING = re.compile(r"[\[{]")
 _START = re.compile(r"\[\s*\{|\{")
 
@@ -43,7 +43,7 @@ def extract_object(text: str, is_wanted: Wanted) -> Extracted:
     """The JSON value in the reply for which `is_wanted` holds.
 
     Raises:
-        AnswerError: there is none, or the reply is larger than 1,000,000 characters.
+        AnswerError: there is none nested at most 64 levels deep, or the reply is larger than 1,000,000 characters.
     """
     if len(text) > LARGEST_REPLY_CHARACTERS:
         raise AnswerError(f"the answer is too large ({len(text):,} characters)")
@@ -51,28 +51,49 @@ def extract_object(text: str, is_wanted: Wanted) -> Extracted:
     if not said.strip("\x00 \t\r\n"):
         raise AnswerError("the answer is empty")
     answer = _without_thinking(said)
-    for value in _valid(said, answer):
-        if is_wanted(value):
+    for found in _valid(said, answer):
+        value = _wanted(found, is_wanted)
+        if value is not None and _is_shallow(value):
             return Extracted(value)
-    for value in _repaired(answer):
-        if is_wanted(value):
+    for found in _repaired(answer):
+        value = _wanted(found, is_wanted)
+        if value is not None:
             return Extracted(value, answer)
     raise AnswerError("the answer holds no JSON object of the wanted shape")
+
+
+def _wanted(value: object, is_wanted: Wanted) -> object:
+    """The value if it is wanted, or the only one in it that is: `{"arguments": {…}}`; else None."""
+    if is_wanted(value):
+        return value
+    inner = [held for held in value.values() if is_wanted(held)] if isinstance(value, dict) else []
+    return inner[0] if len(inner) == 1 else None
 
 
 def _valid(said: str, answer: str) -> Iterator[object]:
     """Values in the order of the ladder, each rung climbed only when the ones before it held nothing wanted."""
     for text in dict.fromkeys((answer, said)):
-        yield from _strict(text)
-    for block in reversed(_FENCED.findall(answer)):
+        values = list(_strict(text))
+        yield from values
+        if values:
+            # All of it is JSON: nothing is hidden in it.
+            return
+    for block in reversed(_fenced_blocks(answer)):
         yield from _strict(block)
     yield from reversed(_scanned(answer))
 
 
+def _fenced_blocks(answer: str) -> list[str]:
+    """The last blocks between fences; a text with more of them than an answer has is only scanned."""
+    found = [match[1] for match in itertools.islice(_FENCED.finditer(answer), MOST_FENCED_BLOCKS + 1)]
+    return found if len(found) <= MOST_FENCED_BLOCKS else []
+
+
 def _without_thinking(said: str) -> str:
-    rest = said
-    while match := _THINKING.match(rest):
-        rest = rest[match.end() :]
+    start = 0
+    while match := _THINKING.match(said, start):
+        start = match.end()
+    rest = said[start:]
     # Some chat templates put the opening tag into the prompt, so that only the closing one arrives.
     if not rest.lstrip().startswith(("{", "[", "`")) and (end := _END_OF_THINKING.match(rest)):
         rest = rest[end.end() :]
@@ -131,30 +152,23 @@ def _scanned(text: str) -> list[object]:
 
 
 def _repaired(text: str) -> Iterator[object]:
-    """What json-repair makes of the text from the first bracket to the last closing one.
+    """What can be made of the text from the first bracket to the last closing one.
 
     The slice ends there because a text that was cut off in the middle of a string mustn't become a description.
     """
     opening = _START.search(text)
-    piece = text[opening.start() : text.rfind("}") + 1] if opening else ""
-    if not piece or len(piece) > LARGEST_REPAIR_CHARACTERS or _depth(piece) > DEEPEST_REPAIR:
-        return
-    # Imported here: most answers never need it, and it takes 66 ms.
-    import json_repair  # noqa: PLC0415
-
-    try:
-        value: object = json_repair.loads(piece)
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return
-    yield value
-    if isinstance(value, list):
-        yield from reversed(value)
+    return repaired(text[opening.start() : text.rfind("}") + 1] if opening else "")
 
 
-def _depth(text: str) -> int:
-    """The deepest nesting of brackets, those inside strings included."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(text):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _is_shallow(value: object) -> bool:
+    """Whether the value is nested at most so deeply as any answer may be."""
+    level = [value]
+    for _ in range(DEEPEST_ANSWER):
+        level = [inner for outer in level if isinstance(outer, (dict, list)) for inner in _inner(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _inner(value: dict[object, object] | list[object]) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value

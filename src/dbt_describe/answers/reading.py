@@ -16,6 +16,7 @@ import msgspec
 from dbt_describe.answers.entries import Entry, confidence_of, entries_of, fault_of_repair, merged
 from dbt_describe.answers.extraction import extract_object
 from dbt_describe.answers.grounding import Shown, fault_of_grounding
+from dbt_describe.answers.house_style import HouseStyle, fault_of_style
 from dbt_describe.answers.restating import restates
 from dbt_describe.answers.validation import (
     Limits,
@@ -32,6 +33,8 @@ from dbt_describe.planning import Abstention, Draft, Task
 # Providers' words for an answer that a limit cut off, and for one that a filter stopped (2026-11).
 TRUNCATED = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
 FILTERED = frozenset({"content_filter", "refusal", "safety", "blocked"})
+_LONGEST_READ = 40_000
+"""Characters of a text that is looked at any closer: twice what 1,000 words may have."""
 _EVIDENCE_CHARACTERS = 300
 # Evidence that is SQL, a name or a few words tells a person nothing.
 _FEWEST_WORDS = 4
@@ -70,6 +73,7 @@ class Subject(msgspec.Struct, frozen=True):
     language: str = "English"
     prompt: str = ""
     """Name and version of the template."""
+    style: HouseStyle = HouseStyle()
 
 
 class ReplyText(msgspec.Struct, frozen=True):
@@ -88,11 +92,7 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
         RefusedAnswerError: the model or a content filter declined.
         AnswerError: it holds no usable JSON object. No message names the node; the caller knows it.
     """
-    if reply.finish_reason.lower() in TRUNCATED:
-        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
-    if reply.refusal or reply.finish_reason.lower() in FILTERED:
-        why = f": {_one_line(reply.refusal)}" if reply.refusal else " (content filter)"
-        raise RefusedAnswerError(f"the model declined to answer{why}")
+    check_finished(reply)
 
     def is_wanted(value: object) -> bool:
         return entries_of(value, task) is not None
@@ -103,6 +103,20 @@ def read_answer(reply: ReplyText, task: Task, subject: Subject) -> Reading:
     return _sorted_out(
         [_read_one(answers.get(column.lower(), ()), column, task, subject, extracted.repaired) for column in asked]
     )
+
+
+def check_finished(reply: ReplyText) -> None:
+    """Nothing, where the reply is an answer and all of it.
+
+    Raises:
+        TruncatedAnswerError: a token limit cut it off.
+        RefusedAnswerError: the model or a content filter declined.
+    """
+    if reply.finish_reason.lower() in TRUNCATED:
+        raise TruncatedAnswerError("the answer was cut off by the limit of output tokens")
+    if reply.refusal or reply.finish_reason.lower() in FILTERED:
+        why = f": {one_line(reply.refusal)}" if reply.refusal else " (content filter)"
+        raise RefusedAnswerError(f"the model declined to answer{why}")
 
 
 def _sorted_out(entries: Iterable[Draft | Abstention | Rejection]) -> Reading:
@@ -122,37 +136,43 @@ def _read_one(
     entry = merged(entries)
     if entry is None:
         return Rejection(column, "", "it is described twice, and differently")
-    text = entry.get("description")
-    if text is None:
-        text = ""
+    text = "" if entry.get("description") is None else entry["description"]
     if not isinstance(text, str):
         return Rejection(column, str(text)[:200], "the description isn't a text")
+    if len(text) > _LONGEST_READ:
+        return Rejection(column, text[:200], f"it is longer than {_most_characters(column, subject)} characters")
     confidence = confidence_of(entry)
-    evidence = _one_line(entry.get("evidence", ""))
+    evidence = one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))
-    if not confidence:
-        return Rejection(column, text, "its confidence is missing, or none of high, medium and low")
-    if not text.strip():
-        return Rejection(column, "", "the description is empty although the confidence isn't low")
-    if repaired and (fault := fault_of_repair(column, text, confidence, repaired)):
+    if fault := _fault_of_entry(column, text, confidence, repaired):
         return Rejection(column, text, fault)
     return _checked(
         Draft(task.unique_id, column, text, subject.writer, confidence, evidence, prompt=subject.prompt), subject
     )
 
 
+def _fault_of_entry(column: str, text: str, confidence: str, repaired: str) -> str:
+    if not confidence:
+        return "its confidence is missing, or none of high, medium and low"
+    if not text.strip():
+        return "the description is empty although the confidence isn't low"
+    return fault_of_repair(column, text, confidence, repaired) if repaired else ""
+
+
 def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     text = tidy(draft.text)
     name = draft.column or subject.node_name
-    most = subject.limits.column_characters if draft.column else subject.limits.node_characters
+    most = _most_characters(draft.column, subject)
     # The text as it came, too: tidying mustn't hide what is wrong with it.
     if fault := fault_of_form(draft.text, most, subject.language) or fault_of_form(text, most, subject.language):
         return Rejection(draft.column, draft.text, fault)
     if restates(text, name):
         # Asking again would send everything once more for a column that the model knows nothing of.
         return Abstention(draft.unique_id, draft.column, "the model only repeats the name")
-    fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
+    fault = fault_of_style(text, subject.style, of_node=not draft.column)
+    if not fault:
+        fault = "it says too little" if says_too_little(text) else fault_of_grounding(text, name, subject.shown)
     if not subject.has_rows:
         return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
     if draft.column and not fault:
@@ -163,6 +183,10 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     return Rejection(draft.column, draft.text, fault) if fault else msgspec.structs.replace(draft, text=text)
 
 
+def _most_characters(column: str, subject: Subject) -> int:
+    return subject.limits.column_characters if column else subject.limits.node_characters
+
+
 def _unsure(evidence: str) -> str:
     """Why nothing is written, for a person: with the model's own words where they are a sentence and no SQL."""
     words = evidence.split()
@@ -170,7 +194,7 @@ def _unsure(evidence: str) -> str:
     return f"the model isn't sure: {evidence}" if is_prose else "the model isn't sure"
 
 
-def _one_line(value: object) -> str:
+def one_line(value: object) -> str:
     """Printable characters of the value on one line, at most 300."""
     text = value if isinstance(value, str) else ""
     printable = "".join(character if character.isprintable() else " " for character in text[:2000])

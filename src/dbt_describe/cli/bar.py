@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.status import Status
 
+from dbt_describe.cli.output import printable
 from dbt_describe.cli.progress import outcome
 
 
@@ -27,7 +28,7 @@ class BarProgress:
     def say(self, message: str) -> None:
         """Print the sentence above the bar."""
         self._stop_waiting()
-        self._bar.console.print(message, markup=False)
+        self._bar.console.print(printable(message), markup=False)
 
     def wait(self, message: str) -> None:
         """Print the sentence, and turn something until the next call."""
@@ -44,7 +45,7 @@ class BarProgress:
     def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
         """Advance; failures stay on the screen."""
         if failure:
-            self._bar.console.print(outcome(unique_id, drafts, abstentions, failure), markup=False)
+            self._bar.console.print(printable(outcome(unique_id, drafts, abstentions, failure)), markup=False)
         self._bar.update(self._task, advance=1, description=f"Describing {unique_id.rpartition('.')[2]}")
 
     def end(self) -> None:

@@ -16,6 +16,7 @@ import click
 
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
+from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
@@ -55,6 +56,7 @@ def cli() -> None:
 @click.option(
     "--verify/--no-verify", default=None, help="Let dbt parse what was written; take all of it back if dbt refuses."
 )
+@click.option("--interactive", is_flag=True, help="Show each draft on the terminal; ask whether to take it.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
@@ -67,13 +69,15 @@ def cli() -> None:
     "--hook", is_flag=True, help="For pre-commit: few words, exit 1 if anything is written, no model unless allowed."
 )
 @click.option("--ask", is_flag=True, help="With --hook: ask the model that dbt-describe.yml names.")
-def document(format_: str, hook: bool, ask: bool, **given: Any) -> None:
+def document(format_: str, hook: bool, ask: bool, interactive: bool, **given: Any) -> None:
     """Describe what is missing and write it into the schema files.
 
     FILES leave only what is defined or described in them; those that aren't dbt's select nothing.
     """
     if format_ == "github" and not given["dry_run"]:
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
+    if interactive:
+        _check_interactive(hook=hook)
     from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
 
     settings = settings_of(given, Hook(asks=ask) if hook else None)
@@ -84,9 +88,24 @@ def document(format_: str, hook: bool, ask: bool, **given: Any) -> None:
     from dbt_describe import run  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
-    report = run.document(settings, open_progress())
+    if interactive:
+        from dbt_describe.cli.asking import Interview  # noqa: PLC0415 - --help must not wait for it
+
+        interview = Interview()
+        report = run.document(settings, interview, interview)
+    else:
+        report = run.document(settings, open_progress())
     show(_shown(report, format_, settings.dbt.project_dir, verbose=given["verbose"]))
     raise SystemExit(report.exit_code)
+
+
+def _check_interactive(*, hook: bool) -> None:
+    from dbt_describe.cli.asking import is_terminal  # noqa: PLC0415 - --help must not wait for it
+
+    if hook:
+        raise click.UsageError("--interactive can't be combined with --hook: nobody is there to answer.")
+    if not is_terminal():
+        raise click.UsageError("--interactive needs a terminal: stdin or stderr isn't one. To see drafts: --dry-run.")
 
 
 def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) -> str:
@@ -114,7 +133,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, prompts, models, ping, usage, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, cache, init, schema):
     cli.add_command(command)
 
 

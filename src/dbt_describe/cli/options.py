@@ -96,6 +96,12 @@ _MODELS = (
 _ASKING = (
     click.option("--max-cost", metavar="USD", help="Spend no more than this on models in this run."),
     click.option("--max-tokens", type=click.IntRange(min=1), help="Use no more tokens than this in this run."),
+    click.option(
+        "--review",
+        default="",
+        metavar="PROVIDER/NAME",
+        help="Language model that checks each draft against the facts; `model`: the one that drafts, `none`: none.",
+    ),
     click.option("--no-prompt-cache", is_flag=True, help="Don't ask providers to keep what prompts have in common."),
 )
 _CONFIG = (
@@ -148,6 +154,10 @@ RENDER_OPTIONS = (*_NODES[7:8], *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_C
 """Of the command that shows what a model would be asked of a node."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
+
+
+MEMORY_OPTIONS = (*_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
+"""Of commands that look at the project as a whole, and ask nobody."""
 
 
 def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
@@ -204,6 +214,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         max_cost=given.get("max_cost"),
         max_tokens=given.get("max_tokens") or 0,
         no_prompt_cache=given.get("no_prompt_cache", False),
+        review=given.get("review", ""),
         prompts=given.get("prompts"),
         concurrency=given.get("concurrency") or 0,
         dry_run=given.get("dry_run", False),

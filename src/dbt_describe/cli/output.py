@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 
 import click
+
+# What a terminal acts on, but for line ends, tabs and the colours that we use: names and texts come from anywhere.
+_ACTED_ON = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\x1b(?!\[(?:[0-2]|22|3[0-79])m)"
+)
+
+
+def printable(text: str) -> str:
+    """The text without what could move the cursor, hide words or turn them round."""
+    return _ACTED_ON.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def show(text: str) -> None:
     """Print the report. A reader who has gone away (`| head`) or a full disk changes nothing about what was done."""
     try:
-        click.echo(text)
+        click.echo(printable(text))
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
@@ -23,7 +34,7 @@ def show(text: str) -> None:
 def complain(text: str) -> None:
     """Print to stderr, if anybody is there to read it: the exit code says the same."""
     with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def is_colored() -> bool:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from dbt_describe.cli.output import printable
 from dbt_describe.progress import Progress
 
 
@@ -20,7 +21,7 @@ class PlainProgress:
     def say(self, message: str) -> None:
         """Print the sentence; where stderr is gone, nobody reads it, and that ends no run."""
         with contextlib.suppress(OSError):
-            click.echo(message, err=True)
+            click.echo(printable(message), err=True)
 
     def wait(self, message: str) -> None:
         """Print the sentence."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -17,6 +18,8 @@ _MAX_NAMED = 8
 """Columns or nodes named in a line; the rest are counted."""
 _MAX_NODES_LISTED = 20
 """Nodes with unknown descriptions that are listed, so that the sums stay in sight."""
+_SHOWN_CHARACTERS = 200
+"""Of a text that wasn't accepted."""
 
 
 def render_report(report: Report, *, color: bool = False, verbose: bool = False) -> str:
@@ -125,9 +128,14 @@ def _counts(report: Report) -> list[str]:
         f"  inherited  {report.inherited:>5,}  the same values as a described column upstream",
         f"  written    {report.written:>5,}  by {name_writers(report)}",
     ]
+    if report.reviewed.drafts:
+        anew = f", {report.reviewed.revised:,} of them written anew" if report.reviewed.revised else ""
+        lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  drafts checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
-    lines.append(f"  unknown    {len(report.abstentions):>5,}  left {'as they are' if report.outdated else 'empty'}")
+    refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""
+    as_before = "as they are" if report.outdated else "empty"
+    lines.append(f"  unknown    {len(report.abstentions):>5,}  left {as_before}{refused}")
     if report.references:
         reused = len(set(report.references.values())) - report.doc_blocks
         blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
@@ -167,21 +175,29 @@ def _nothing_missing(nodes: int, described: int) -> str:
 
 
 def _unknown(abstentions: Iterable[Abstention], who: str, *, verbose: bool) -> list[str]:
-    by_node: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    by_node: dict[str, dict[str, list[Abstention]]] = defaultdict(lambda: defaultdict(list))
     for abstention in abstentions:
-        by_node[abstention.unique_id][abstention.reason].append(abstention.column)
+        by_node[abstention.unique_id][abstention.reason].append(abstention)
     lines = [f"Unknown, left for {who}:"] if by_node else []
     shown = sorted(by_node.items())
     for unique_id, reasons in shown if verbose else shown[:_MAX_NODES_LISTED]:
         lines.append(f"  {unique_id}")
-        lines += [f"    {_names(columns)}: {reason}" for reason, columns in reasons.items()]
+        for reason, found in reasons.items():
+            lines.append(f"    {_names([one.column for one in found])}: {reason}")
+            told = [one for one in found if one.rejected and verbose]
+            lines += [f"      {_names([one.column])} was: {_shown(one.rejected)}" for one in told]
     if not verbose and len(shown) > _MAX_NODES_LISTED:
         lines.append(f"  and {_count(len(shown) - _MAX_NODES_LISTED, 'more node')} (--verbose lists them all)")
     return lines
 
 
+def _shown(rejected: str) -> str:
+    """A model's words on one line."""
+    return textwrap.shorten(rejected, _SHOWN_CHARACTERS, placeholder=" …")
+
+
 def _names(columns: list[str]) -> str:
-    return _few([column or "(itself)" for column in columns])
+    return _few([" ".join(column.split()) or "(itself)" for column in columns])
 
 
 def _few(names: list[str]) -> str:

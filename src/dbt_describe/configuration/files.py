@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -14,7 +14,7 @@ from dbt_describe.configuration.documents import Document, Keys, read_document
 from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.registry import find_spec
-from dbt_describe.prompting.config import PromptingConfig
+from dbt_describe.prompting.config import Language, PromptingConfig
 from dbt_describe.schema_files import check_template
 
 FILE_NAME = "dbt-describe.yml"
@@ -23,8 +23,6 @@ NO_SETTINGS = frozenset({"plans_only"})
 """Fields of LlmConfig that nobody sets in a file."""
 SchemaSection = Literal["models", "seeds", "snapshots", "analyses", "macros", "data_tests"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
-
-Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -111,6 +109,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
     prompts_dir = _directory(conversion, chosen.prompts, path.parent)
     schema_path = _schema_path(conversion, chosen.schema_path)
     _check_globs(conversion, chosen.ignore)
+    _check_prompting(conversion, chosen.language, prompting)
     unresolved = {fault.keys[1]: fault.message for fault in conversion.faults if _is_of_an_endpoint(fault)}
     faults = sorted(conversion.faults, key=lambda fault: document.line(fault.keys))
     _raise([fault.message for fault in faults if not _is_of_an_endpoint(fault)])
@@ -123,7 +122,7 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         schema_path,
         chosen.doc_blocks,
         chosen.verify,
-        chosen.language,
+        chosen.language or prompting.style.language,
         tuple(map(str.strip, chosen.ignore)),
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
@@ -219,6 +218,18 @@ def _check_globs(conversion: Conversion, globs: Sequence[str]) -> None:
         elif glob.strip().startswith("!"):
             kept = "`dbt-describe: describe` in the meta of a node or column is an exception"
             conversion.complain(keys, f"is `{glob}`; there is no `!` here: {kept}")
+
+
+def _check_prompting(conversion: Conversion, language: str, prompting: PromptingConfig) -> None:
+    inner = prompting.style.language
+    if language and inner and language != inner:
+        conversion.complain(("style", "language"), f"is {inner}, but language is {language}: one of them is enough")
+    for index, phrase in enumerate(prompting.style.forbidden):
+        if not phrase.strip():
+            conversion.complain(("style", "forbidden", str(index)), "is empty; every text would have it")
+    for index, glob in enumerate(prompting.knowledge):
+        if not glob.strip():
+            conversion.complain(("knowledge", str(index)), "names nothing. Write a path or a glob like `docs/**/*.md`")
 
 
 def _is_of_an_endpoint(fault: Fault) -> bool:

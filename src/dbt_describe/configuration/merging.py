@@ -16,6 +16,8 @@ from dbt_describe.llm.routes import AUTO
 
 RULES = "rules"
 """What the rules writer is called at the end of a chain."""
+SAME_ROUTE, NOBODY = "model", "none"
+"""Who reviews where no model is named: that of `routes.review`; or nobody, whatever the file says."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -31,6 +33,8 @@ class Flags(msgspec.Struct, frozen=True):
     max_tokens: int = 0
     concurrency: int = 0
     no_prompt_cache: bool = False
+    review: str = ""
+    """Who reviews drafts: a model, `model` for that of `routes.review`, or `none`."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -38,6 +42,8 @@ class Merged(msgspec.Struct, frozen=True):
 
     config: LlmConfig
     rules_fallback: bool = False
+    review: str = ""
+    """Who reviews drafts, as in the file; `config.routes` say the same."""
 
 
 def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merged:
@@ -51,6 +57,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
         UnsetVariableError: a model that may be asked is one of an endpoint with a variable that isn't set.
     """
     config = _with_model(file.llm, flags, environ)
+    config, review = _with_reviewer(config, file.prompting.review, flags, environ)
     config = _with_timeout(config, environ.get("DBT_DESCRIBE_TIMEOUT", ""))
     budget = _budget(config.budget, flags)
     config = msgspec.structs.replace(
@@ -60,7 +67,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
         concurrency=flags.concurrency or config.concurrency,
         prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
     )
-    merged = _without_rules(config)
+    merged = msgspec.structs.replace(_without_rules(config), review=review)
     for model in _models(merged.config):
         prefix = model.strip().partition("/")[0]
         message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
@@ -69,8 +76,13 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
     return merged
 
 
+def _named(flags: Flags, environ: Mapping[str, str]) -> str:
+    """The model that a flag or a variable names."""
+    return (flags.model or environ.get("DBT_DESCRIBE_MODEL", "")).strip()
+
+
 def _with_model(config: LlmConfig, flags: Flags, environ: Mapping[str, str]) -> LlmConfig:
-    named = (flags.model or environ.get("DBT_DESCRIBE_MODEL", "")).strip()
+    named = _named(flags, environ)
     if named:
         routes = {} if named == RULES else {name: RouteConfig("", at.fallback) for name, at in config.routes.items()}
         fallback = () if named == RULES else config.fallback
@@ -83,6 +95,26 @@ def _with_model(config: LlmConfig, flags: Flags, environ: Mapping[str, str]) -> 
         raise SettingsError("--fallback needs a model that is asked before: name it with --model.")
     routes = {name: RouteConfig(at.model) for name, at in config.routes.items()}
     return msgspec.structs.replace(config, fallback=flags.fallback, routes=routes)
+
+
+def _with_reviewer(config: LlmConfig, given: str, flags: Flags, environ: Mapping[str, str]) -> tuple[LlmConfig, str]:
+    """The settings with the route to the reviewer, and who it is; nobody where nothing is drafted by a model."""
+    review = (flags.review or given).strip()
+    if review in {"", NOBODY}:
+        return config, ""
+    if config.model in {"", RULES}:
+        if flags.review:
+            raise SettingsError("--review needs a model that drafts: name it with --model.")
+        return config, ""
+    if review == RULES:
+        raise SettingsError("`rules` can't review: name a model, or `none`.")
+    if not flags.review and _named(flags, environ):
+        # The model of the command line is asked for everything, as with `routes`.
+        review = SAME_ROUTE
+    if review == SAME_ROUTE:
+        return config, review
+    route = msgspec.structs.replace(config.routes.get("review", RouteConfig()), model=review)
+    return msgspec.structs.replace(config, routes={**config.routes, "review": route}), review
 
 
 def osmosis_model(environ: Mapping[str, str]) -> str:

@@ -22,14 +22,14 @@ def _alternatives(kind: inspect.Type) -> list[str]:
             return [word for member in kind.types for word in _alternatives(member)]
         case inspect.NoneType():
             return []
-        case inspect.IntType():
-            return [f"a whole number{_bounds(kind)}"]
-        case inspect.FloatType():
-            return [f"a number{_bounds(kind)}"]
+        case inspect.IntType() | inspect.FloatType():
+            return [f"a {'whole ' if isinstance(kind, inspect.IntType) else ''}number{_bounds(kind)}"]
         case inspect.LiteralType():
             return [f"one of {', '.join(str(word) for word in kind.values)}"]
         case inspect.VarTupleType() | inspect.ListType():
             return [f"a list of {' or '.join(_alternatives(kind.item_type)).removeprefix('a ')}s"]
+        case inspect.StrType(max_length=int(longest)):
+            return [f"a text of at most {longest:,} characters"]
         case _:
             return [_PLAIN.get(type(kind), f"a value of the type {type(kind).__name__.removesuffix('Type').lower()}")]
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from dbt_describe.errors import ManifestError
+from dbt_describe.project.constraints import constraints_of
 from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
 from dbt_describe.project.project_file import check_project
@@ -175,6 +176,7 @@ def _node(raw: RawNode, tests: list[DataTest], table: CatalogTable | None) -> No
         columns=_columns(raw.columns or {}, table, tests),
         is_built=table is not None and bool(table.columns),
         tests=tuple(test for test in tests if not test.column),
+        constraints=constraints_of(raw.constraints),
         relation_name=raw.relation_name or "",
         original_file_path=(raw.original_file_path or "").replace("\\", "/"),
         patch_path=(raw.patch_path or "").replace("\\", "/"),
@@ -253,6 +255,7 @@ def _columns(
             data_type=data_types.get(key) or (key in in_file and in_file[key].data_type) or "",
             declared=key in in_file,
             tests=tuple(tests_of.get(key, ())),
+            constraints=constraints_of(in_file[key].constraints) if key in in_file else (),
             wish=column_wish(in_file[key].meta, in_file[key].config) if key in in_file else "",
         )
         for key, name in names.items()

@@ -60,6 +60,20 @@ class DataTest(msgspec.Struct, frozen=True):
     conditional: bool = False
 
 
+class Constraint(msgspec.Struct, frozen=True):
+    """What a schema file declares of a column or a node for the warehouse to hold."""
+
+    kind: str
+    """`not_null`, `unique`, `primary_key`, `foreign_key`, `check` or `custom`."""
+    columns: tuple[str, ...] = ()
+    """Of a node's."""
+    to: str = ""
+    """The relation that a foreign key refers to."""
+    to_columns: tuple[str, ...] = ()
+    expression: str = ""
+    """SQL of a check, or of what stands behind a foreign key."""
+
+
 class Column(msgspec.Struct, frozen=True):
     """A column, spelled as the schema file spells it where it is declared, else as the catalog or the SQL does.
 
@@ -73,6 +87,7 @@ class Column(msgspec.Struct, frozen=True):
     declared: bool = False
     """The schema file lists it."""
     tests: tuple[DataTest, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     children: str = ""
     """The list that a semantic model has it in: `entities`, `dimensions` or `measures`; of a function, `returns`."""
     definition: str = ""
@@ -101,6 +116,8 @@ class Node(msgspec.Struct, frozen=True):
     """The catalog, or a seed's own file, has it: `columns` are all that there are."""
     tests: tuple[DataTest, ...] = ()
     """Node-level tests, e.g. a unique combination of columns."""
+    constraints: tuple[Constraint, ...] = ()
+    """Of several columns, or declared at the node."""
     relation_name: str = ""
     original_file_path: str = ""
     """Relative to its package's root. It is the schema file of what is defined there, as sources are."""
@@ -170,6 +187,15 @@ class Conventions(msgspec.Struct, frozen=True):
     """By its English name."""
     full_stop: bool = True
     """A single sentence ends with one, too."""
+    tone: str = ""
+    tense: str = ""
+    column_words: int = 0
+    """Words that a column's description has at most; 0: as many as the prompt template says."""
+    node_words: int = 0
+    forbidden: tuple[str, ...] = ()
+    """Phrases that no description may have, whatever their case."""
+    rules: str = ""
+    """House rules in a person's own words."""
 
 
 class Project(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ class RawColumn(msgspec.Struct, frozen=True, gc=False):
     data_type: str | None = None
     meta: RawMeta | None = None
     config: RawColumnConfig | None = None
+    constraints: list[dict[str, Any]] | None = None
 
 
 class TestMetadata(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class RawNode(msgspec.Struct, frozen=True):
     package_name: str
     description: str | None = None
     columns: dict[str, RawColumn] | None = None
+    constraints: list[dict[str, Any]] | None = None
     relation_name: str | None = None
     original_file_path: str | None = None
     patch_path: str | None = None

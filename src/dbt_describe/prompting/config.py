@@ -7,25 +7,28 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Words = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Words = Annotated[int, msgspec.Meta(ge=3, le=1000)]
+Language = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z() -]{0,39}$|^$")]
 
 
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How new descriptions are written. What isn't set is as in the project's own descriptions, or in the templates."""
 
-    tone: str = ""
+    language: Language = ""
+    """As `language` outside of `style`, which is the same setting."""
+    tone: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """In a few words, e.g. `plain and factual`."""
-    tense: str = ""
+    tense: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """E.g. `present tense`."""
     column_words: Words | None = None
-    """Words that the description of a column has at most."""
+    """Words that the description of a column has at most; the prompt template's number if not set."""
     node_words: Words | None = None
     """Words that the description of a model, source, seed and so on has at most."""
     full_stop: bool | None = None
     """Whether a single sentence ends with a full stop."""
     forbidden: tuple[str, ...] = ()
-    """Phrases that no description may have, whatever their case."""
-    rules: str = ""
+    """Words and phrases that no new description may have, whatever their case; an answer with one is asked again."""
+    rules: Annotated[str, msgspec.Meta(max_length=8000)] = ""
     """House rules in your own words; models are told them as they are."""
     examples: Annotated[int, msgspec.Meta(ge=0, le=20)] = 4
     """How many descriptions by people are shown to models, of the same layer and kind."""
@@ -50,4 +53,4 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether values in SQL that may be personal or secret are left out of prompts."""
     review: str = ""
     """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
-    `routes.review`; empty: none."""
+    `routes.review`, which is the one that drafts where no other is named; `none`, or empty: none."""

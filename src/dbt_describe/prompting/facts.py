@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 import msgspec
 
-from dbt_describe.inheritance import is_tested_unique, same_values
+from dbt_describe.inheritance import is_tested_unique
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
-from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions, Task
-from dbt_describe.project.nodes import INCREMENTAL, Column, Conventions, DataTest, Node, Project
+from dbt_describe.project.constraints import refused_nulls, refused_repeats
+from dbt_describe.project.graph import readers_by_node
+from dbt_describe.project.nodes import Column, Conventions, Node, Project
 from dbt_describe.prompting.fragments import middle_out
-from dbt_describe.prompting.names import LONGEST_FACT, Names, known_text, shortened
-from dbt_describe.prompting.resources import ResourceFacts, resource_facts
+from dbt_describe.prompting.names import LONGEST_FACT, Names, shortened
+from dbt_describe.prompting.origins import Sight, inputs_in_words, origin_in_words, passed_tests
+from dbt_describe.prompting.proofs import Arguments, arguments_in, constraints_in_words, tests_in_words
+from dbt_describe.prompting.resources import resource_facts
+from dbt_describe.prompting.tables import exposures_below, readers_in_words, table_facts
+from dbt_describe.prompting.uses import Uses, uses_in, uses_in_words
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -55,6 +59,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """How readers use it, a line each."""
     values: tuple[str, ...] = ()
     """What it holds, a line each, redacted."""
+    refused: str = ""
+    """A draft that a reviewer objected to, and why."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -88,6 +94,25 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """The file that defines it, relative to its project."""
     examples: tuple[Example, ...] = ()
     passages: tuple[Passage, ...] = ()
+    refused: str = ""
+    """A draft of the node's own description that a reviewer objected to, and why."""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What of the whole project bears on single nodes: found once, for all of them."""
+
+    readers: Mapping[str, list[str]] = {}
+    """unique_ids of the nodes that read each node."""
+    uses: Uses = Uses()
+    arguments: Arguments = Arguments()
+    has_exposures: bool = True
+
+
+def surroundings_in(project: Project, lineage: Lineage) -> Surroundings:
+    """The surroundings of all nodes."""
+    has_exposures = any(node.resource_type == "exposure" for node in project.nodes.values())
+    readers = readers_by_node(project.nodes)
+    return Surroundings(readers, uses_in(project, lineage), arguments_in(project), has_exposures)
 
 
 Enrich = Callable[[NodeFacts], NodeFacts]
@@ -95,11 +120,16 @@ Enrich = Callable[[NodeFacts], NodeFacts]
 
 
 def gather_facts(
-    task: Task, project: Project, lineage: Lineage, known: Descriptions, readers: Mapping[str, list[str]]
+    task: Task,
+    project: Project,
+    lineage: Lineage,
+    known: Descriptions,
+    around: Surroundings | Mapping[str, list[str]],
 ) -> NodeFacts:
-    """The facts of a task. `readers` are the unique_ids of the nodes that read each node."""
+    """The facts of a task. `around` is what of the project bears on it, or just the readers of each node."""
+    around = around if isinstance(around, Surroundings) else Surroundings(around)
     node = project.nodes[task.unique_id]
-    names = Names(project)
+    sight = Sight(project, lineage, known, Names(project))
     asked = {column.lower() for column in task.columns}
     described = [
         (column.name, text)
@@ -107,21 +137,22 @@ def gather_facts(
         if column.name.lower() not in asked and (text := _meaning(node, column, known))
     ]
     seen = asked | {name.lower() for name, _ in described}
-    told = resource_facts(node, project, known, names) or _table_facts(node, project, lineage, known, names)
+    told = resource_facts(node, project, known, sight.names) or table_facts(node, asked, sight, around.arguments)
+    proofs = _Proofs.of(node, sight)
     return NodeFacts(
         unique_id=node.unique_id,
-        name=names.of(node.unique_id),
+        name=sight.names.of(node.unique_id),
         resource_type=node.resource_type,
         describe_node=task.describe_node,
         columns=tuple(
-            _column_facts(name, node, lineage, known, names, task.previous.get(name, "")) for name in task.columns
+            _column_facts(name, node, sight, around, proofs, task.previous.get(name, "")) for name in task.columns
         ),
         about=tuple(middle_out(line, LONGEST_FACT) for line in told.about),
         description=shortened(known.nodes.get(node.unique_id) or node.description),
         sql=told.code,
         language=told.language,
         upstream=told.uses,
-        downstream=tuple(names.of(reader) for reader in readers.get(node.unique_id, ())),
+        downstream=_downstream(node, around, sight, with_meanings=task.describe_node),
         siblings=tuple(described),
         undescribed=tuple(column.name for column in node.columns if column.name.lower() not in seen),
         previous=shortened(task.previous.get("", "")),
@@ -132,135 +163,69 @@ def gather_facts(
     )
 
 
-def _table_facts(node: Node, project: Project, lineage: Lineage, known: Descriptions, names: Names) -> ResourceFacts:
-    uses = ((parent, known_text(parent, project, known)) for parent in node.depends_on if parent in project.nodes)
-    return ResourceFacts(
-        about=tuple(_about(node, lineage, names)),
-        # dbt compiles a Python model by adding a page of its own code.
-        code=((node.compiled_code if node.language == "sql" else "") or node.raw_code).strip(),
-        language=node.language,
-        uses=tuple((names.of(parent), text) for parent, text in uses if text),
-        has_rows=True,
-    )
+def _downstream(node: Node, around: Surroundings, sight: Sight, *, with_meanings: bool) -> tuple[str, ...]:
+    """Who reads the node; in its own words only where the node itself is described, whose purpose they show."""
+    readers, project = around.readers, sight.project
+    direct = readers_in_words(node, readers, project, sight.names, with_meanings=with_meanings)
+    if not around.has_exposures:
+        return direct
+    return (*direct, *exposures_below(node, readers, project, sight.names, with_meanings=with_meanings))
+
+
+class _Proofs(msgspec.Struct, frozen=True):
+    """Lower-case names of the columns of a node of which something is proved, other than by tests."""
+
+    unique: frozenset[str]
+    present: frozenset[str]
+
+    @classmethod
+    def of(cls, node: Node, sight: Sight) -> _Proofs:
+        adapter_type = sight.project.adapter_type
+        unique = refused_repeats(node, adapter_type) | _sole_keys(node, sight.lineage)
+        return cls(unique, refused_nulls(node, adapter_type))
 
 
 def _column_facts(
-    name: str, node: Node, lineage: Lineage, known: Descriptions, names: Names, previous: str
+    name: str, node: Node, sight: Sight, around: Surroundings, proofs: _Proofs, previous: str
 ) -> ColumnFacts:
     column = node.column(name) or Column(name=name)
     ref = ColumnRef(node.unique_id, name.lower())
-    copied = _copied(ref, lineage, known)
-    computed = lineage.origin(copied[-1] if copied else ref)
+    copied, computed = sight.computed(ref)
     if isinstance(computed, Derived) and node.resource_type == "semantic_model" and not copied:
         # A measure is asked for per any dimension, not over all rows.
         computed = msgspec.structs.replace(computed, aggregations=())
-    inputs = computed.inputs if isinstance(computed, Derived) and not _is_described(copied, known) else ()
+    own_tests = tests_in_words(column.tests, node.unique_id, around.arguments, sight.names)
+    tests = (*own_tests, *constraints_in_words(column.constraints, sight.names), *passed_tests(copied, sight))
     return ColumnFacts(
         name=name,
         data_type=column.data_type,
         definition=middle_out(column.definition, LONGEST_FACT),
-        tests=tuple(middle_out(said, LONGEST_FACT) for test in column.tests if (said := _test_in_words(test, names))),
-        origin=_origin_in_words(copied, computed, known, names),
-        inputs=tuple(
-            (names.of_column(ref), text)
-            for ref in dict.fromkeys((*copied, *inputs))
-            if (text := shortened(known.columns.get(ref, "")))
-        ),
-        is_unique=is_tested_unique(column) or name.lower() in _sole_keys(node, lineage),
-        is_present=any(test.name == "not_null" and not test.conditional for test in column.tests),
+        tests=tuple(dict.fromkeys(tests)),
+        origin=origin_in_words(copied, computed, sight),
+        inputs=inputs_in_words(copied, computed, sight),
+        is_unique=is_tested_unique(column) or name.lower() in proofs.unique,
+        is_present=any(test.name == "not_null" and not test.conditional for test in column.tests)
+        or name.lower() in proofs.present,
         previous=shortened(previous),
+        comments=sight.comments(ref),
+        uses=uses_in_words(ref, around.uses, sight.project, sight.names, is_clear=_is_clear(copied, computed, sight)),
     )
 
 
-def _copied(ref: ColumnRef, lineage: Lineage, known: Descriptions) -> tuple[ColumnRef, ...]:
-    """The columns whose values this one has, up to the first that is described."""
-    copied: list[ColumnRef] = []
-    for upstream in same_values(ref, lineage):
-        copied.append(upstream)
-        if _is_described(copied, known):
-            break
-    return tuple(copied)
+def _is_clear(copied: Sequence[ColumnRef], computed: Origin | None, sight: Sight) -> bool:
+    """Whether the meanings of all that the column is made of are known."""
+    if isinstance(computed, Derived):
+        return bool(computed.inputs) and all(map(sight.meant, computed.inputs))
+    return bool(copied) and sight.is_described(copied[-1])
 
 
-def _is_described(copied: Sequence[ColumnRef], known: Descriptions) -> bool:
-    return bool(copied) and not is_missing(known.columns.get(copied[-1], ""))
-
-
-def _sole_keys(node: Node, lineage: Lineage) -> set[str]:
+def _sole_keys(node: Node, lineage: Lineage) -> frozenset[str]:
     """Lower-case names of the columns that are the whole unique key, or the whole key of the GROUP BY."""
     traced = lineage.nodes.get(node.unique_id)
     grouped = traced.shape.group_by if traced and traced.shape else ()
     # A snapshot has many rows for one value of its unique key: one for each version.
     merged = node.unique_key if node.resource_type != "snapshot" else ()
-    return {keys[0].lower() for keys in (grouped, merged) if len(keys) == 1}
-
-
-def _origin_in_words(copied: tuple[ColumnRef, ...], computed: Origin | None, known: Descriptions, names: Names) -> str:
-    parts = [f"the same as {' and '.join(map(names.of_column, copied))}"] if copied else []
-    if isinstance(computed, Derived) and not _is_described(copied, known):
-        parts.append(("there " if copied else "") + f"computed as {_short_sql(computed.expression, names)}")
-        for level in computed.aggregations:
-            keys = ", ".join(_short_sql(key, names) for key in level.group_by)
-            parts.append(f"aggregated per {keys}" if keys else "aggregated over all rows")
-            if level.filters:
-                conditions = (_short_sql(condition, names) for condition in level.filters)
-                parts.append("of the rows where " + " and ".join(conditions))
-    return middle_out("; ".join(parts), 2 * LONGEST_FACT)
-
-
-def _short_sql(expression: str, names: Names) -> str:
-    return middle_out(names.in_sql(expression), LONGEST_FACT)
-
-
-def _test_in_words(test: DataTest, names: Names) -> str:
-    if test.conditional:
-        return ""
-    match test.name:
-        case "unique":
-            return "tested unique"
-        case "not_null":
-            return "tested never null"
-        case "accepted_values":
-            return "tested to be one of: " + ", ".join(repr(value) for value in test.accepted_values[:30])
-        case "relationships":
-            return f"tested to refer to {names.of(test.to)}.{test.field}" if test.to else ""
-        case _:
-            return f"test {test.name}"
-
-
-def _materialized(node: Node) -> str:
-    if not node.materialized or node.resource_type != "model":
-        return ""
-    # Once the table is built, the compiled SQL has the filter of `is_incremental()`.
-    of_runs = ": a filter on what is newer than the table limits each run, not the table"
-    return f"materialized as {node.materialized}{of_runs if node.materialized in INCREMENTAL else ''}"
-
-
-def _about(node: Node, lineage: Lineage, names: Names) -> list[str]:
-    folder = PurePosixPath(node.original_file_path).parent.as_posix()
-    lines = [
-        _materialized(node),
-        f"folder {folder}" if folder not in {".", ""} else "",
-        f"tags {', '.join(node.tags)}" if node.tags else "",
-        f"part of the source {node.source_name}: {described}"
-        if (described := shortened(node.source_description))
-        else "",
-        f"unique key {', '.join(node.unique_key)}" if node.unique_key else "",
-    ]
-    lines += [
-        f"tested unique together: {', '.join(test.combination)}"
-        for test in node.tests
-        if test.combination and not test.conditional
-    ]
-    found = lineage.nodes.get(node.unique_id)
-    shape = found.shape if found else None
-    if shape:
-        lines += [
-            f"one row per {', '.join(shape.group_by)} (group by)" if shape.group_by else "",
-            f"rows filtered by {' and '.join(names.in_sql(part) for part in shape.filters)}" if shape.filters else "",
-            f"union of {', '.join(names.of(part) for part in shape.union)}" if shape.union else "",
-        ]
-    return [line for line in lines if line]
+    return frozenset(keys[0].lower() for keys in (grouped, merged) if len(keys) == 1)
 
 
 def _meaning(node: Node, column: Column, known: Descriptions) -> str:

@@ -38,6 +38,11 @@ class Names:
         """`stg_orders.amount`."""
         return f"{self.of(ref.unique_id)}.{ref.column}"
 
+    def of_relation(self, name: str) -> str:
+        """The name of the node behind `"db"."schema"."orders"` or `ref('orders')`, which the table mostly has, too."""
+        words = re.findall(r"[^\W\d]\w*", name)
+        return words[-1] if words else name
+
     def in_sql(self, expression: str) -> str:
         """The expression with readable names in place of unique_ids."""
 
@@ -52,6 +57,13 @@ def known_text(unique_id: str, project: Project, known: Descriptions) -> str:
     """What is known of a node's meaning, shortened; empty where nothing is."""
     node = project.nodes.get(unique_id)
     return shortened(known.nodes.get(unique_id) or (node.description if node else ""))
+
+
+def known_words(ref: ColumnRef, project: Project) -> str:
+    """What stands in the project of a column's meaning, shortened; empty where nothing does."""
+    node = project.nodes.get(ref.unique_id)
+    column = node.column(ref.column) if node else None
+    return shortened(column.description) if column else ""
 
 
 def shortened(text: str) -> str:

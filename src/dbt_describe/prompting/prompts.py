@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.project.nodes import Conventions
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
@@ -19,6 +20,7 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.schemas import answer_schema
+from dbt_describe.prompting.template_files import Output
 from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -31,8 +33,12 @@ OUTPUT_TOKENS_FIXED = 400
 ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
+# Fragments that are shown for their style alone: no answer can rest on them.
+PROVE_NOTHING = frozenset({"examples"})
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
+# And in front of a draft that a reviewer objected to.
+REFUSED = "refused draft"
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -101,8 +107,8 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     return (
-        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
+        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
         Fragment("sql", facts.sql, 60, shrink_code),
         Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
@@ -121,8 +127,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    folder = folder_of(facts.path)
-    template = templates.get(facts.resource_type if templates.has(facts.resource_type, folder) else "base", folder)
+    template = _as_short(_template_of(facts, templates), facts.conventions)
     asked = len(facts.columns) + facts.describe_node
     output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
     if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
@@ -152,7 +157,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(_true_now(fragment.text)) for fragment in fitted),
+        facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
         whole={before.name: before.tokens for before, now in zip(fragments, fitted, strict=True) if now is not before},
         window_tokens=window.tokens,
@@ -160,8 +165,30 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before: nothing can rest on it."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(f"{BEFORE}: "))
+    """Without what was said before, or drafted: nothing can rest on it."""
+    said = (f"{BEFORE}: ", f"{REFUSED}: ")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(said))
+
+
+def _as_short(template: Template, conventions: Conventions) -> Template:
+    """The template with the lengths that the settings name, where they do."""
+    output = template.output
+    words = Output(conventions.column_words or output.column_words, conventions.node_words or output.node_words)
+    return template if words == output else msgspec.structs.replace(template, output=words)
+
+
+def _template_of(facts: NodeFacts, templates: Templates) -> Template:
+    folder = folder_of(facts.path)
+    return templates.get(facts.resource_type if templates.has(facts.resource_type, folder) else "base", folder)
+
+
+def variables_of(facts: NodeFacts, templates: Templates) -> dict[str, object]:
+    """What the template of the node's resource type calls things, and how it wants them written.
+
+    Raises:
+        PromptError: the template is broken.
+    """
+    return _constants(facts, _template_of(facts, templates))
 
 
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
@@ -170,12 +197,17 @@ def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
         "language": facts.language,
         "describe_node": facts.describe_node,
         "renews": any(column.previous for column in facts.columns) or bool(facts.describe_node and facts.previous),
+        "revises": any(column.refused for column in facts.columns) or bool(facts.describe_node and facts.refused),
         "column_count": len(facts.columns),
         "output": _output(template),
         "words": template.words,
         "style": {
             "language": "British English" if facts.conventions.language == "English" else facts.conventions.language,
             "full_stop": facts.conventions.full_stop,
+            "tone": facts.conventions.tone,
+            "tense": facts.conventions.tense,
+            "forbidden": facts.conventions.forbidden,
+            "rules": facts.conventions.rules,
         },
     }
 
@@ -190,13 +222,17 @@ def _node_lines(facts: NodeFacts) -> str:
         lines.append(f"description: {facts.description}")
     if facts.describe_node and facts.previous:
         lines.append(f"{BEFORE}: {facts.previous}")
+    if facts.describe_node and facts.refused:
+        lines.append(f"{REFUSED}: {facts.refused}")
     return "\n".join(_line(line) for line in lines)
 
 
 def _column_lines(column: ColumnFacts) -> str:
     details = [f"type {column.data_type}"] if column.data_type else []
     before = f"{BEFORE}: {column.previous}" if column.previous else ""
-    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, before)
+    refused = f"{REFUSED}: {column.refused}" if column.refused else ""
+    said = (before, refused)
+    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, *said)
     details += [detail for detail in told if detail]
     return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
 

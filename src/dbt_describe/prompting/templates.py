@@ -38,6 +38,8 @@ MOST_FILES = 10_000
 DIGEST_CHARACTERS = 8
 REPAIR = "repair"
 """The template of the wish for a better answer."""
+REVIEW = "review"
+"""The template of the question whether drafts hold."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MERGED = ("parameters", "output", "words")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dbt_describe.prompting.template_files import BODIES
-from dbt_describe.prompting.templates import REPAIR, Template, Templates
+from dbt_describe.prompting.templates import REPAIR, REVIEW, Template, Templates
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -31,11 +31,21 @@ VARIABLES = (
         'whether something is asked for whose older text no longer holds; it stands behind "described before" in '
         "`node` and `asked`",
     ),
+    Variable(
+        "revises",
+        _ALL,
+        "whether something is asked for anew that a reviewer objected to; draft and reason stand behind "
+        '"refused draft" in `node` and `asked`',
+    ),
     Variable("output.column_words", _EVERYWHERE, "words that the description of a column has at most"),
     Variable("output.node_words", _EVERYWHERE, "words that the description of the node has at most"),
     Variable("words", _EVERYWHERE, "the template's `words`, e.g. `words.part`: what it calls things"),
     Variable("style.language", _ALL, "the language to write in"),
     Variable("style.full_stop", _ALL, "whether a single sentence ends with a full stop"),
+    Variable("style.tense", _ALL, "`style.tense` of the settings, or empty; so are the three below"),
+    Variable("style.tone", _ALL, "in which tone to write"),
+    Variable("style.forbidden", _ALL, "a list of phrases that must not be used"),
+    Variable("style.rules", _ALL, "house rules as text"),
     Variable("style_section", ("system",), "the body `style`, rendered"),
     Variable("knowledge", ("user",), "passages of documents and glossaries that bear on what is asked"),
     Variable("examples", ("user",), "descriptions that people wrote in this project"),
@@ -47,6 +57,8 @@ VARIABLES = (
     Variable("other_columns", ("user",), "names of those that are neither described nor asked for"),
     Variable("input_columns", ("user",), "descriptions of the upstream columns that the asked ones are made of"),
     Variable("asked", ("user",), "the columns to describe, with type, lineage and tests"),
+    Variable("drafts", (f"{REVIEW}.user",), "the drafts to grade, numbered, with what they are said to rest on"),
+    Variable("draft_count", (REVIEW,), "how many they are"),
     Variable("problem", (REPAIR,), "what was wrong with the whole answer; else empty"),
     Variable("rejected", (REPAIR,), "the descriptions that were not accepted, with reasons"),
 )
@@ -68,9 +80,10 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def known_variables(body: str) -> frozenset[str]:
-    """Names of the variables of a body: `style`, `system`, `user`, or the template `repair`."""
-    return frozenset(one.name.partition(".")[0] for one in VARIABLES if body in one.bodies)
+def known_variables(body: str, template: str = "") -> frozenset[str]:
+    """Names of the variables of a body, `style`, `system` or `user`; those of `repair` and `review` know others."""
+    places = {REPAIR: (REPAIR,), REVIEW: (body, REVIEW, f"{REVIEW}.{body}")}.get(template, (body,))
+    return frozenset(one.name.partition(".")[0] for one in VARIABLES if set(places) & set(one.bodies))
 
 
 def check_templates(templates: Templates) -> tuple[Template, ...]:
@@ -93,4 +106,4 @@ def check_template(template: Template, templates: Templates) -> None:
         PromptError: there is one; the message names file and line.
     """
     for name in BODIES:
-        templates.check(getattr(template, name), known_variables(template.name) or known_variables(name))
+        templates.check(getattr(template, name), known_variables(name, template.name))

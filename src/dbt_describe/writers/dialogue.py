@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from dbt_describe.answers.grounding import shown_in
+from dbt_describe.answers.house_style import HouseStyle
 from dbt_describe.answers.reading import Reading, Rejection, ReplyText, Subject, read_answer
 from dbt_describe.answers.validation import limits_of
 from dbt_describe.errors import (
@@ -94,7 +95,7 @@ class Dialogue:
         try:
             return await self._converse(facts, prompt, room)
         except ContextOverflowError as error:
-            smaller = _smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
+            smaller = smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
             if smaller.tokens < SMALLEST_WINDOW_TOKENS:
                 raise
             self.window = min(self.window or smaller, smaller, key=lambda window: window.tokens)
@@ -213,7 +214,7 @@ def _grown_output(prompt: Prompt, window: Window) -> int:
     return max(prompt.max_output_tokens, min(prompt.max_output_tokens * GROWTH, window.output_tokens, left))
 
 
-def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
+def smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
     """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
     named = 0 < limit_tokens < window.tokens
     return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
@@ -222,7 +223,12 @@ def _smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
 def _settled(reading: Reading, facts: NodeFacts) -> Reading:
     """The reading with what is still rejected abstained from."""
     given_up = tuple(
-        Abstention(facts.unique_id, rejection.column, f"the model's answer can't be accepted: {rejection.reason}")
+        Abstention(
+            facts.unique_id,
+            rejection.column,
+            f"the model's answer can't be accepted: {rejection.reason}",
+            rejected=rejection.text,
+        )
         for rejection in reading.rejections
     )
     return Reading(reading.drafts, reading.abstentions + given_up)
@@ -259,6 +265,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         has_rows=facts.has_rows,
         language=facts.conventions.language,
         prompt=prompt.template.label,
+        style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )
 
 

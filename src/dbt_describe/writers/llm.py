@@ -32,14 +32,15 @@ from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
-from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Project
-from dbt_describe.prompting.facts import Enrich, NodeFacts, gather_facts
+from dbt_describe.prompting.config import PromptingConfig
+from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather_facts, surroundings_in
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.prompting.variables import check_templates
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
+from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_reviews
 
 # What one description with its evidence takes, for estimates.
 TOKENS_PER_DESCRIPTION = 90
@@ -59,6 +60,10 @@ class ModelSettings(Protocol):
     @property
     def environ(self) -> Mapping[str, str]:
         """Where keys and URLs come from that `config` leaves open."""
+
+    @property
+    def prompting(self) -> PromptingConfig:
+        """What models are told, and whether another one reviews."""
 
     @property
     def prompts_dirs(self) -> tuple[Path, ...]:
@@ -86,13 +91,15 @@ class LlmWriter:
         *,
         window: Window | None = None,
         gives_up: bool = False,
+        reviews: bool = False,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._templates = templates
         self._window = window
         self._gives_up = gives_up
-        self._readers: dict[str, list[str]] = {}
+        self._around = Surroundings()
+        self._reviews = reviews
         self._project: Project | None = None
         self._enrich: Enrich = lambda facts: facts
 
@@ -110,15 +117,14 @@ class LlmWriter:
         facts = self._facts(task, project, lineage, known)
         account = Account()
         dialogue = Dialogue(self._gateway, self._templates, account)
-        reading = Reading()
+        review = Review(Reading())
         failures: tuple[str, ...] = ()
         stopped_by = ""
         is_misconfigured = False
         try:
             if self._window is None:
                 await self._gateway.prepare()
-            window = self._known_window()
-            reading = await dialogue.describe(facts, window)
+            review = await self._described(facts, dialogue, account)
         except StoppedError:
             if not account.calls:
                 raise
@@ -134,8 +140,10 @@ class LlmWriter:
         if dialogue.window:
             self._window = min(self._known_window(), dialogue.window, key=lambda window: window.tokens)
         return WriterResult(
-            drafts=reading.drafts,
-            abstentions=tuple(msgspec.structs.replace(given, writer=self._model) for given in reading.abstentions),
+            drafts=review.reading.drafts,
+            abstentions=tuple(
+                msgspec.structs.replace(given, writer=self._model) for given in review.reading.abstentions
+            ),
             failures=(*account.failures, *failures),
             stopped_by=stopped_by,
             is_misconfigured=is_misconfigured,
@@ -144,7 +152,19 @@ class LlmWriter:
             output_tokens=account.output_tokens,
             cost_usd=account.cost_usd,
             cached=account.cached,
+            reviewed=review.reviewed,
+            revised=review.revised,
+            unreviewed=review.unreviewed,
         )
+
+    async def _described(self, facts: NodeFacts, dialogue: Dialogue, account: Account) -> Review:
+        """The drafts that stand, reviewed where the settings want it."""
+        window = self._known_window()
+        reading = await dialogue.describe(facts, window)
+        if not self._reviews:
+            return Review(reading)
+        reviewer = Reviewer(self._gateway, self._templates, self._window_for(PURPOSE), dialogue, account)
+        return await reviewer.review(facts, reading, window)
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
         """What `write` would cost if every answer is accepted at once; a failure where the task fits no prompt.
@@ -157,18 +177,21 @@ class LlmWriter:
             prompts = build_prompts(facts, self._templates, self._known_window())
         except PromptTooLargeError as error:
             return WriterResult(failures=(_without_name(error, task.unique_id),))
-        output_tokens = 0
+        asked = [
+            (request_of(prompt, task.unique_id), TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node))
+            for prompt in prompts
+        ]
+        if self._reviews:
+            asked += expected_reviews(facts, self._templates, self._window_for(PURPOSE))
         cost_usd: Decimal | None = Decimal(0)
-        for prompt in prompts:
-            answer = TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node)
-            forecast = self._gateway.forecast(request_of(prompt, task.unique_id), answer)
+        for request, answer in asked:
+            forecast = self._gateway.forecast(request, answer)
             known_cost = cost_usd is not None and forecast.cost_usd is not None
             cost_usd = (cost_usd or Decimal(0)) + (forecast.cost_usd or Decimal(0)) if known_cost else None
-            output_tokens += answer
         return WriterResult(
-            calls=len(prompts),
-            input_tokens=sum(prompt.input_tokens for prompt in prompts),
-            output_tokens=output_tokens,
+            calls=len(asked),
+            input_tokens=sum(request.input_tokens for request, _ in asked),
+            output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
             prompts=prompts,
         )
@@ -193,14 +216,17 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            tokens = self._gateway.window("draft")
-            self._window = Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+            self._window = self._window_for("draft")
         return self._window
+
+    def _window_for(self, purpose: str) -> Window:
+        tokens = self._gateway.window(purpose)
+        return Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
-            self._project, self._readers = project, readers_by_node(project.nodes)
-        return self._enrich(gather_facts(task, project, lineage, known, self._readers))
+            self._project, self._around = project, surroundings_in(project, lineage)
+        return self._enrich(gather_facts(task, project, lineage, known, self._around))
 
 
 def open_llm_writer(
@@ -235,7 +261,14 @@ def open_llm_writer(
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(gateway, config.model, templates, gives_up=gives_up)
+    return LlmWriter(gateway, config.model, templates, gives_up=gives_up, reviews=_reviews(settings.prompting, say))
+
+
+def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
+    """Whether drafts are reviewed: not in the small profile, whose requests are as few and short as can be."""
+    if prompting.review and prompting.profile == "small":
+        say("Nothing is reviewed in the small profile. For a review, set `profile: normal`.")
+    return bool(prompting.review) and prompting.profile != "small"
 
 
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:

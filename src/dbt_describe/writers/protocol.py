@@ -43,6 +43,12 @@ class WriterResult(msgspec.Struct, frozen=True):
     """Answers that were paid for before, and are not among the calls."""
     prompts: tuple[Prompt, ...] = ()
     """Of an estimate, what a model would be asked with."""
+    reviewed: int = 0
+    """Drafts that a reviewer graded."""
+    revised: int = 0
+    """Drafts that were written anew after its objection."""
+    unreviewed: tuple[str, ...] = ()
+    """Of each draft that it should have graded and didn't, why."""
 
 
 class Writer(Protocol):
