@@ -46,6 +46,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
     prompts_dirs: tuple[Path, ...] = ()
     """Directories with templates, the one whose files win first: `--prompts`, DBT_DESCRIBE_PROMPTS, the settings'."""
     prompting: PromptingConfig = PromptingConfig()
+    profile_values: bool | None = None
+    """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
@@ -126,6 +128,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     ask_again: bool = False,
+    profile_values: bool | None = None,
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -160,6 +163,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
+    llm = msgspec.structs.replace(llm, profile_values=profile_values)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -324,6 +328,11 @@ def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str
         raise SettingsError(f"The settings file {given} doesn't exist (--config, DBT_DESCRIBE_CONFIG).")
     path = Path(given) if given else find_configuration(project_dir)
     return load_configuration(path, env) if path else Configuration()
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether this is a run of a CI service: GitHub, GitLab and most others set CI=true."""
+    return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
 def store_dir(environ: Mapping[str, str] | None = None) -> Path:

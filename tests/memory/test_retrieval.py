@@ -130,6 +130,12 @@ def test_what_the_facts_say_is_not_shown_again() -> None:
     assert recalled(passages, "net_revenue", **facts) == ["As the till counts it."]
 
 
+def test_what_the_facts_say_of_readers_is_not_shown_again() -> None:
+    passages = [said("stg_till__orders", "Orders as the till sends them."), term("Orders", "What people buy.")]
+    facts: Any = {"downstream": ("mart: Orders as  the till sends them, and more",)}
+    assert recalled(passages, describe_node=True, **facts) == ["What people buy."]
+
+
 def test_the_same_text_is_shown_once() -> None:
     passages = [term("Churn", "Who left."), term("attrition", "Who left."), term("Churn", "Who left.", "document")]
     assert recalled(passages, "churn", "attrition") == ["Who left."]

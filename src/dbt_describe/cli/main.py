@@ -61,6 +61,11 @@ def cli() -> None:
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
 @click.option(
+    "--profile-values/--no-profile-values",
+    default=None,
+    help="Show models what columns hold, asked of the warehouse through dbt. Default: what the settings say; no in CI.",
+)
+@click.option(
     "--doc-blocks/--no-doc-blocks",
     default=None,
     help="Let columns that hold the same values share their text in a docs block. Default: no.",

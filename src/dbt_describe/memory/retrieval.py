@@ -29,6 +29,8 @@ _ENOUGH_WORDS = 25
 """Longer ones say no more of the name."""
 _COMPARED_CHARACTERS = 400
 """Of what facts have shortened, so much is whole."""
+_SHORTENED_CHARACTERS = 80
+"""The same of descriptions that stand inside of other lines."""
 
 _BY_TITLE, _BY_NAME, _WITH_NODE, _BY_PART, _BY_BODY = range(5)
 """How a passage was found, the surest first: its title is the name; it describes what has the same name; its title is
@@ -69,12 +71,14 @@ class Recall:
         """The passages for a question, the surest first; nothing that its facts say anyway."""
         table = _table(facts.name)
         said = {_compared(text) for text in _texts_in(facts)}
+        lines = same_text("\n".join(_lines_in(facts)))
         best: dict[str, Candidate] = {}
         served: Counter[str] = Counter()
         for column in ("", *(column.name for column in facts.columns)):
             for candidate in self._bearing(table, column, describes_node=facts.describe_node):
                 key = _compared(candidate.passage.text)
-                if key in said or candidate.passage.unique_id == facts.unique_id:
+                is_said = key in said or key[:_SHORTENED_CHARACTERS] in lines
+                if is_said or candidate.passage.unique_id == facts.unique_id:
                     continue
                 served[key] += 1
                 kept = best.get(key)
@@ -192,6 +196,13 @@ def _texts_in(facts: NodeFacts) -> Iterator[str]:
     yield facts.description
     for pairs in (facts.upstream, facts.siblings, *(column.inputs for column in facts.columns)):
         yield from (text for _, text in pairs)
+
+
+def _lines_in(facts: NodeFacts) -> Iterator[str]:
+    """What else the facts say in sentences: of readers and of how columns are used, with descriptions among it."""
+    yield from facts.downstream
+    for column in facts.columns:
+        yield from column.uses
 
 
 def _compared(text: str) -> str:

@@ -48,9 +48,10 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much a model is told and asked for at once; `small` is for windows of 4,000 to 8,000 tokens."""
     profile_values: bool = False
     """Whether models are shown what columns hold (share of nulls, distinct, frequent values), asked of the warehouse
-    through your own dbt and redacted."""
+    through your own dbt and redacted; not in CI, unless `--profile-values` says so."""
     redact: bool = False
-    """Whether values in SQL that may be personal or secret are left out of prompts."""
+    """Whether personal data is left out of what models are shown: in SQL, comments, tests and texts. Credentials
+    always are."""
     review: str = ""
     """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
     `routes.review`, which is the one that drafts where no other is named; `none`, or empty: none."""

@@ -8,6 +8,7 @@ from dbt_describe.lineage.origins import ColumnRef
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Project
+from dbt_describe.redaction.credentials import without_credentials
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
 _REFERENCE = re.compile(
@@ -69,4 +70,7 @@ def known_words(ref: ColumnRef, project: Project) -> str:
 def shortened(text: str) -> str:
     """The text on one line, cut; empty for a placeholder."""
     line = "" if is_missing(text) else " ".join(text.split())
+    if len(line) <= _DESCRIBED:
+        return line
+    line = without_credentials(line)  # half a key isn't known as one
     return line if len(line) <= _DESCRIBED else line[: _DESCRIBED - 1] + "…"

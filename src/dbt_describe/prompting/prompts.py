@@ -8,7 +8,7 @@ import msgspec
 
 from dbt_describe.errors import PromptTooLargeError
 from dbt_describe.project.nodes import Conventions
-from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
+from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
     cleaned,
@@ -19,10 +19,12 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.template_files import Output
 from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction.marks import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -65,6 +67,8 @@ class Prompt(msgspec.Struct, frozen=True):
     """Of what had to be shortened or left out to fit the window → about how many tokens it would be."""
     window_tokens: int = 0
     """The window that it was made for."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of what it shows, by kind → how often."""
 
     @property
     def input_tokens(self) -> int:
@@ -136,7 +140,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     output_tokens = min(output_tokens, window.tokens // 2)
     constants = _constants(facts, template)
     system = templates.render_system(template, constants)
-    fragments = fragments_of(facts)
+    fragments = tuple(map(sendable, fragments_of(facts)))
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node)
@@ -161,13 +165,14 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         fragments=words | sizes,
         whole={before.name: before.tokens for before, now in zip(fragments, fitted, strict=True) if now is not before},
         window_tokens=window.tokens,
+        redactions=count_marks("\n".join(data.values())),
     )
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before, or drafted: nothing can rest on it."""
-    said = (f"{BEFORE}: ", f"{REFUSED}: ")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(said))
+    """Without what was said before, what was drafted, and what is there just now: nothing can rest on it."""
+    passing = (f"{BEFORE}: ", f"{REFUSED}: ", f"{AT_PRESENT}: ")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(passing))
 
 
 def _as_short(template: Template, conventions: Conventions) -> Template:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -31,6 +31,7 @@ from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction.marks import most_marks
 
 SMALLEST_WINDOW_TOKENS = 1024
 # How much more room an answer gets that was cut off.
@@ -51,6 +52,8 @@ class Account:
         """Answers that cost nothing: kept from an earlier run, or shared with an equal request."""
         self.failures: list[str] = []
         """Of the requests that failed where others of the same node succeeded."""
+        self.redactions: Mapping[str, int] = {}
+        """What was taken out of what the requests show, by kind → how often in one of them."""
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
@@ -82,6 +85,7 @@ class Dialogue:
             DbtDescribeError: no request succeeded; the first one's error.
         """
         prompts = build_prompts(facts, self._templates, window)
+        self._account.redactions = most_marks((self._account.redactions, *(one.redactions for one in prompts)))
         parts = [_part(facts, prompt) for prompt in prompts]
         results = await asyncio.gather(
             *(self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)),

@@ -38,6 +38,7 @@ from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather
 from dbt_describe.prompting.prompts import Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.prompting.variables import check_templates
+from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_reviews
@@ -155,6 +156,7 @@ class LlmWriter:
             reviewed=review.reviewed,
             revised=review.revised,
             unreviewed=review.unreviewed,
+            redactions=account.redactions,
         )
 
     async def _described(self, facts: NodeFacts, dialogue: Dialogue, account: Account) -> Review:
@@ -194,6 +196,7 @@ class LlmWriter:
             output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
             prompts=prompts,
+            redactions=most_marks(prompt.redactions for prompt in prompts),
         )
 
     def inform(self, enrich: Enrich) -> None:

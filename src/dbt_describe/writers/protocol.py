@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,6 +50,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     """Drafts that were written anew after its objection."""
     unreviewed: tuple[str, ...] = ()
     """Of each draft that it should have graded and didn't, why."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of the facts before they were shown, by kind → how often."""
 
 
 class Writer(Protocol):
