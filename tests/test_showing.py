@@ -116,7 +116,7 @@ def test_what_is_left_out_of_a_small_window_is_said(shop: Path) -> None:
     os.utime(shop / "target/manifest.json", (4e9, 4e9))
     write(shop, {"dbt-describe.yml": "models: {openai/gpt-6-luna: {context_window: 2500}}\n"})
     prompt = render("mart", settings(shop))[0].prompts[0]
-    assert prompt.window_tokens == 2500
+    assert prompt.window.tokens == 2500
     assert prompt.whole["sql"] > 2000 > prompt.fragments.get("sql", 0)
     assert prompt.input_tokens + prompt.max_output_tokens <= 2500
 

@@ -12,7 +12,7 @@ import pytest
 
 from dbt_describe.errors import (
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
     PromptError,
@@ -86,10 +86,15 @@ def write(fake: FakeCompleter, task: Task = ALL, shop: Project | None = None, **
     return asyncio.run(writer(fake, **options).write(task, shop or project(), LINEAGE, KNOWN))
 
 
+def asked_names(request: Request) -> list[str]:
+    """As the question lists them."""
+    return re.findall(r"^- (\w+)$", request.messages[1].content.rpartition('<data name="asked">')[2], re.MULTILINE)
+
+
 def good(request: Request) -> Reply:
     """Every description that the request's schema asks for."""
     properties: Any = request.schema["properties"]
-    names = properties["columns"]["items"]["properties"]["name"]["enum"] if "columns" in properties else []
+    names = asked_names(request) if "columns" in properties else []
     texts = {name: f"Money that customers have spent, told as `{name}`." for name in names}
     return described(texts, NODE_TEXT if "node" in properties else "")
 
@@ -259,7 +264,7 @@ def test_one_that_gives_up_asks_nothing_more_once_a_server_has_failed() -> None:
     assert (result.stopped_by, result.failures, result.is_misconfigured) == ("gone", (), False)
 
 
-@pytest.mark.parametrize("failure", [reply("prose"), ContextOverflowError("too long")])
+@pytest.mark.parametrize("failure", [reply("prose"), ContextWindowExceededError("too long")])
 def test_one_that_gives_up_goes_on_after_what_is_of_one_node(failure: Any) -> None:
     result = write(FakeCompleter(failure), gives_up=True)
     assert (result.stopped_by, len(result.failures)) == ("", 1)
@@ -309,7 +314,7 @@ def test_an_answer_that_was_cut_off_says_nothing_about_the_window() -> None:
 
 def test_the_window_that_a_server_names_is_the_one_that_is_used() -> None:
     sql = "select a_rather_long_column_name,\n" * 2000 + "1 from x"
-    fake = FakeCompleter(ContextOverflowError("the limit is 9000", 9000), good)
+    fake = FakeCompleter(ContextWindowExceededError("the limit is 9000", 9000), good)
     made = writer(fake)
     result = asyncio.run(made.write(ALL, project(sql), LINEAGE, KNOWN))
     assert (len(result.drafts), len(fake.requests)) == (3, 2)
@@ -336,7 +341,7 @@ def test_an_overflow_is_asked_again_smaller_and_remembered() -> None:
     def answer(request: Request) -> Reply:
         characters = sum(len(message.content) for message in request.messages)
         if characters > 20_000:
-            raise ContextOverflowError("too large")
+            raise ContextWindowExceededError("too large")
         return good(request)
 
     fake = FakeCompleter(answer)
@@ -350,7 +355,7 @@ def test_an_overflow_is_asked_again_smaller_and_remembered() -> None:
 
 
 def test_an_overflow_of_the_smallest_prompt_is_the_nodes_error() -> None:
-    assert len(write(FakeCompleter(ContextOverflowError("too large"))).failures) == 1
+    assert len(write(FakeCompleter(ContextWindowExceededError("too large"))).failures) == 1
 
 
 def test_very_many_columns_are_asked_for_in_several_requests() -> None:
@@ -359,7 +364,7 @@ def test_very_many_columns_are_asked_for_in_several_requests() -> None:
     fake = FakeCompleter(good)
     result = write(fake, task, shop, window=Window(8192, 4096))
     assert [draft.column for draft in result.drafts] == list(task.columns)
-    assert result.calls == len(fake.requests) > 10
+    assert result.calls == len(fake.requests) == 10
 
 
 def test_instructions_in_the_data_stay_data() -> None:
@@ -450,7 +455,7 @@ def test_an_estimate_that_recalls_goes_by_the_window_that_was_learned(tmp_path: 
     made = open_llm_writer(settings, asks=False, recalls=True)
     after = made.estimate(ALL, project(), LINEAGE, KNOWN)
     asyncio.run(made.aclose())
-    assert [one.prompts[0].window_tokens for one in (before, after)] == [8_000, 3_200]
+    assert [one.prompts[0].window.tokens for one in (before, after)] == [8_000, 3_200]
 
 
 def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from dbt_describe.errors import BudgetError, ContextOverflowError, LlmError, LlmSettingsError, QuotaError, StoppedError
+from dbt_describe.errors import (
+    BudgetError,
+    ContextWindowExceededError,
+    LlmError,
+    LlmSettingsError,
+    QuotaError,
+    StoppedError,
+)
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.planning import Task
@@ -225,7 +232,7 @@ def test_what_does_not_fit_the_reviewers_window_is_reviewed_in_parts() -> None:
 def test_a_review_that_is_too_large_is_asked_again_smaller() -> None:
     """A server tells its window when it refuses; from then on the SQL is cut to fit it."""
     long = project("select a_rather_long_column_name,\n" * 2000 + "1 from x")
-    fake = FakeCompleter(described({"amount": PAID}), ContextOverflowError("The limit is 4096.", 4096), _any)
+    fake = FakeCompleter(described({"amount": PAID}), ContextWindowExceededError("The limit is 4096.", 4096), _any)
     made = LlmWriter(fake, "openai/tiny", open_templates(), reviews=True)
     result = asyncio.run(made.write(AMOUNT, long, LINEAGE, KNOWN))
     assert (texts(result), result.reviewed, len(fake.requests)) == ({"amount": PAID}, 1, 3)
@@ -233,7 +240,7 @@ def test_a_review_that_is_too_large_is_asked_again_smaller() -> None:
 
 
 def test_a_reviewer_that_refuses_every_size_leaves_the_drafts_as_they_are() -> None:
-    fake = FakeCompleter(described({"amount": PAID}), ContextOverflowError("Too large."))
+    fake = FakeCompleter(described({"amount": PAID}), ContextWindowExceededError("Too large."))
     made = LlmWriter(fake, "openai/tiny", open_templates(), reviews=True)
     result = asyncio.run(made.write(AMOUNT, project(), LINEAGE, KNOWN))
     assert (texts(result), result.failures) == ({"amount": PAID}, ())

@@ -12,7 +12,7 @@
       "after": [],
       "requests": [{"template": "model 1", "columns": ["id"], "describe_node": true, "system": "…", "user": "…",
                     "schema": {…}, "temperature": null, "input_tokens": 900, "max_output_tokens": 8712,
-                    "window_tokens": 32768,
+                    "window_tokens": 32768, "profile": "normal", "redactions": {"email": 2},
                     "parts": [{"name": "sql", "tokens": 120, "whole_tokens": 480, "state": "shortened"}, …]}]}]
 """
 
@@ -184,10 +184,12 @@ def rendered_as_json(rendered: Rendered) -> dict[str, Any]:
                 "system": prompt.system,
                 "user": prompt.user,
                 "schema": prompt.schema,
-                "temperature": prompt.template.parameters.temperature,
+                "temperature": prompt.temperature,
                 "input_tokens": prompt.input_tokens,
                 "max_output_tokens": prompt.max_output_tokens,
-                "window_tokens": prompt.window_tokens,
+                "window_tokens": prompt.window.tokens,
+                "profile": prompt.profile.name,
+                "redactions": dict(prompt.redactions),
                 "parts": list(_parts(prompt)),
             }
             for prompt in rendered.prompts
@@ -225,9 +227,11 @@ def _request(rendered: Rendered, prompt: Prompt, head: str) -> Iterator[str]:
     yield f"  {head} to {rendered.model}, made from {prompt.template.label}"
     yield (
         f"  about {prompt.input_tokens:,} tokens, and {prompt.max_output_tokens:,} for the answer at most, in a window "
-        f"of {prompt.window_tokens:,}"
+        f"of {prompt.window.tokens:,} (profile {prompt.profile.name})"
     )
     yield f"  asks for {', '.join(asked)}"
+    if prompt.redactions:
+        yield f"  redacted: {', '.join(f'{count} {kind}' for kind, count in prompt.redactions.items())}"
     rows = [
         (part["name"], f"{part['tokens']:,}", "" if part["state"] == "whole" else _cut(part)) for part in _parts(prompt)
     ]

@@ -37,6 +37,7 @@ VARIABLES = (
         "whether something is asked for anew that a reviewer objected to; draft and reason stand behind "
         '"refused draft" in `node` and `asked`',
     ),
+    Variable("profile", _ALL, "`small` or `normal`: how much the model is told and asked for at once"),
     Variable("output.column_words", _EVERYWHERE, "words that the description of a column has at most"),
     Variable("output.node_words", _EVERYWHERE, "words that the description of the node has at most"),
     Variable("words", _EVERYWHERE, "the template's `words`, e.g. `words.part`: what it calls things"),
