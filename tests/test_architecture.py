@@ -138,6 +138,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedule",
         "settings",
     },
+    "showing": FOUNDATION
+    | {
+        "background",
+        "planning",
+        "preparing",
+        "progress",
+        "project",
+        "prompting",
+        "report",
+        "run",
+        "schedule",
+        "settings",
+        "writers",
+    },
     "logs": FOUNDATION | {"llm", "settings"},
     "cli": FOUNDATION
     | {
@@ -155,9 +169,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "memory",
         "run",
         "settings",
+        "showing",
         "report",
         "progress",
         "planning",
+        "prompting",
     },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
