@@ -3,7 +3,8 @@
     with OpenAIServer(latency_s=0.5, faults=[Fault("429", at=frozenset({3}))]) as server:
         ...  # talk to server.base_url; look at server.requests
 
-What an answer says is up to `answer`; by default it is a valid instance of the JSON schema in the request.
+What an answer says is up to `answer`; by default it is a valid instance of the JSON schema in the request. The kind of
+fault that a request's body deserves is up to `refusal_of`.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.owner.recording(self.path, dict(self.headers), body) as (number, latency_s):
-            kind = self.server.owner.fault_at(number)
+            kind = self.server.owner.fault_at(number) or self.server.owner.refusal_of(body)
             if kind == "hang":
                 self.server.owner.closing.wait()
                 self.close_connection = True
@@ -259,8 +260,13 @@ class OpenAIServer:
     """The server; a context manager that starts and stops it."""
 
     def __init__(
-        self, latency_s: float = 0.0, faults: Sequence[Fault] = (), answer: Answer = answer_from_schema
+        self,
+        latency_s: float = 0.0,
+        faults: Sequence[Fault] = (),
+        answer: Answer = answer_from_schema,
+        refusal_of: Callable[[dict[str, Any]], str] = lambda _: "",
     ) -> None:
+        self.refusal_of = refusal_of
         self.latency_s = latency_s
         self.faults = tuple(faults)
         self.answer = answer

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import dbt_describe as library
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.failures import BrokenOffError
 from dbt_describe.llm.gateway import Chunk
 from dbt_describe.llm.learned import Forgetful
@@ -143,7 +143,7 @@ def test_what_each_fault_costs(name: str, aimock: Aimock) -> None:
     no_model = failing(404, "model 'nobody' not found, try pulling it first", code="model_not_found")
     disconnected = GOOD | {"chaos": {"disconnectRate": 1}}
     table: list[tuple[list[dict[str, Any]], type[LlmError], list[int]]] = [
-        ([failing(400, too_long, code="context_length_exceeded")], ContextOverflowError, [400]),
+        ([failing(400, too_long, code="context_length_exceeded")], ContextWindowExceededError, [400]),
         ([no_model], LlmSettingsError, [404]),
         ([failing(402, "Your credit balance is too low", type="billing_error")], QuotaError, [402]),
         ([failing(500, "Oops")], LlmError, [500] * 3),

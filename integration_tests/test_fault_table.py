@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import LlmConfig, Timeouts
 from dbt_describe.llm.gateway import Gateway
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
 
 AGAIN = [Row(kind, POLICY.attempts, LlmError) for kind in ("408", "409", "500", "502", "503", "529")]
 BROKEN = [Row(kind, POLICY.attempts, LlmError) for kind in ("reset", "hang", "malformed", "no_choices")]
-OVERFLOWS = [Row(f"context_{name}", 1, ContextOverflowError, 1, loses=True) for name in CONTEXT_WORDS]
+OVERFLOWS = [Row(f"context_{name}", 1, ContextWindowExceededError, 1, loses=True) for name in CONTEXT_WORDS]
 TABLE = [
     Row("429", POLICY.rate_limited_attempts, LlmError),
     Row("429_retry_after", POLICY.rate_limited_attempts, LlmError),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.learned import Forgetful
 from dbt_describe.llm.messages import Message, Probed, Provider, Reply, Request, Usage
@@ -159,13 +159,13 @@ def test_anthropic_is_sent_exactly_this() -> None:
         (anthropic_error(400, "invalid_request_error", "Something is off"), LlmError, "refused the request", 1),
         (
             anthropic_error(400, "invalid_request_error", "prompt is too long: 213456 tokens > 200000 maximum"),
-            ContextOverflowError, "larger than the window", 1,
+            ContextWindowExceededError, "larger than the window", 1,
         ),
         (anthropic_error(401, "authentication_error", "invalid token"), LlmSettingsError, "ANTHROPIC_API_KEY", 1),
         (anthropic_error(402, "billing_error", "No credit"), QuotaError, "refuses to bill", 1),
         (anthropic_error(403, "permission_error", "Not yours"), LlmSettingsError, "refused the credentials", 1),
         (anthropic_error(404, "not_found_error", "model: x"), LlmSettingsError, "doesn't know the model", 1),
-        (anthropic_error(413, "request_too_large", "Too large"), ContextOverflowError, "larger than the window", 1),
+        (anthropic_error(413, "request_too_large", "Too large"), ContextWindowExceededError, "larger than the wind", 1),
         (anthropic_error(429, "rate_limit_error", "Too many"), LlmError, "Gave up after 7 requests", 7),
         (anthropic_error(429, "rate_limit_error", "Too many", retry_after="1"), LlmError, "after 7 requests", 7),
         (anthropic_error(429, "rate_limit_error", "Too many", retry_after="9000"), LlmError, "retry.longest_wait", 1),
@@ -366,7 +366,12 @@ def test_ollama_is_sent_a_key_and_settings_where_there_are_some() -> None:
     ("answer", "expected", "words", "chats"),
     [
         (Answer(400, {"error": "invalid character"}), LlmError, "refused the request", 1),
-        (Answer(400, {"error": "the input length exceeds the context length"}), ContextOverflowError, "larger than", 2),
+        (
+            Answer(400, {"error": "the input length exceeds the context length"}),
+            ContextWindowExceededError,
+            "larger than",
+            2,
+        ),
         (Answer(401, {"error": "unauthorized"}), LlmSettingsError, "OLLAMA_API_KEY", 1),
         (Answer(404, {"error": "model 'tiny' not found"}), LlmSettingsError, "ollama pull tiny", 1),
         (Answer(404, b"404 page not found"), LlmSettingsError, "has no /api/chat", 1),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import BlockedError, BrokenOffError, TransientError
@@ -316,7 +316,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
     (
         "openai",
         Answer(400, openai_error("maximum context length is 8192", "context_length_exceeded")),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     ("azure", Answer(400, AZURE_FILTER), BlockedError, "content policy"),
@@ -352,7 +352,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
     (
         "gemini",
         Answer(400, google_error(400, "The input token count (9) exceeds the maximum number of tokens allowed (8).")),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     (
@@ -361,7 +361,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
             413,
             openai_error("Request too large for model: Limit 6000, Requested 9000", "rate_limit_exceeded", "tokens"),
         ),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     (
@@ -374,7 +374,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
     (
         "lm-studio",
         Answer(400, {"error": "Trying to keep the first 5000 tokens when context the overflows."}),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     ("lm-studio", Answer(404, {"error": "Model 'tiny' not found"}), LlmSettingsError, "doesn't know the model"),
@@ -407,7 +407,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
         Answer(
             400, {"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error", "n_ctx": 1024}}
         ),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     (
@@ -421,7 +421,7 @@ FAILURES: list[tuple[str, Answer, type[LlmError], str]] = [
                 "code": 400,
             },
         ),
-        ContextOverflowError,
+        ContextWindowExceededError,
         "window",
     ),
     ("openai-compatible", Answer(200, "<html>Welcome</html>"), LlmError, "HTML instead of JSON"),

@@ -12,13 +12,14 @@
     ├── SchemaFileError                  one YAML file can't be edited; the others go on
     ├── LockFileError                    dbt-describe.lock can't be read or written
     ├── PromptError                      a template or what goes into it
-    │   └── PromptTooLargeError
+    │   └── PromptTooLargeError          of one node
+    │       └── ModelCapacityError       of every node: the model takes too little at once
     ├── StoreError                       a SQLite file of ours can't be used
     ├── LlmError                         one request failed for good; its node is skipped
     │   ├── LlmSettingsError             no key, unknown provider or model name, refused credentials
     │   ├── BudgetError                  what may be spent is spent: nothing more is asked
     │   ├── QuotaError                   billing or quota: no further request can succeed
-    │   ├── ContextOverflowError         the request is larger than the model's window
+    │   ├── ContextWindowExceededError   the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
     └── AnswerError                      a reply that holds no usable answer
         ├── TruncatedAnswerError         it was cut off by a token limit: ask for less, or allow more
@@ -100,6 +101,10 @@ class PromptTooLargeError(PromptError):
     """What must be sent doesn't fit the model's window."""
 
 
+class ModelCapacityError(PromptTooLargeError):
+    """The model's window is too small for the instructions and one answer, whatever is asked."""
+
+
 class StoreError(DbtDescribeError):
     """A SQLite file of ours can't be used."""
 
@@ -124,7 +129,7 @@ class BudgetError(LlmError):
     """What may be spent is spent: nothing more is asked."""
 
 
-class ContextOverflowError(LlmError):
+class ContextWindowExceededError(LlmError):
     """The request is larger than the model's window: `limit_tokens` where the server named it, else 0."""
 
     def __init__(self, message: str, limit_tokens: int = 0) -> None:

@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, TransientError
@@ -237,7 +237,7 @@ def test_stop_reasons_are_told_in_the_words_of_the_others(stop_reason: str, fini
 
 
 def test_a_window_that_left_no_room_for_an_answer_is_an_overflow() -> None:
-    with pytest.raises(ContextOverflowError, match="no room for an answer"):
+    with pytest.raises(ContextWindowExceededError, match="no room for an answer"):
         ask(answering(200, message("", stop_reason="model_context_window_exceeded")))
 
 
@@ -386,7 +386,13 @@ def test_a_form_that_another_version_learned_is_forgotten() -> None:
         (404, "not_found_error", "Not Found", LlmSettingsError, "no Messages API there"),
         (402, "billing_error", "No credit", QuotaError, "refuses to bill"),
         (400, "invalid_request_error", "Something is off", LlmError, "refused the request"),
-        (413, "request_too_large", "Request exceeds the maximum size", ContextOverflowError, "larger than the window"),
+        (
+            413,
+            "request_too_large",
+            "Request exceeds the maximum size",
+            ContextWindowExceededError,
+            "larger than the window",
+        ),
         (408, "timeout_error", "slow", TransientError, "HTTP 408"),
         (409, "conflict_error", "locked", TransientError, "HTTP 409"),
         (500, "api_error", "Internal server error", TransientError, "HTTP 500"),
@@ -431,7 +437,7 @@ def test_a_spend_limit_is_no_rate_limit() -> None:
     ],
 )
 def test_an_overflow_names_the_window(text: str) -> None:
-    with pytest.raises(ContextOverflowError) as caught:
+    with pytest.raises(ContextWindowExceededError) as caught:
         ask(answering(400, failure("invalid_request_error", text)), question(schema=SCHEMA))
     assert caught.value.limit_tokens == 200_000
 

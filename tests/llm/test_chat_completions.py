@@ -10,7 +10,7 @@ import msgspec
 import openai
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, BlockedError, Fault, TransientError
@@ -92,17 +92,17 @@ def test_missing_usage_and_content_in_parts_are_taken_as_they_are() -> None:
         (502, "<html>Bad gateway</html>", TransientError, "an HTML page"),
         (503, {"error": "loading model"}, TransientError, "loading model"),
         (529, error("overloaded_error"), TransientError, "529"),
-        (400, error("x", code="context_length_exceeded"), ContextOverflowError, "larger than the window"),
-        (400, error("n", code=400, type="exceed_context_size_error"), ContextOverflowError, "window"),
-        (400, {"error": "the input length exceeds the context length"}, ContextOverflowError, "window"),
+        (400, error("x", code="context_length_exceeded"), ContextWindowExceededError, "larger than the window"),
+        (400, error("n", code=400, type="exceed_context_size_error"), ContextWindowExceededError, "window"),
+        (400, {"error": "the input length exceeds the context length"}, ContextWindowExceededError, "window"),
         (
             400,
             error("'max_tokens' is too large: This model's maximum context length is 4096"),
-            ContextOverflowError,
+            ContextWindowExceededError,
             "window",
         ),
-        (400, error("litellm.ContextWindowExceededError: 20 > 10"), ContextOverflowError, "window"),
-        (400, error("Current length is 9000 while limit is 8192"), ContextOverflowError, "window"),
+        (400, error("litellm.ContextWindowExceededError: 20 > 10"), ContextWindowExceededError, "window"),
+        (400, error("Current length is 9000 while limit is 8192"), ContextWindowExceededError, "window"),
         (400, error("string too long", code="string_above_max_length"), LlmError, "HTTP 400"),
         (400, error("token 429 is odd"), LlmError, "HTTP 400"),
         (400, error("x", code="content_filter"), BlockedError, "content policy"),
@@ -279,7 +279,7 @@ def test_a_403_after_an_answer_costs_its_request_only() -> None:
     ],
 )
 def test_an_overflow_is_known_in_many_words_and_its_limit_is_read(status: int, message: str, limit: int) -> None:
-    with pytest.raises(ContextOverflowError) as raised:
+    with pytest.raises(ContextWindowExceededError) as raised:
         ask(answering(status, error(message)))
     assert raised.value.limit_tokens == limit
 
@@ -397,14 +397,14 @@ def test_what_the_settings_headers_hold_is_never_quoted(value: str) -> None:
 
 def test_the_window_that_a_body_names_in_a_field_is_read() -> None:
     body = error("the request exceeds the available context size", type="exceed_context_size_error", n_ctx=2048)
-    with pytest.raises(ContextOverflowError) as raised:
+    with pytest.raises(ContextWindowExceededError) as raised:
         ask(answering(400, body))
     assert raised.value.limit_tokens == 2048
 
 
 def test_an_overflow_that_is_a_500_is_no_crash_of_the_form() -> None:
     server = Server(lambda body: (500, error("Context size has been exceeded.")))
-    with pytest.raises(ContextOverflowError):
+    with pytest.raises(ContextWindowExceededError):
         ask(server, question(schema=SCHEMA, attempt=2))
     assert formats(server) == ["json_schema"]
 

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError
 from dbt_describe.llm.config import EndpointConfig, LlmConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import TransientError
@@ -213,7 +213,7 @@ def test_an_estimate_that_was_too_low_costs_one_request_a_doubling() -> None:
 )
 def test_an_overflow_of_the_longest_window_names_it(config: OllamaConfig, show: Any, limit: int) -> None:
     server = Server(lambda _: (400, {"error": "the input length exceeds the context length"}), (200, show))
-    with pytest.raises(ContextOverflowError) as caught:
+    with pytest.raises(ContextWindowExceededError) as caught:
         ask(server, config=config, gateway=True)
     assert caught.value.limit_tokens == limit
     assert len(server.chats) == 1

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.failures import AdaptedError, BlockedError, TransientError
 from dbt_describe.llm.retry import MOST_ADAPTATIONS, Retry, RetryPolicy
 from tests.llm.fakes import FakeCompleter, RecordedSleep, question, reply
@@ -49,7 +49,7 @@ def test_a_wait_longer_than_the_cap_is_not_waited_for() -> None:
     [
         QuotaError("no money"),
         LlmSettingsError("no key"),
-        ContextOverflowError("too long"),
+        ContextWindowExceededError("too long"),
         BlockedError("blocked"),
         LlmError("bad"),
     ],

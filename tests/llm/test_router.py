@@ -11,7 +11,7 @@ import pytest
 
 from dbt_describe.errors import (
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
     QuotaError,
@@ -82,7 +82,7 @@ def test_the_first_model_answers_and_is_named() -> None:
         LlmError("odd"),
         LlmSettingsError("no key"),
         QuotaError("no money"),
-        ContextOverflowError("too long"),
+        ContextWindowExceededError("too long"),
         BlockedError("filtered"),
     ],
     ids=lambda error: type(error).__name__,
@@ -140,8 +140,8 @@ def test_a_request_larger_than_every_window_is_still_tried() -> None:
     [
         ([LlmSettingsError("a"), QuotaError("b")], LlmSettingsError),
         ([LlmSettingsError("a"), LlmError("b")], LlmError),
-        ([LlmError("a"), ContextOverflowError("b", 4096)], LlmError),
-        ([QuotaError("a"), ContextOverflowError("b", 4096)], ContextOverflowError),
+        ([LlmError("a"), ContextWindowExceededError("b", 4096)], LlmError),
+        ([QuotaError("a"), ContextWindowExceededError("b", 4096)], ContextWindowExceededError),
         ([QuotaError("a")], QuotaError),
     ],
 )

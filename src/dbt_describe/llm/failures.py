@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.messages import RateLimit, Usage
 
 # Codes and types of a 429 or 402 that no waiting cures.
@@ -135,7 +135,9 @@ def error_of(fault: Fault) -> LlmError:
     if is_context_overflow(fault):
         limit = _CONTEXT_LIMIT.search(fault.message)
         limit_tokens = fault.limit_tokens or (int(limit[1]) if limit else 0)
-        return ContextOverflowError(f"The request is larger than the window of {fault.model}: {said}.", limit_tokens)
+        return ContextWindowExceededError(
+            f"The request is larger than the window of {fault.model}: {said}.", limit_tokens
+        )
     if codes & _CONTENT_CODES:
         return BlockedError(f"{fault.endpoint} blocked the request by its content policy: {said}.")
     if fault.status in TRANSIENT_STATUSES or fault.status >= 500 or codes & FLAKY_CODES:

@@ -62,7 +62,7 @@ class Gateway:
             BudgetError: what may be spent is spent.
             LlmSettingsError: no request can succeed until a setting is changed.
             QuotaError: no request can succeed until the account is changed.
-            ContextOverflowError: the request is too large for the model.
+            ContextWindowExceededError: the request is too large for the model.
             LlmError: this request failed for good; others may succeed.
         """
         if self._around.stopping.is_set():

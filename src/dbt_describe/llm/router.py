@@ -10,7 +10,7 @@ import msgspec
 
 from dbt_describe.errors import (
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
     QuotaError,
@@ -63,7 +63,7 @@ class Router:
         Raises:
             StoppedError, BudgetError: nothing more is asked.
             LlmSettingsError, QuotaError: no model of the chain can answer anything until something is changed.
-            ContextOverflowError: the request exceeds every window.
+            ContextWindowExceededError: the request exceeds every window.
             LlmError: this request failed with every model; others may succeed.
         """
         failures: dict[str, LlmError] = {}
@@ -136,7 +136,7 @@ class Router:
 
     def _pass_over(self, model: str, error: LlmError, following: str) -> None:
         is_final = isinstance(error, (LlmSettingsError, QuotaError))
-        kind = "final" if is_final else "window" if isinstance(error, ContextOverflowError) else "once"
+        kind = "final" if is_final else "window" if isinstance(error, ContextWindowExceededError) else "once"
         if following and (model, kind) not in self._told:
             self._told.add((model, kind))
             self._say(f"Asking {following} instead of {model}: {error}")
@@ -151,7 +151,7 @@ def _of_all(failures: Mapping[str, LlmError]) -> LlmError:
     if all(isinstance(error, (LlmSettingsError, QuotaError)) for error in errors):
         return LlmSettingsError(f"None of the {len(errors)} models can be asked. {said}")
     may_answer = [error for error in errors if not isinstance(error, (LlmSettingsError, QuotaError))]
-    overflows = [error for error in may_answer if isinstance(error, ContextOverflowError)]
+    overflows = [error for error in may_answer if isinstance(error, ContextWindowExceededError)]
     # Asking for less helps only where that is what all of them want.
     if len(overflows) == len(may_answer):
         return max(overflows, key=lambda error: error.limit_tokens)

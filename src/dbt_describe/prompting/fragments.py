@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -13,6 +14,8 @@ from dbt_describe.redaction.credentials import without_credentials
 
 Shrink = Callable[[str, int], str]
 """The text in at most so many tokens, keeping what matters most; empty where nothing useful is left."""
+Shorten = Callable[[str], str]
+"""The text without what matters least in it."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # White space inside of the tag, too: a model reads `</ data>` as the end of the data.
@@ -38,21 +41,35 @@ class Fragment(msgspec.Struct, frozen=True):
     priority: int = 0
     shrink: Shrink | None = None
     required: bool = False
+    first: tuple[Shorten, ...] = ()
+    """How it is made shorter, one after the other, before any fragment is shrunk or dropped."""
+    is_cut: bool = False
+    """It was shrunk, or dropped."""
 
     @property
     def tokens(self) -> int:
         """About how many tokens it adds to the prompt."""
-        return estimate_tokens(self.text) + _TAG_TOKENS if self.text else 0
+        return _counted(self.text) + _TAG_TOKENS if self.text else 0
+
+
+# The same long SQL is counted for one group of columns after the other.
+_counted = lru_cache(maxsize=64)(estimate_tokens)
 
 
 def fit(fragments: tuple[Fragment, ...], budget_tokens: int) -> tuple[Fragment, ...] | None:
     """The fragments in at most so many tokens, in the same order; None where even the required ones are too much.
 
-    From the lowest priority upwards each one is shrunk just as far as needed, or dropped; dropped ones stay with an
-    empty text.
+    What loses least comes first: `first` of each. Then, from the lowest priority upwards, each one is shrunk just as
+    far as needed, or dropped; dropped ones stay with an empty text.
     """
     fitted = list(fragments)
     excess = sum(fragment.tokens for fragment in fitted) - budget_tokens
+    for index, fragment in enumerate(fragments):
+        for shorten in fragment.first:
+            if excess > 0:
+                shorter = msgspec.structs.replace(fitted[index], text=shorten(fitted[index].text))
+                excess -= fitted[index].tokens - shorter.tokens
+                fitted[index] = shorter
     for index in sorted(range(len(fitted)), key=lambda index: (fitted[index].required, fitted[index].priority)):
         if excess <= 0:
             break
@@ -116,10 +133,16 @@ def shrink_lines(text: str, tokens: int) -> str:
     return "\n".join([*kept, f"({missing} more lines left out)"] if missing else kept)
 
 
+@lru_cache(maxsize=4)
+def bare_sql(text: str) -> str:
+    """The SQL without comments and spare white space."""
+    short = _COMMENT.sub(lambda match: match[1] or " ", text)
+    return _SPARE_SPACE.sub(lambda match: match[1] or ("\n" if "\n" in match[0] else " "), short).strip()
+
+
 def shrink_sql(text: str, tokens: int) -> str:
     """The SQL without comments and spare white space, then without its middle."""
-    short = _COMMENT.sub(lambda match: match[1] or " ", text)
-    short = _SPARE_SPACE.sub(lambda match: match[1] or ("\n" if "\n" in match[0] else " "), short).strip()
+    short = bare_sql(text)
     return short if estimate_tokens(short) <= tokens else _without_middle(short, tokens, "-- (left out)")
 
 
@@ -144,4 +167,4 @@ def _without_middle(code: str, tokens: int, mark: str) -> str:
 
 def _shrunk(fragment: Fragment, tokens: int) -> Fragment:
     text = fragment.shrink(fragment.text, tokens - _TAG_TOKENS) if fragment.shrink and tokens > _TAG_TOKENS else ""
-    return msgspec.structs.replace(fragment, text=text)
+    return msgspec.structs.replace(fragment, text=text, is_cut=True)

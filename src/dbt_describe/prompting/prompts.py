@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
-from dbt_describe.errors import PromptTooLargeError
+from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
 from dbt_describe.project.nodes import Conventions
 from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
@@ -19,19 +20,16 @@ from dbt_describe.prompting.fragments import (
     shrink_python,
     shrink_sql,
 )
+from dbt_describe.prompting.profiles import Profile, profile_of
 from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
+from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql
 from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 from dbt_describe.redaction.marks import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
-# Room in the answer: descriptions with evidence take about 90 tokens each.
-OUTPUT_TOKENS_PER_DESCRIPTION = 120
-OUTPUT_TOKENS_FIXED = 400
-# Asked for beside it where the window has it: some models think at length before a short answer.
-ROOM_TO_THINK_TOKENS = 8_192
 # The estimate is about right, not exact; message and schema framing isn't counted.
 WINDOW_MARGIN = 0.05
 # Fragments that are shown for their style alone: no answer can rest on them.
@@ -40,6 +38,8 @@ PROVE_NOTHING = frozenset({"examples"})
 BEFORE = "described before"
 # And in front of a draft that a reviewer objected to.
 REFUSED = "refused draft"
+# Times that a prompt is made smaller by what it is too large by its profile's count.
+_MOST_TRIES = 6
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -47,6 +47,25 @@ class Window(msgspec.Struct, frozen=True):
 
     tokens: int = DEFAULT_WINDOW_TOKENS
     output_tokens: int = DEFAULT_OUTPUT_TOKENS
+    wanted: Literal["auto", "small", "normal"] = "normal"
+    """How the model is asked."""
+    model: str = ""
+    """Its name, which may tell how large it is."""
+
+    @property
+    def profile(self) -> Profile:
+        """How much is told and asked for at once."""
+        return profile_of(self.wanted, self.tokens, self.model)
+
+    @property
+    def usable_tokens(self) -> int:
+        """Of prompt and answer together, by an estimate."""
+        return int(self.tokens * (1 - WINDOW_MARGIN))
+
+    @property
+    def most_descriptions(self) -> int:
+        """That one answer may have."""
+        return self.profile.most_at_once(min(self.output_tokens, self.tokens // 2))
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -64,6 +83,19 @@ class Prompt(msgspec.Struct, frozen=True):
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
     redactions: Mapping[str, int] = {}
     """What was taken out of what it shows, by kind → how often."""
+    window: Window = Window()
+    """What it was made to fit."""
+
+    @property
+    def profile(self) -> Profile:
+        """How much it tells and asks for at once."""
+        return self.window.profile
+
+    @property
+    def temperature(self) -> float | None:
+        """Of the answer; None leaves it to the provider."""
+        wanted = self.template.parameters.temperature
+        return self.profile.temperature if wanted is None else wanted
 
     @property
     def input_tokens(self) -> int:
@@ -76,19 +108,28 @@ def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tup
 
     Raises:
         PromptTooLargeError: not even a single column fits.
+        ModelCapacityError: nothing of any node would.
         PromptError: the template is broken.
     """
+    parts = parts_of(facts, window.most_descriptions)
+    return tuple(prompt for part in parts for prompt in _prompts(part, templates, window))
+
+
+def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
     prompt = _build(facts, templates, window)
     if prompt is not None:
         return (prompt,)
-    parts = len(facts.columns) + facts.describe_node
-    if parts <= 1:
-        raise PromptTooLargeError(
-            f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
-            "description. Use a model with a larger window."
+    if len(facts.columns) + facts.describe_node > 1:
+        return tuple(prompt for half in split(facts) for prompt in _prompts(half, templates, window))
+    if _build(bare_question(facts), templates, window) is None:
+        raise ModelCapacityError(
+            f"{facts.unique_id}: the instructions and one answer alone don't fit a window of {window.tokens} tokens. "
+            "Use a model with a larger window, or shorter templates."
         )
-    halves = split(facts)
-    return tuple(prompt for half in halves for prompt in build_prompts(half, templates, window))
+    raise PromptTooLargeError(
+        f"{facts.unique_id}: the prompt doesn't fit a window of {window.tokens} tokens, even cut down to one "
+        "description. Use a model with a larger window."
+    )
 
 
 def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
@@ -106,11 +147,11 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     fragments = (
-        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 5, shrink_lines),
+        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_code),
-        Fragment("upstream_nodes", _pairs(facts.upstream), 30, shrink_lines),
+        Fragment("sql", facts.sql, 60, shrink_code, first=shorter_sql(facts)),
+        Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
         Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
         Fragment("other_columns", ", ".join(facts.undescribed), 20),
@@ -128,27 +169,34 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
     template = _as_short(templates.get(_template_name(facts, templates)), facts.conventions)
+    profile = window.profile
     asked = len(facts.columns) + facts.describe_node
-    output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_DESCRIPTION * asked
-    if output_tokens > min(window.output_tokens, window.tokens // 2) and asked > 1:
-        return None
     # A single description may use what there is.
-    output_tokens = min(output_tokens, window.tokens // 2)
-    constants = _constants(facts, template)
+    output_tokens = min(profile.answer_tokens(asked), window.tokens // 2)
+    constants = _constants(facts, template) | {"profile": profile.name}
     system = templates.render(template.system, constants)
     fragments = fragments_of(facts)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
-    schema = answer_schema(columns, facts.describe_node)
-    usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system) - estimate_tokens(str(schema))
-    fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
-    if fitted is None:
+    schema = answer_schema(columns, facts.describe_node, gives_evidence=profile.gives_evidence)
+    usable = window.usable_tokens - profile.count(system) - profile.count(str(schema))
+    fitted = fit(fragments, budget := usable - output_tokens - profile.count(empty))
+    for _ in range(_MOST_TRIES):
+        if fitted is None:
+            return None
+        data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
+        user = templates.render(template.user, constants | data)
+        excess = profile.count(user) + output_tokens - usable
+        if excess <= 0 or profile.characters_per_token is None:
+            break
+        fitted = fit(fragments, budget := budget - excess)
+    else:
         return None
-    data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
-    user = templates.render(template.user, constants | data)
+    if profile.whole_slice_from and asked > profile.whole_slice_from and _is_without_sql(fitted):
+        return None
     sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
     words = {"system": estimate_tokens(system), "user": estimate_tokens(empty)}
-    room = min(output_tokens + ROOM_TO_THINK_TOKENS, window.output_tokens, usable - estimate_tokens(user))
+    room = min(output_tokens + profile.room_to_think_tokens, window.output_tokens, usable - profile.count(user))
     return Prompt(
         system=system,
         user=user,
@@ -160,13 +208,20 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
         redactions=count_marks("\n".join(data.values())),
+        window=window,
     )
 
 
+def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:
+    """Whether a part of the SQL that decides the asked columns had to go."""
+    return any(fragment.name == "sql" and fragment.is_cut for fragment in fitted)
+
+
 def _true_now(text: str) -> str:
-    """Without what was said before, what was drafted, and what is there just now: nothing can rest on it."""
+    """Without what was said before, what was drafted, what is there just now, and what we say: nothing rests on it."""
     passing = (f"{BEFORE}: ", f"{REFUSED}: ", f"{AT_PRESENT}: ")
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(passing))
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith(passing))
+    return "\n".join(line for line in lines if not (line.startswith("-- (") and line.endswith(" left out)")))
 
 
 def _as_short(template: Template, conventions: Conventions) -> Template:

@@ -11,7 +11,8 @@ from dbt_describe.planning import Draft
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import Fragment, fenced, fit
 from dbt_describe.prompting.names import shortened
-from dbt_describe.prompting.prompts import ROOM_TO_THINK_TOKENS, WINDOW_MARGIN, Window, fragments_of, variables_of
+from dbt_describe.prompting.prompts import Window, fragments_of, variables_of
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.templates import REVIEW, Template, Templates
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -91,16 +92,17 @@ def _build(facts: NodeFacts, drafts: tuple[Draft, ...], templates: Templates, wi
     system = templates.render(template.system, constants)
     # Examples show how to write, which isn't asked here.
     fragments = tuple(fragment for fragment in fragments_of(facts) if fragment.name != "examples")
-    fragments += (Fragment("drafts", _lines(drafts), required=True),)
+    fragments += (sendable(Fragment("drafts", _lines(drafts), required=True)),)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
-    usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system)
-    fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
+    count = window.profile.count
+    usable = window.usable_tokens - count(system)
+    fitted = fit(fragments, usable - output_tokens - count(empty))
     if fitted is None:
         return None
     data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
     user = templates.render(template.user, constants | data)
     sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
-    room = min(output_tokens + ROOM_TO_THINK_TOKENS, window.output_tokens, usable - estimate_tokens(user))
+    room = min(output_tokens + window.profile.room_to_think_tokens, window.output_tokens, usable - count(user))
     return ReviewPrompt(
         system=system,
         user=user,

@@ -13,12 +13,17 @@ MOST_ENUM_VALUES = 250
 MOST_ENUM_CHARACTERS = 15_000
 
 
-def answer_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str, object]:
+def answer_schema(
+    columns: tuple[str, ...], describe_node: bool, *, gives_evidence: bool = True
+) -> Mapping[str, object]:
     """The schema in the subset that every strict mode accepts: all properties required, none beyond them.
 
     Evidence comes before the description so that the text follows from it. Very many columns are named by a plain
-    string instead of an enum; the reader of the answer checks the names in any case.
+    string instead of an enum; the reader of the answer checks the names in any case. Without evidence, the schema is
+    the simpler one for small models.
     """
+    if not gives_evidence:
+        return common_schema(columns, describe_node, gives_evidence=False)
     properties: dict[str, object] = {}
     if describe_node:
         properties["node"] = _object(_entry())
@@ -29,11 +34,17 @@ def answer_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str,
     return _object(properties)
 
 
-def common_schema(columns: tuple[str, ...], describe_node: bool) -> Mapping[str, object]:
+def common_schema(
+    columns: tuple[str, ...], describe_node: bool, *, gives_evidence: bool = True
+) -> Mapping[str, object]:
     """The same for all nodes of which as much is asked: columns are named by any text."""
-    properties: dict[str, object] = {"node": _object(_entry())} if describe_node else {}
+    entry = _entry()
+    if not gives_evidence:
+        del entry["evidence"], entry["description"]
+        entry = {"description": {"type": "string"}, **entry}
+    properties: dict[str, object] = {"node": _object(entry)} if describe_node else {}
     if columns:
-        items = _object({"name": {"type": "string"}, **_entry()})
+        items = _object({"name": {"type": "string"}, **entry})
         properties["columns"] = {"type": "array", "items": items}
     return _object(properties)
 

@@ -15,10 +15,11 @@ from dbt_describe.answers.validation import limits_of
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
+    PromptTooLargeError,
     QuotaError,
     RefusedAnswerError,
     StoppedError,
@@ -30,14 +31,14 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
-from dbt_describe.prompting.tokens import estimate_tokens
 from dbt_describe.redaction.marks import most_marks
+from dbt_describe.writers.turns import continued, grown_output, smaller_window, with_wish
 
 SMALLEST_WINDOW_TOKENS = 1024
+# A wish that is longer than this part of the window is made in two.
+LARGEST_WISH = 4
 # How much more room an answer gets that was cut off.
 GROWTH = 4
-# Of an answer that can't be used, so much is shown back to the model.
-SHOWN_BACK_CHARACTERS = 8_000
 
 
 class Account:
@@ -95,10 +96,10 @@ class Dialogue:
 
     async def _answer(self, facts: NodeFacts, prompt: Prompt, window: Window, grown: bool) -> Reading:
         """One prompt's answer; asked in another way when it is too large or its answer is cut off."""
-        room = _grown_output(prompt, window) if grown else prompt.max_output_tokens
+        room = grown_output(prompt, GROWTH) if grown else prompt.max_output_tokens
         try:
             return await self._converse(facts, prompt, room)
-        except ContextOverflowError as error:
+        except ContextWindowExceededError as error:
             smaller = smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
             if smaller.tokens < SMALLEST_WINDOW_TOKENS:
                 raise
@@ -108,7 +109,7 @@ class Dialogue:
             if grown:
                 raise
             if len(facts.columns) + facts.describe_node < 2:
-                return await self._converse(facts, prompt, _grown_output(prompt, window))
+                return await self._converse(facts, prompt, grown_output(prompt, GROWTH))
             results = await asyncio.gather(
                 *(self.describe(half, window, grown=True) for half in split(facts)), return_exceptions=True
             )
@@ -134,15 +135,11 @@ class Dialogue:
         self, facts: NodeFacts, prompt: Prompt, request: Request, reply: Reply, subject: Subject, problem: AnswerError
     ) -> Reading:
         """The whole question once more, with what was wrong with the answer."""
-        wish = render_repair(self._templates, prompt, problem=str(problem), rejected=())
         try:
-            again = _continued(request, reply, wish, request.schema)
-            second = await self._complete(again)
-            reading = read_answer(_reply_text(second), _task(facts), subject)
-            self._llm_model.keep(again, second)
+            reading = await self._asked_anew(facts, prompt, request, reply, subject, str(problem), ())
         except (RefusedAnswerError, LlmSettingsError, QuotaError, BudgetError, StoppedError):
             raise
-        except (AnswerError, LlmError) as error:
+        except (AnswerError, LlmError, PromptTooLargeError) as error:
             raise AnswerError(f"{problem}; asked again: {error}") from error
         return _settled(reading, facts)
 
@@ -151,22 +148,60 @@ class Dialogue:
     ) -> Reading:
         """The failing descriptions once more; what is good already is kept whatever happens."""
         failing = _only(facts, reading.rejections)
-        rejected = tuple((rejection.column, rejection.text, rejection.reason) for rejection in reading.rejections)
-        wish = render_repair(self._templates, prompt, problem="", rejected=rejected)
-        columns = tuple(column.name for column in failing.columns)
-        schema = answer_schema(columns, failing.describe_node)
-        common = common_schema(columns, failing.describe_node)
         try:
-            again = msgspec.structs.replace(_continued(request, reply, wish, schema), common_schema=common)
-            second = await self._complete(again)
-            repaired = _settled(read_answer(_reply_text(second), _task(failing), subject), failing)
-            self._llm_model.keep(again, second)
+            second = await self._asked_anew(failing, prompt, request, reply, subject, "", reading.rejections)
+            repaired = _settled(second, failing)
         except (LlmSettingsError, QuotaError) as error:
             self._account.failures.append(f"what wasn't accepted couldn't be asked again: {error}")
             repaired = _settled(Reading(rejections=reading.rejections), failing)
-        except (AnswerError, LlmError):
+        except (AnswerError, LlmError, PromptTooLargeError):
             repaired = _settled(Reading(rejections=reading.rejections), failing)
         return Reading(reading.drafts + repaired.drafts, reading.abstentions + repaired.abstentions)
+
+    async def _asked_anew(
+        self,
+        facts: NodeFacts,
+        prompt: Prompt,
+        request: Request,
+        reply: Reply,
+        subject: Subject,
+        problem: str,
+        rejections: tuple[Rejection, ...],
+    ) -> Reading:
+        """What the model says to a wish about its answer; asked as a new question where the conversation is too long.
+
+        Raises:
+            AnswerError: the new answer can't be used, either.
+            LlmError: the request failed.
+            PromptTooLargeError: there is no room for the wish.
+        """
+        names = {*(column.name for column in facts.columns), *([""] if facts.describe_node else [])}
+        wish = self._wish(prompt, problem, tuple(found for found in rejections if found.column in names))
+        again = continued(request, reply, wish, prompt, *_wanted_of(facts, prompt))
+        if again is not None:
+            return await self._read(again, facts, subject)
+        wish_tokens = prompt.profile.count(wish)
+        if len(names) > 1 and wish_tokens > prompt.window.tokens // LARGEST_WISH:
+            halves = [half for half in split(facts) if half.columns or half.describe_node]
+            about = prompt, request, reply, subject, problem, rejections
+            return self._merged([await self._asked_anew(half, *about) for half in halves])
+        window = msgspec.structs.replace(prompt.window, tokens=prompt.window.tokens - wish_tokens)
+        readings: list[Reading] = []
+        for smaller in build_prompts(facts, self._templates, window):
+            part = _part(facts, smaller)
+            question = with_wish(request_of(smaller, facts.unique_id), wish)
+            readings.append(await self._read(question, part, _subject(part, smaller, subject.writer)))
+        return self._merged(readings)
+
+    async def _read(self, request: Request, facts: NodeFacts, subject: Subject) -> Reading:
+        reply = await self._complete(request)
+        reading = read_answer(_reply_text(reply), _task(facts), subject)
+        self._llm_model.keep(request, reply)
+        return reading
+
+    def _wish(self, prompt: Prompt, problem: str, rejections: tuple[Rejection, ...]) -> str:
+        rejected = tuple((rejection.column, rejection.text, rejection.reason) for rejection in rejections)
+        return render_repair(self._templates, prompt, problem=problem, rejected=rejected)
 
     async def _complete(self, request: Request) -> Reply:
         reply = await self._llm_model.complete(request)
@@ -194,8 +229,8 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         messages=(Message("system", prompt.system, ends_prefix=True), Message("user", prompt.user)),
         schema_name=SCHEMA_NAME,
         schema=prompt.schema,
-        common_schema=common_schema(prompt.columns, prompt.describe_node),
-        temperature=prompt.template.parameters.temperature,
+        common_schema=common_schema(prompt.columns, prompt.describe_node, gives_evidence=prompt.profile.gives_evidence),
+        temperature=prompt.temperature,
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
         prompt=_template(prompt),
@@ -208,24 +243,11 @@ def _template(prompt: Prompt) -> str:
     return f"{prompt.template.name} {prompt.template.version}"
 
 
-def _continued(request: Request, reply: Reply, wish: str, schema: object) -> Request:
-    """The conversation with the model's answer and a wish about it."""
-    said = reply.text[:SHOWN_BACK_CHARACTERS].strip() or "(an empty answer)"
-    messages = (*request.messages, Message("assistant", said), Message("user", wish))
-    tokens = request.input_tokens + estimate_tokens(said) + estimate_tokens(wish)
-    return msgspec.structs.replace(request, messages=messages, schema=schema, purpose="repair", input_tokens=tokens)
-
-
-def _grown_output(prompt: Prompt, window: Window) -> int:
-    """Room for an answer that was cut off: four times as much, as far as the model allows."""
-    left = window.tokens - prompt.input_tokens
-    return max(prompt.max_output_tokens, min(prompt.max_output_tokens * GROWTH, window.output_tokens, left))
-
-
-def smaller_window(window: Window, limit_tokens: int, *, sent: int) -> Window:
-    """The window that a server named when it refused a request of `sent` tokens, or half of what was sent."""
-    named = 0 < limit_tokens < window.tokens
-    return msgspec.structs.replace(window, tokens=limit_tokens if named else min(sent, window.tokens) // 2)
+def _wanted_of(facts: NodeFacts, prompt: Prompt) -> tuple[Mapping[str, object], int]:
+    """The schema of the answer on these columns, and how many descriptions that has."""
+    columns = tuple(column.name for column in facts.columns)
+    schema = answer_schema(columns, facts.describe_node, gives_evidence=prompt.profile.gives_evidence)
+    return schema, len(columns) + facts.describe_node
 
 
 def _settled(reading: Reading, facts: NodeFacts) -> Reading:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -15,10 +15,11 @@ from dbt_describe.answers.reading import Reading
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
+    ModelCapacityError,
     PromptError,
     PromptTooLargeError,
     QuotaError,
@@ -33,7 +34,8 @@ from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather_facts, surroundings_in
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
+from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
@@ -44,6 +46,7 @@ from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_r
 TOKENS_PER_DESCRIPTION = 90
 # What one more column adds to a question that is asked anyway: its name, type, tests and expression.
 TOKENS_PER_QUESTION = 60
+NO_REVIEW = "models of the small profile aren't reviewed; set `profile: normal` for it"
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
 
@@ -88,6 +91,7 @@ class LlmWriter:
         templates: Templates,
         *,
         window: Window | None = None,
+        profile: Literal["auto", "small", "normal"] = "auto",
         gives_up: bool = False,
         reviews: bool = False,
     ) -> None:
@@ -95,6 +99,7 @@ class LlmWriter:
         self._model = model
         self._templates = templates
         self._window = window
+        self._profile = profile
         self._gives_up = gives_up
         self._around = Surroundings()
         self._reviews = reviews
@@ -162,6 +167,8 @@ class LlmWriter:
         reading = await dialogue.describe(facts, window)
         if not self._reviews:
             return Review(reading)
+        if not window.profile.is_reviewed:
+            return Review(reading, unreviewed=(NO_REVIEW,) * len(reading.drafts))
         reviewer = Reviewer(self._gateway, self._templates, self._window_for(PURPOSE), dialogue, account)
         return await reviewer.review(facts, reading, window)
 
@@ -180,7 +187,7 @@ class LlmWriter:
             (request_of(prompt, task.unique_id), TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node))
             for prompt in prompts
         ]
-        if self._reviews:
+        if self._reviews and self._known_window().profile.is_reviewed:
             asked += expected_reviews(facts, self._templates, self._window_for(PURPOSE))
         cost_usd: Decimal | None = Decimal(0)
         for request, answer in asked:
@@ -215,7 +222,10 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            self._window = self._window_for("draft")
+            # A small model whose server doesn't tell rarely has more.
+            unknown = SMALL_WINDOW_TOKENS if is_small(self._model) else DEFAULT_WINDOW_TOKENS
+            tokens = min(self._gateway.window("draft") or unknown, LARGEST_WINDOW_TOKENS)
+            self._window = Window(tokens, wanted=self._profile, model=self._model)
         return self._window
 
     def _window_for(self, purpose: str) -> Window:
@@ -255,7 +265,9 @@ def open_llm_writer(
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(gateway, config.model, templates, gives_up=gives_up, reviews=_reviews(settings.prompting, say))
+    prompting = settings.prompting
+    reviews = _reviews(prompting, say)
+    return LlmWriter(gateway, config.model, templates, profile=prompting.profile, gives_up=gives_up, reviews=reviews)
 
 
 def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
@@ -274,14 +286,14 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
 
 def _is_final(error: DbtDescribeError) -> bool:
     """Whether no other request can succeed either: settings, the account, or a broken template."""
-    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError)) or (
+    return isinstance(error, (LlmSettingsError, QuotaError, BudgetError, ModelCapacityError)) or (
         isinstance(error, PromptError) and not isinstance(error, PromptTooLargeError)
     )
 
 
 def _is_of_all(error: DbtDescribeError) -> bool:
     """Whether other requests may well fail too: the server doesn't answer, or refuses."""
-    return isinstance(error, LlmError) and not isinstance(error, ContextOverflowError)
+    return isinstance(error, LlmError) and not isinstance(error, ContextWindowExceededError)
 
 
 def _without_name(error: DbtDescribeError, unique_id: str) -> str:

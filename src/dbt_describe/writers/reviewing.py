@@ -28,7 +28,7 @@ from dbt_describe.answers.verdicts import (
 from dbt_describe.errors import (
     AnswerError,
     BudgetError,
-    ContextOverflowError,
+    ContextWindowExceededError,
     LlmError,
     PromptTooLargeError,
     StoppedError,
@@ -39,7 +39,8 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.reviews import ReviewPrompt, build_reviews, refusing
 from dbt_describe.prompting.templates import Templates
-from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Account, Dialogue, smaller_window
+from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Account, Dialogue
+from dbt_describe.writers.turns import smaller_window
 
 PURPOSE = "review"
 # What a verdict with its reason takes, for estimates.
@@ -122,14 +123,14 @@ class Reviewer:
         except (StoppedError, BudgetError):
             raise
         except (AnswerError, LlmError) as error:
-            if isinstance(error, ContextOverflowError) and self._narrow(error, request):
+            if isinstance(error, ContextWindowExceededError) and self._narrow(error, request):
                 return await self._verdicts(facts, prompt.drafts)
             return {draft.column: Verdict("", str(error)) for draft in prompt.drafts}
         self._llm_model.keep(request, reply)
         numbered = enumerate(prompt.drafts, 1)
         return {draft.column: found.get(number, Verdict("", _NOT_GRADED)) for number, draft in numbered}
 
-    def _narrow(self, error: ContextOverflowError, request: Request) -> bool:
+    def _narrow(self, error: ContextWindowExceededError, request: Request) -> bool:
         """Whether there is a smaller window to try, which is then the one of all further reviews of this node."""
         sent = request.input_tokens + request.max_output_tokens
         smaller = smaller_window(self._window, error.limit_tokens, sent=sent)

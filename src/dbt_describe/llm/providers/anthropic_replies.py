@@ -13,7 +13,7 @@ from typing import Protocol
 
 import anthropic
 
-from dbt_describe.errors import ContextOverflowError, LlmError, LlmSettingsError
+from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import Fault, TransientError, billed, error_of
 from dbt_describe.llm.messages import Reply, Usage
@@ -62,7 +62,7 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
     """The reply that a message's JSON is.
 
     Raises:
-        ContextOverflowError: the prompt left no room for an answer.
+        ContextWindowExceededError: the prompt left no room for an answer.
         LlmError: the body is an error, or no message.
     """
     if body.get("type") == "error" or body.get("error"):
@@ -75,7 +75,7 @@ def reply_of(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Repl
     stop_reason = text_in(body, "stop_reason")
     if stop_reason == "model_context_window_exceeded" and not text:
         # With text, the prompt fitted and the answer was cut off: asking for less is the cure, as with max_tokens.
-        full = ContextOverflowError(f"The request leaves no room for an answer in the window of {model}.")
+        full = ContextWindowExceededError(f"The request leaves no room for an answer in the window of {model}.")
         raise billed(full, usage)
     refusal = ""
     if stop_reason == "refusal":

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from dbt_describe.errors import ContextOverflowError, LlmError
+from dbt_describe.errors import ContextWindowExceededError, LlmError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, Fault, is_context_overflow
 from dbt_describe.llm.learned import Forgetful, Learned
@@ -236,8 +236,8 @@ class OllamaChat:
             self._windows[fault.model] = window_for(num_ctx + 1, shown, self._windows[fault.model])
             return AdaptedError(f"{fault.endpoint} loads {fault.model} with a larger window: {fault.message}")
         error = final_error(fault)
-        if isinstance(error, ContextOverflowError) and not error.limit_tokens:
-            return ContextOverflowError(str(error), num_ctx)
+        if isinstance(error, ContextWindowExceededError) and not error.limit_tokens:
+            return ContextWindowExceededError(str(error), num_ctx)
         return error
 
     def _mapped(self, error: Exception, timeout_s: float, *, streams: bool = False) -> LlmError:
