@@ -126,10 +126,13 @@ def test_hashes_ids_columns_and_prose_stay(text: str) -> None:
     assert without_credentials(text) == text
 
 
+_OF_ENVIRONMENT = ["p4ss-word!", "created_at", "k", "2024-01-01", "https://example.com/a", "/home/me/.ssh/id_rsa1"]
+
+
 def test_secrets_of_the_environment_go_wherever_they_stand_unless_they_are_words() -> None:
-    assert without_credentials("select 'p4ss-word!' , created_at", ["p4ss-word!", "created_at", "k"]) == (
-        "select '[redacted password]' , created_at"
-    )
+    assert without_credentials(
+        "select 'p4ss-word!' , created_at, '2024-01-01', 'https://example.com/a'", _OF_ENVIRONMENT
+    ) == ("select '[redacted password]' , created_at, '2024-01-01', 'https://example.com/a'")
 
 
 def test_it_takes_no_longer_than_in_proportion() -> None:

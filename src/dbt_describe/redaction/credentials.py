@@ -154,8 +154,10 @@ def without_credentials(text: str, known: Iterable[str] = ()) -> str:
 
 
 def is_telling(secret: str) -> bool:
-    """Whether a secret of the environment isn't an ordinary word, which stands in SQL for other reasons."""
-    return len(secret) >= SHORTEST_KNOWN and not _PATH.fullmatch(secret)
+    """Whether a secret of the environment is no ordinary word, date, file or URL, which SQL has for other reasons."""
+    is_place = secret.startswith(("/", "~", "./")) or ("://" in secret and "@" not in secret)
+    has_letter = any(map(str.isalpha, secret))
+    return len(secret) >= SHORTEST_KNOWN and has_letter and not is_place and not _PATH.fullmatch(secret)
 
 
 def _without_password(match: re.Match[str]) -> str:
