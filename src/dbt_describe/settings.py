@@ -43,7 +43,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
     """Which models are asked, where, and what is kept of it. Without a model, the rules writer describes."""
 
     config: LlmConfig = LlmConfig()
-    prompts_dir: Path | None = None
+    prompts_dirs: tuple[Path, ...] = ()
+    """Directories with templates, the one whose files win first: `--prompts`, DBT_DESCRIBE_PROMPTS, the settings'."""
     prompting: PromptingConfig = PromptingConfig()
     profile_values: bool | None = None
     """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
@@ -297,13 +298,10 @@ def _llm_settings(
     *,
     use_cache: bool,
 ) -> LlmSettings:
-    directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
-    if directory and not Path(directory).is_dir():
-        raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
     merged, not_asked = merge_for_hook(file, flags, env, hook) if hook else (merge(file, flags, env), "")
     return LlmSettings(
         config=merged.config,
-        prompts_dir=Path(directory) if directory else file.prompts_dir,
+        prompts_dirs=_prompts_dirs(prompts, file, env),
         prompting=msgspec.structs.replace(file.prompting, review=merged.review),
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
@@ -312,6 +310,16 @@ def _llm_settings(
         not_asked=not_asked,
         environ=dict(env),
     )
+
+
+def _prompts_dirs(prompts: str | Path | None, file: Configuration, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """All that are given: what a template in one of them doesn't say, the next one's may."""
+    given = {"--prompts": prompts, "DBT_DESCRIBE_PROMPTS": env.get("DBT_DESCRIBE_PROMPTS")}
+    directories = {name: Path(directory) for name, directory in given.items() if directory}
+    for name, directory in directories.items():
+        if not directory.is_dir():
+            raise SettingsError(f"The prompts directory {directory} doesn't exist ({name}).")
+    return tuple(dict.fromkeys((*directories.values(), *([file.prompts_dir] if file.prompts_dir else []))))
 
 
 def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str, str]) -> Configuration:

@@ -20,6 +20,7 @@ from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
+from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
 from dbt_describe.cli.usage import usage
@@ -137,7 +138,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, models, ping, memory, usage, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, cache, init, schema):
     cli.add_command(command)
 
 

@@ -233,14 +233,10 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         temperature=prompt.temperature,
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
-        prompt=_template(prompt),
+        prompt=prompt.template.label,
         input_tokens=prompt.input_tokens,
         fragments=prompt.fragments,
     )
-
-
-def _template(prompt: Prompt) -> str:
-    return f"{prompt.template.name} {prompt.template.version}"
 
 
 def _wanted_of(facts: NodeFacts, prompt: Prompt) -> tuple[Mapping[str, object], int]:
@@ -294,7 +290,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         present=frozenset(column.name.lower() for column in facts.columns if column.is_present),
         has_rows=facts.has_rows,
         language=facts.conventions.language,
-        prompt=_template(prompt),
+        prompt=prompt.template.label,
         style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )
 

@@ -24,8 +24,10 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
+    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm import learned
 from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
@@ -37,6 +39,7 @@ from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather
 from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
 from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.prompting.variables import check_templates
 from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
@@ -67,8 +70,8 @@ class ModelSettings(Protocol):
         """What models are told, and whether another one reviews."""
 
     @property
-    def prompts_dir(self) -> Path | None:
-        """The user's own templates."""
+    def prompts_dirs(self) -> tuple[Path, ...]:
+        """Directories with the user's own templates, the one whose files win first."""
 
     @property
     def store_dir(self) -> Path | None:
@@ -173,7 +176,7 @@ class LlmWriter:
         return await reviewer.review(facts, reading, window)
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost if every answer is accepted at once; nothing where the task fits no prompt.
+        """What `write` would cost if every answer is accepted at once; a failure where the task fits no prompt.
 
         Raises:
             PromptError: a template is broken.
@@ -181,8 +184,8 @@ class LlmWriter:
         try:
             facts = self._facts(task, project, lineage, known)
             prompts = build_prompts(facts, self._templates, self._known_window())
-        except PromptTooLargeError:
-            return WriterResult()
+        except PromptTooLargeError as error:
+            return WriterResult(failures=(_without_name(error, task.unique_id),))
         asked = [
             (request_of(prompt, task.unique_id), TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node))
             for prompt in prompts
@@ -199,6 +202,7 @@ class LlmWriter:
             input_tokens=sum(request.input_tokens for request, _ in asked),
             output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
+            prompts=prompts,
             redactions=most_marks(prompt.redactions for prompt in prompts),
         )
 
@@ -229,8 +233,11 @@ class LlmWriter:
         return self._window
 
     def _window_for(self, purpose: str) -> Window:
-        tokens = self._gateway.window(purpose)
-        return Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+        # A small model whose server doesn't tell rarely has more.
+        model = self._model if purpose == "draft" else ""
+        unknown = SMALL_WINDOW_TOKENS if is_small(model) else DEFAULT_WINDOW_TOKENS
+        tokens = min(self._gateway.window(purpose) or unknown, LARGEST_WINDOW_TOKENS)
+        return Window(tokens, wanted=self._profile, model=model)
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
@@ -242,24 +249,29 @@ def open_llm_writer(
     settings: ModelSettings,
     *,
     asks: bool = True,
+    recalls: bool = False,
     gives_up: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> LlmWriter:
     """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
 
+    One that `recalls` goes by what earlier runs learned of the endpoints, though it asks nothing; it must be closed.
+
     One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
 
-    Nothing is sent yet; templates are checked when they are first used. `say` is told what a person should know.
+    Nothing is sent yet; the user's own templates are looked through. `say` is told what a person should know.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
-        PromptError: the directory of templates doesn't exist.
+        PromptError: a directory of templates doesn't exist, or a template in it has a mistake.
     """
-    templates = open_templates(settings.prompts_dir)
+    templates = open_templates(*settings.prompts_dirs)
+    if settings.prompts_dirs:
+        check_templates(templates)
     config = settings.config
     if not asks:
         config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
-    memory = _memory(settings, say) if asks else Memory()
+    memory = _memory(settings, say) if asks else _learned(settings) if recalls else Memory()
     try:
         gateway = open_gateway(config, settings.environ, memory, say)
     except DbtDescribeError:
@@ -282,6 +294,16 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
         return Memory()
     run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     return open_memory(settings.store_dir, run, reads_answers=settings.use_cache, warn=say)
+
+
+def _learned(settings: ModelSettings) -> Memory:
+    """What was learned of endpoints, if anything was; no file is made for it."""
+    if settings.store_dir is None or not (settings.store_dir / learned.FILE_NAME).is_file():
+        return Memory()
+    try:
+        return Memory(learned=learned.LearnedFacts(settings.store_dir))
+    except StoreError:
+        return Memory()
 
 
 def _is_final(error: DbtDescribeError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -12,6 +12,9 @@ from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
+
+if TYPE_CHECKING:
+    from dbt_describe.prompting.prompts import Prompt
 
 
 class WriterResult(msgspec.Struct, frozen=True):
@@ -39,6 +42,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before, and are not among the calls."""
+    prompts: tuple[Prompt, ...] = ()
+    """Of an estimate, what a model would be asked with."""
     reviewed: int = 0
     """Drafts that a reviewer graded."""
     revised: int = 0
@@ -68,7 +73,7 @@ class Writer(Protocol):
         """
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost, without asking: a result without drafts."""
+        """What `write` would cost, without asking: a result without drafts. Failures say why it can't be asked."""
 
     def inform(self, enrich: Enrich) -> None:
         """From now on, `enrich` adds to the facts of every node."""
