@@ -485,6 +485,14 @@ def test_the_settings_style_is_told_to_models() -> None:
     assert prompt.template.output.column_words == 7
 
 
+def test_small_models_are_told_the_style_as_well() -> None:
+    style = Conventions(tone="dry", tense="past tense", forbidden=("robust",), rules="- Money is net.")
+    told = msgspec.structs.replace(facts(), conventions=style)
+    prompt, *_ = build_prompts(told, open_templates(), Window(wanted="small"))
+    for words in ("past tense, ending", "- Tone: dry.\n", '- Never use "robust".\n', "- Money is net.\n"):
+        assert words in prompt.system
+
+
 def test_without_a_style_nothing_is_said_of_it() -> None:
     (prompt,) = build_prompts(facts(), open_templates(), Window())
     assert "present tense, each ending with a full stop" in prompt.system
