@@ -160,6 +160,16 @@ def test_references_are_readable_in_any_dialects_quotes(quotes: str) -> None:
     )
 
 
+def test_uses_go_before_columns_are_asked_for_apart() -> None:
+    used = tuple(ColumnFacts(f"c{place}", uses=(f"part of mart.m{place}: {'much ' * 200}",)) for place in range(10))
+    found = msgspec.structs.replace(facts(), columns=used)
+    (large,) = build_prompts(found, open_templates(), Window(32_768))
+    assert "part of mart.m9" in large.user
+    (small,) = build_prompts(found, open_templates(), Window(4096))
+    assert small.columns == large.columns
+    assert "part of mart" not in small.user + small.facts
+
+
 def test_names_that_lineage_makes_up_are_not_shown() -> None:
     condition = f'"{RAW}"."id" IN (SELECT p.id AS id FROM __node_0 AS p)'
     assert Names(PROJECT).in_sql(condition) == "raw.orders.id IN (SELECT p.id AS id FROM … AS p)"

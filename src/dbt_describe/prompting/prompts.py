@@ -23,7 +23,7 @@ from dbt_describe.prompting.fragments import (
 from dbt_describe.prompting.profiles import Profile, profile_of
 from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql
+from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql, without_uses
 from dbt_describe.prompting.template_files import Output
 from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
@@ -120,6 +120,8 @@ def build_prompts(facts: NodeFacts, templates: Templates, window: Window) -> tup
 
 def _prompts(facts: NodeFacts, templates: Templates, window: Window) -> tuple[Prompt, ...]:
     prompt = _build(facts, templates, window)
+    if prompt is None and any(column.uses for column in facts.columns):
+        prompt = _build(without_uses(facts), templates, window)
     if prompt is not None:
         return (prompt,)
     if len(facts.columns) + facts.describe_node > 1:

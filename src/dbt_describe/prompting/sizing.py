@@ -49,3 +49,10 @@ def shorter_sql(facts: NodeFacts) -> tuple[Shorten, ...]:
         return slice_sql(sql, names, dialect_of(facts.dialect), with_rows=facts.describe_node) or sql
 
     return bare_sql, sliced
+
+
+def without_uses(facts: NodeFacts) -> NodeFacts:
+    """The facts without what readers do with the columns, which goes before the columns are asked for apart."""
+    return msgspec.structs.replace(
+        facts, columns=tuple(msgspec.structs.replace(column, uses=()) for column in facts.columns)
+    )
