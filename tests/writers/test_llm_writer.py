@@ -430,7 +430,7 @@ def test_a_local_model_is_estimated_to_cost_nothing() -> None:
 def test_a_task_that_fits_no_prompt_is_estimated_as_nothing_and_says_why() -> None:
     estimate = writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN)
     (failure,) = estimate.failures
-    assert "doesn't fit a window of 300 tokens" in failure
+    assert "don't fit a window of 300 tokens" in failure
     assert estimate == WriterResult(failures=(failure,))
 
 
