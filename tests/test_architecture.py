@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "project",
         "prompting",
         "provenance",
+        "redaction",
         "settings",
         "store",
     },

@@ -12,7 +12,8 @@ import pytest
 
 from dbt_describe.background import background_of
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Lineage, NodeLineage, Same
-from dbt_describe.planning import Plan
+from dbt_describe.memory.markdown import sections
+from dbt_describe.planning import Draft, Plan
 from dbt_describe.preparing import Prepared
 from dbt_describe.privacy import PrivateColumns
 from dbt_describe.progress import Silent
@@ -20,6 +21,7 @@ from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import ColumnFacts, Example, NodeFacts
 from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.reviews import build_reviews
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.provenance.entries import LockFile
 from dbt_describe.provenance.standings import Standings
@@ -154,6 +156,11 @@ def test_with_redact_personal_data_goes_from_all_facts() -> None:
     assert hidden.columns[1] == FACTS.columns[1]
 
 
+def test_a_password_in_a_url_is_one_and_no_address() -> None:
+    hidden = enriched(msgspec.structs.replace(FACTS, sql="-- postgres://me:s3cr3t@db.example.com/shop"), redact=True)
+    assert hidden.sql == "-- postgres://me:[redacted password]@db.example.com/shop"
+
+
 def test_without_it_and_without_a_model_facts_stay_as_they_are() -> None:
     assert enriched(FACTS) == FACTS
     assert enriched(FACTS, redact=True, model="rules") == FACTS
@@ -182,6 +189,23 @@ def test_a_credential_in_any_fragment_is_sent_to_nobody_and_counted() -> None:
         assert KEY not in text
         assert KEY[:9] not in text
     assert prompt.redactions == {"key": 3}
+
+
+def test_a_reviewer_sees_no_credential_either() -> None:
+    facts = NodeFacts(
+        "model.shop.users", "users", "model", describe_node=True, columns=(), sql=f"-- {KEY}\nselect 1 as a"
+    )
+    drafts = (Draft("model.shop.users", "", "Users of the shop.", "openai/x"),)
+    (prompt,) = build_reviews(facts, drafts, open_templates(), Window())
+    assert KEY not in prompt.user
+    assert "[redacted key]" in prompt.user
+
+
+def test_a_passage_of_a_document_is_cut_behind_its_credentials() -> None:
+    body = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7c" * 2
+    key = "-----BEGIN PRIVATE KEY-----\n" + f"{body}\n" * 100 + "-----END PRIVATE KEY-----"
+    passages = [text for _, text in sections(f"# Access\n{'The key is here. ' * 40}\n{key}\n")]
+    assert body not in "".join(passages)
 
 
 def test_what_was_taken_out_is_counted_by_node() -> None:

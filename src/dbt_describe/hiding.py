@@ -55,7 +55,8 @@ def _without_personal(facts: NodeFacts, project: Project, columns: PrivateColumn
         return (is_personal(name, node.name) or is_secret(name)) if found is None else found
 
     def of_sql(text: str) -> str:
-        return without_personal_literals(text, is_private)
+        # Credentials first: the end of a URL with a password in it looks like an address.
+        return without_personal_literals(without_credentials(text), is_private)
 
     def of_prose(text: str) -> str:
         return without_personal(of_sql(text))

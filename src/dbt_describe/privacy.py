@@ -10,7 +10,7 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.redaction.columns import is_personal, is_secret
 
 _TELLS_LITTLE = re.compile(r"(?i)bool|bit\b|logical")
-_NUMBER = re.compile(r"(?i)int|num|dec|float|double|real|money")
+_NUMBER = re.compile(r"(?i)int(?!erval)|num|dec|float|double|real|money")
 
 
 class PrivateColumns:

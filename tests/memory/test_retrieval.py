@@ -73,6 +73,7 @@ def test_a_term_is_found_by_a_name_that_means_it(title: str, column: str) -> Non
         ("Net revenue", "net_weight"),
         ("Status", "status"),
         ("Payment status", "status"),
+        ("Order status", "order_total"),
         ("Amount", "amount"),
         ("Identifier of a person", "order_id"),
         ("Revenue recognition policy of the group", "revenue"),

@@ -46,7 +46,10 @@ class Warehouse:
         assert timeout_s == TIMEOUT_S
         self.queries.append(sql)
         if any(f'"{name}"' in sql for name in self._broken):
-            raise self._error("`dbt show` failed (exit 1). dbt said:\n  no such\n  table")
+            raise self._error(
+                "`dbt show` failed (exit 1). dbt said:\n  Runtime Error\n    Runtime Error in sql_operation "
+                "inline_query (from remote system.sql)\n    no such\n  table\n\n    LINE 1: select"
+            )
         if "as shown" in sql:
             return [
                 {"node_at": 0, "column_at": 0, "shown": "paid", "row_count": 3},
@@ -114,6 +117,37 @@ def test_of_an_empty_table_nothing_is_told_and_of_many_rows_only_the_first_are_l
     assert lines_of(ColumnProfile(100_000, 99_999, 7)) == (
         "at present, not to be quoted: <1 % null, 7 different values, in the first 100000 rows",
     )
+
+
+def test_one_value_alone_is_told_as_one() -> None:
+    (figures,) = lines_of(ColumnProfile(10, 10, 1, "5", "5"))
+    assert figures == "at present, not to be quoted: no nulls, one value alone, in 10 rows"
+
+
+@pytest.mark.parametrize(
+    ("data_type", "asked"),
+    [
+        ("VARCHAR", (True, False, True)),
+        ("BIGINT", (True, True, True)),
+        ("NUMBER(38,0)", (True, True, False)),
+        ("double precision", (True, True, False)),
+        ("TIMESTAMP_NTZ", (True, True, False)),
+        ("DATE", (True, True, False)),
+        ("BOOLEAN", (True, False, True)),
+        ("UUID", (True, False, True)),
+        ("", (True, False, True)),
+        ("INTERVAL", (False, False, False)),
+        ("JSON", (False, False, False)),
+        ("INTEGER[]", (False, False, False)),
+        ("STRUCT(a INTEGER)", (False, False, False)),
+        ("GEOMETRY(POINT)", (False, False, False)),
+    ],
+)
+def test_of_each_type_only_that_is_asked_which_databases_can_tell(data_type: str, asked: tuple[bool, ...]) -> None:
+    column = SubjectColumn("a", data_type)
+    assert (column.has_kinds, column.has_range, column.has_values) == asked
+    private = SubjectColumn("a", data_type, is_private=True)
+    assert (private.has_range, private.has_values) == (False, False)
 
 
 def test_values_are_short_and_on_one_line() -> None:

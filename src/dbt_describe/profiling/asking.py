@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -24,6 +25,9 @@ MOST_TABLES = 16
 MOST_WIDTH = 400
 """Columns in one query."""
 
+_LONGEST_REASON = 300
+_PLACE = re.compile(r"LINE \d+:|compiled code at ")
+_HEADING = re.compile(r"(?:Runtime|Database|Compilation) Error(?: in .*)?$")
 _BEGIN = re.compile(r"^[{\[]", re.MULTILINE)
 
 Show = Callable[[str, int, float], Sequence[Mapping[str, object]]]
@@ -164,5 +168,8 @@ def _number(row: Mapping[str, object], name: str) -> int:
 
 
 def _reason(error: DbtCommandError) -> str:
-    """What dbt said, on one line."""
-    return " ".join(str(error).partition("dbt said:\n")[2].split() or str(error).split())[:300]
+    """What dbt said, on one line: without where in a query of ours it was."""
+    said = str(error).partition("dbt said:\n")[2] or str(error)
+    lines = itertools.takewhile(lambda line: not _PLACE.match(line), map(str.strip, said.splitlines()))
+    told = " ".join(line for line in lines if line and not _HEADING.match(line))[:_LONGEST_REASON]
+    return told.rstrip(".") or "dbt gave no reason"

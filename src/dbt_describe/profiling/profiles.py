@@ -40,8 +40,9 @@ def lines_of(profile: ColumnProfile) -> tuple[str, ...]:
     parts = [f"{_share(nulls, profile.rows)} null" if nulls else "no nulls"]
     if profile.kinds:
         is_distinct = profile.kinds == profile.filled
-        parts.append("all values different" if is_distinct else f"{profile.kinds} different values")
-        if profile.low and profile.high and not is_distinct:
+        kinds = f"{profile.kinds} different values" if profile.kinds > 1 else "one value alone"
+        parts.append("all values different" if is_distinct and profile.kinds > 1 else kinds)
+        if profile.low != profile.high and not is_distinct:
             parts.append(f"from {profile.low} to {profile.high}")
     rows = f"the first {MOST_ROWS} rows" if profile.rows >= MOST_ROWS else f"{profile.rows} rows"
     lines = [f"{AT_PRESENT}: {', '.join(parts)}, in {rows}"]

@@ -23,9 +23,9 @@ _NAME = re.compile(r"[^\"'`\\{}\[\]\n\r\x00]{1,128}")
 # Of these, databases can't tell which are the same.
 _COMPOUND = re.compile(
     r"(?i)json|struct|array|map\b|map[<(]|record|object|variant|geo|xml|super|hll|\[\]|binary|blob|bytes|bytea|image"
-    r"|vector|nested|tuple|row\(|list|union\("
+    r"|vector|nested|tuple|row\(|list|union\(|interval|point|polygon"
 )
-_NUMBER = re.compile(r"(?i)int|num|dec|float|double|real|money")
+_NUMBER = re.compile(r"(?i)int(?!erval)|num|dec|float|double|real|money")
 _TIME = re.compile(r"(?i)date|time")
 _FRACTION = re.compile(r"(?i)float|double|real|num|dec|money")
 

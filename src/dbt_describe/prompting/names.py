@@ -14,6 +14,8 @@ from dbt_describe.redaction.credentials import without_credentials
 _REFERENCE = re.compile(
     r"""["`\[]((?:model|source|seed|snapshot)\.[^"`\]]+)["`\]](?:\s*\.\s*(["`\[]([^"`\]]+)["`\]]|\w+))?"""
 )
+_INNER_TABLE = re.compile(r"\b__node_\d+\b")
+"""What lineage calls a table inside of a subquery, which says nothing to anybody."""
 _DESCRIBED = 500
 """Characters of an existing description that are shown; more of it tells little about a column."""
 LONGEST_FACT = 600
@@ -51,7 +53,7 @@ class Names:
             column = match[3] or (match[2] or "")
             return f"{self.of(match[1])}.{column}" if column else self.of(match[1])
 
-        return _REFERENCE.sub(readable, expression)
+        return _REFERENCE.sub(readable, _INNER_TABLE.sub("…", expression))
 
 
 def known_text(unique_id: str, project: Project, known: Descriptions) -> str:

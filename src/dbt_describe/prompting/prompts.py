@@ -149,7 +149,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     """
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
-    return (
+    fragments = (
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
@@ -166,6 +166,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
             required=True,
         ),
     )
+    return tuple(map(sendable, fragments))
 
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
@@ -177,7 +178,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
     output_tokens = min(profile.answer_tokens(asked), window.tokens // 2)
     constants = _constants(facts, template) | {"profile": profile.name}
     system = templates.render_system(template, constants)
-    fragments = tuple(map(sendable, fragments_of(facts)))
+    fragments = fragments_of(facts)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
     schema = answer_schema(columns, facts.describe_node, gives_evidence=profile.gives_evidence)

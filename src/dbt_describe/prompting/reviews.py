@@ -92,7 +92,7 @@ def _build(facts: NodeFacts, drafts: tuple[Draft, ...], templates: Templates, wi
     system = templates.render_system(template, constants)
     # Examples show how to write, which isn't asked here.
     fragments = tuple(fragment for fragment in fragments_of(facts) if fragment.name != "examples")
-    fragments = tuple(map(sendable, (*fragments, Fragment("drafts", _lines(drafts), required=True))))
+    fragments += (sendable(Fragment("drafts", _lines(drafts), required=True)),)
     constants["examples"] = ""
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     count = window.profile.count

@@ -233,8 +233,11 @@ class LlmWriter:
         return self._window
 
     def _window_for(self, purpose: str) -> Window:
-        tokens = self._gateway.window(purpose)
-        return Window(tokens=min(tokens, LARGEST_WINDOW_TOKENS)) if tokens else Window()
+        # A small model whose server doesn't tell rarely has more.
+        model = self._model if purpose == "draft" else ""
+        unknown = SMALL_WINDOW_TOKENS if is_small(model) else DEFAULT_WINDOW_TOKENS
+        tokens = min(self._gateway.window(purpose) or unknown, LARGEST_WINDOW_TOKENS)
+        return Window(tokens, wanted=self._profile, model=model)
 
     def _facts(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> NodeFacts:
         if self._project is not project:
