@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from dbt_describe.cli.main import cli
 from integration_tests import demo_prompts
 from integration_tests.conftest import DBT, clean_environment, run_in, touch_manifest
 from integration_tests.engine import ENGINE
-from integration_tests.openai_server import OpenAIServer
+from integration_tests.openai_server import OpenAIServer, answer_from_schema
 
 NODE = "int_payments_by_order"
 MODEL = ("--model", "openai/loopback")
@@ -87,11 +88,22 @@ def test_the_installed_command_renders_without_a_key(shop: Path) -> None:
 def test_what_doesnt_fit_is_rendered_in_the_parts_in_which_it_is_sent(shop: Path, server: OpenAIServer) -> None:
     small = shop / "small.yml"
     small.write_text("models: {openai/loopback: {context_window: 2600}}\n", encoding="utf-8")
+    server.answer = answer_by_name
     bodies = sent(server, "fct_orders", "--config", "small.yml")
     shown = rendered("fct_orders", "--config", "small.yml")
     assert len(bodies) == len(shown) > 1
     assert {body["messages"][1]["content"] for body in bodies} == {request["user"] for request in shown}
-    assert {part["state"] for request in shown for part in request["parts"]} >= {"whole", "left out"}
+    assert {part["state"] for request in shown for part in request["parts"]} >= {"whole", "shortened"}
+
+
+def answer_by_name(body: dict[str, Any]) -> str:
+    """For a schema that doesn't name the columns, as that of the small profile: those that the prompt asks for."""
+    given = json.loads(answer_from_schema(body))
+    asked = body["messages"][1]["content"].rpartition('<data name="asked">')[2]
+    (entry,) = given["columns"]
+    names = re.findall(r"^- (\S+)$", asked, re.MULTILINE)
+    texts = [{**entry, "name": name, "description": f"Synthetic description of {name}."} for name in names]
+    return json.dumps({**given, "columns": texts})
 
 
 def words_of(request: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ def test_why_nothing_is_asked_is_said(shop: Path) -> None:
 def test_what_fits_no_window_is_said(shop: Path) -> None:
     write(shop, {"dbt-describe.yml": "models: {openai/gpt-6-luna: {context_window: 500}}\n"})
     (one,) = render("mart", settings(shop))
-    assert "doesn't fit a window of 500 tokens" in one.reason
+    assert "don't fit a window of 500 tokens" in one.reason
 
 
 def test_what_is_left_out_of_a_small_window_is_said(shop: Path) -> None:

@@ -110,7 +110,7 @@ def test_what_is_cut_or_left_out_is_said(shop: Path) -> None:
     assert states["sql"] == "shortened"
     text = shown("render", "numbers")
     assert "  described_columns       0  left out, " in text
-    assert ", in a window of 3,000\n" in text
+    assert ", in a window of 3,000 (profile small)\n" in text
 
 
 def test_why_nothing_is_asked_is_shown(shop: Path) -> None:
