@@ -291,6 +291,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         has_rows=facts.has_rows,
         language=facts.conventions.language,
         prompt=_template(prompt),
+        mends=prompt.profile.mends,
         style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )
 
