@@ -17,6 +17,7 @@ from dbt_describe.answers.entries import Entry, confidence_of, entries_of, fault
 from dbt_describe.answers.extraction import extract_object
 from dbt_describe.answers.grounding import Shown, fault_of_grounding
 from dbt_describe.answers.house_style import HouseStyle, fault_of_style
+from dbt_describe.answers.mending import ASSUMED_CONFIDENCE, mended
 from dbt_describe.answers.restating import restates
 from dbt_describe.answers.validation import (
     Limits,
@@ -71,6 +72,8 @@ class Subject(msgspec.Struct, frozen=True):
     has_rows: bool = True
     """Whether its texts speak of rows: what they claim of keys and nulls must be proved then. A test's needn't."""
     language: str = "English"
+    mends: bool = False
+    """Whether slips of small models are mended before a text is checked."""
     prompt: str = ""
     """Name and version of the template."""
     style: HouseStyle = HouseStyle()
@@ -142,6 +145,10 @@ def _read_one(
     if len(text) > _LONGEST_READ:
         return Rejection(column, text[:200], f"it is longer than {_most_characters(column, subject)} characters")
     confidence = confidence_of(entry)
+    if subject.mends and not repaired:
+        text = mended(text, column or subject.node_name, _most_characters(column, subject))
+        if not any("confidence" in said for said in entries):
+            confidence = ASSUMED_CONFIDENCE if text else "low"
     evidence = one_line(entry.get("evidence", ""))
     if confidence == "low" or admits_ignorance(text):
         return Abstention(task.unique_id, column, _unsure(evidence))

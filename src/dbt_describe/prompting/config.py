@@ -45,7 +45,8 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     abbreviations: Mapping[str, str] = {}
     """What short forms in names stand for, e.g. `arr: annual recurring revenue`."""
     profile: Literal["auto", "small", "normal"] = "auto"
-    """How much a model is told and asked for at once; `small` is for windows of 4,000 to 8,000 tokens."""
+    """How much a model is told and asked for at once; `auto` is `small` for windows of up to 8,192 tokens, and for
+    models whose names say that they have at most 3 billion parameters."""
     profile_values: bool = False
     """Whether models are shown what columns hold (share of nulls, distinct, frequent values), asked of the warehouse
     through your own dbt and redacted; not in CI, unless `--profile-values` says so."""

@@ -40,6 +40,8 @@ class Profile(msgspec.Struct, frozen=True):
     them."""
     is_reviewed: bool = True
     """Whether a second model may check the drafts."""
+    mends: bool = False
+    """Whether slips in answers are mended where that needs no guess."""
     characters_per_token: float | None = None
     """So few at most: a small window leaves no room for a tokenizer that makes more of the text than is usual."""
 
@@ -70,6 +72,7 @@ SMALL = Profile(
     temperature=0.0,
     whole_slice_from=4,
     is_reviewed=False,
+    mends=True,
     # Tokenizers of 32,000 words make of SQL about one token of three characters.
     characters_per_token=3.0,
 )

@@ -234,6 +234,7 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
         prompt=prompt.template.label,
+        mends=prompt.profile.mends,
         input_tokens=prompt.input_tokens,
         fragments=prompt.fragments,
     )
@@ -291,6 +292,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         has_rows=facts.has_rows,
         language=facts.conventions.language,
         prompt=prompt.template.label,
+        mends=prompt.profile.mends,
         style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )
 
