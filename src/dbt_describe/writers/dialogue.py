@@ -234,7 +234,6 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
         prompt=prompt.template.label,
-        mends=prompt.profile.mends,
         input_tokens=prompt.input_tokens,
         fragments=prompt.fragments,
     )
