@@ -444,3 +444,8 @@ def test_the_language_may_stand_in_style_as_well(text: str, tmp_path: Path) -> N
 )
 def test_a_style_that_cant_be_kept_is_told_with_its_line(text: str, message: str, tmp_path: Path) -> None:
     assert message in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["- " * 200_000, "a: " + "[" * 100_000, "{a: " * 100_000])
+def test_what_is_nested_without_end_is_refused(text: str, tmp_path: Path) -> None:
+    assert "dbt-describe.yml:1: this is nested deeper than any setting is." in refused(tmp_path, text)

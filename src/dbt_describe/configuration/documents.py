@@ -14,6 +14,7 @@ Keys = tuple[str, ...]
 """The keys from the top down to a value."""
 
 LARGEST_FILE_BYTES = 1_048_576
+DEEPEST = 100
 MOST_VALUES = 20_000
 """Aliases counted as often as they occur: a few lines of YAML can stand for billions of values."""
 # The loader, not the safe_load function: its nodes know their lines.
@@ -52,6 +53,7 @@ def read_document(path: Path, name: str) -> Document:
     """
     text = _read_text(path, name)
     try:
+        _refuse_depth(text, name)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -83,6 +85,19 @@ def _read_text(path: Path, name: str) -> str:
         raise SettingsError(f"{name} isn't UTF-8; save it as UTF-8.") from None
     except OSError as error:
         raise SettingsError(f"{name} can't be read: {error.strerror or error}.") from None
+
+
+def _refuse_depth(text: str, name: str) -> None:
+    """libyaml's composer calls itself for each level, and ends the process where there are too many for its stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+            raise SettingsError(f"{place}: this is nested deeper than any setting is.")
 
 
 def _lines_of(root: yaml.Node, name: str) -> dict[Keys, int]:
