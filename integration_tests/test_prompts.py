@@ -87,7 +87,7 @@ def test_the_installed_command_renders_without_a_key(shop: Path) -> None:
 
 def test_what_doesnt_fit_is_rendered_in_the_parts_in_which_it_is_sent(shop: Path, server: OpenAIServer) -> None:
     small = shop / "small.yml"
-    small.write_text("models: {openai/loopback: {context_window: 2600}}\n", encoding="utf-8")
+    small.write_text("models: {openai/loopback: {context_window: 1900}}\n", encoding="utf-8")
     server.answer = answer_by_name
     bodies = sent(server, "fct_orders", "--config", "small.yml")
     shown = rendered("fct_orders", "--config", "small.yml")
