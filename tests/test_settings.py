@@ -52,10 +52,10 @@ def make(tmp_path: Path) -> Make:
 def test_without_anything_nobody_is_asked(make: Make) -> None:
     made = make()
     assert made.llm.config == LlmConfig()
-    assert (made.concurrency, made.llm.use_cache, made.llm.prompts_dir, made.llm.rules_fallback) == (
+    assert (made.concurrency, made.llm.use_cache, made.llm.prompts_dirs, made.llm.rules_fallback) == (
         16,
         True,
-        None,
+        (),
         False,
     )
 
@@ -66,7 +66,7 @@ def test_the_file_counts_where_nothing_else_is_said(make: Make, tmp_path: Path) 
     assert (llm.model, llm.fallback, made.llm.rules_fallback) == ("openai/from-file", ("openai/second",), True)
     assert llm.routes == {"review": RouteConfig("openai/reviewer", ("openai/third",))}
     assert (made.concurrency, llm.offline, llm.prompt_cache) == (3, True, "1h")
-    assert (llm.timeouts, made.llm.prompts_dir) == (Timeouts(1, 2, 3), tmp_path / "ours")
+    assert (llm.timeouts, made.llm.prompts_dirs) == (Timeouts(1, 2, 3), (tmp_path / "ours",))
 
 
 def test_variables_win_over_the_file(make: Make, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_variables_win_over_the_file(make: Make, tmp_path: Path) -> None:
     llm = made.llm.config
     assert (llm.model, llm.offline) == ("openai/from-variable", False)
     assert (llm.timeouts, llm.endpoints["openai"].timeouts) == (Timeouts(1, 7, 7), Timeouts(read=7, total=7))
-    assert (made.llm.prompts_dir, made.llm.store_dir) == (tmp_path / "mine", tmp_path / "store")
+    assert (made.llm.prompts_dirs, made.llm.store_dir) == ((tmp_path / "mine", tmp_path / "ours"), tmp_path / "store")
 
 
 def test_resource_types_come_from_flags_then_from_dbts_variables(make: Make) -> None:
@@ -111,7 +111,12 @@ def test_flags_win_over_variables(make: Make, tmp_path: Path) -> None:
     llm = made.llm.config
     assert (llm.model, llm.fallback, llm.offline) == ("openai/from-flag", ("openai/a", "openai/b"), True)
     assert (llm.budget.max_cost, llm.budget.max_tokens, llm.budget.max_cost_per_day) == (Decimal("2.50"), 7, Decimal(5))
-    assert (made.concurrency, llm.prompt_cache, made.llm.prompts_dir, made.llm.use_cache) == (9, "off", tmp_path, False)
+    assert (made.concurrency, llm.prompt_cache, made.llm.prompts_dirs[0], made.llm.use_cache) == (
+        9,
+        "off",
+        tmp_path,
+        False,
+    )
 
 
 @pytest.mark.parametrize("how", [{"model": "openai/named"}, {"environ": {"DBT_DESCRIBE_MODEL": "openai/named"}}])
@@ -246,7 +251,8 @@ def test_a_route_that_falls_back_to_the_rules_alone_asks_no_other_model(
         ("", {"max_cost": float("nan")}, "--max-cost is `nan`"),
         ("", {"max_tokens": -1}, "--max-tokens is -1"),
         ("", {"concurrency": -1}, "--concurrency is -1"),
-        ("", {"prompts": "nowhere"}, "--prompts, DBT_DESCRIBE_PROMPTS"),
+        ("", {"prompts": "nowhere"}, "nowhere doesn't exist (--prompts)"),
+        ("", {"environ": {"DBT_DESCRIBE_PROMPTS": "nowhere"}}, "nowhere doesn't exist (DBT_DESCRIBE_PROMPTS)"),
         ("", {"environ": {"DBT_DESCRIBE_TIMEOUT": "soon"}}, "DBT_DESCRIBE_TIMEOUT is `soon`"),
         ("", {"environ": {"DBT_DESCRIBE_TIMEOUT": "inf"}}, "DBT_DESCRIBE_TIMEOUT is `inf`"),
         ("", {"environ": {"DBT_DESCRIBE_OFFLINE": "perhaps"}}, "DBT_DESCRIBE_OFFLINE is `perhaps`; it must be 1 or 0"),

@@ -67,7 +67,7 @@ def plan(project_dir: str | Path = ".", progress: Progress | None = None, **opti
     return run.plan(make_settings(project_dir=project_dir, **options), progress)
 
 
-def document(
+def document(  # noqa: PLR0913 - one keyword per flag
     project_dir: str | Path = ".",
     progress: Progress | None = None,
     *,
@@ -77,12 +77,13 @@ def document(
     use_cache: bool = True,
     ask_again: bool = False,
     doc_blocks: bool | None = None,
+    profile_values: bool | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
 
     With `verify`, dbt must accept what was written; else it is taken back. With `ask_again`, models are asked for what
-    they didn't know in an earlier run, too.
+    they didn't know in an earlier run, too. With `profile_values`, they are shown what columns hold.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
@@ -98,6 +99,7 @@ def document(
         use_cache=use_cache,
         ask_again=ask_again,
         doc_blocks=doc_blocks,
+        profile_values=profile_values,
         **options,
     )
     return run.document(settings, progress)

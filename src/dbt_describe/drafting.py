@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -51,6 +51,8 @@ class Drafting:
         self.failures: list[Failure] = []
         self.spent = Spent()
         self.reviewed = Reviewed()
+        self.redactions: dict[str, Mapping[str, int]] = {}
+        """unique_id → what was taken out of the facts of the node, by kind → how often."""
         self.interrupted = False
         self.is_misconfigured = False
         self.stopped_by = ""
@@ -107,6 +109,7 @@ class Drafting:
         result = msgspec.structs.replace(result, drafts=styled, abstentions=(*result.abstentions, *ruled_out))
         self.stopped_by = self.stopped_by or result.stopped_by or result.gone_on_without
         self.is_misconfigured |= result.is_misconfigured
+        self.redactions[unique_id] = result.redactions
         if result.stopped_by:
             self._stop_asking()
             if not result.failures:

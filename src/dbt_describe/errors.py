@@ -73,6 +73,10 @@ class DbtCommandError(ProjectError):
     """The user's dbt is missing, or a command of it failed."""
 
 
+class DbtTimeoutError(DbtCommandError):
+    """dbt took too long, and was stopped."""
+
+
 class SelectionError(ProjectError):
     """A selector can't be understood or matches nothing."""
 

@@ -25,6 +25,11 @@ def is_tested_unique(column: Column) -> bool:
     return any(test.name == "unique" and not test.conditional for test in column.tests)
 
 
+def is_tested_present(column: Column) -> bool:
+    """Whether a test on all rows proves that the column is never null."""
+    return any(test.name == "not_null" and not test.conditional for test in column.tests)
+
+
 def same_values(ref: ColumnRef, lineage: Lineage) -> Iterator[ColumnRef]:
     """The columns upstream that a column holds the values of, nearest first."""
     seen = {ref}

@@ -148,6 +148,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     is_new_file: bool = False
     """The schema file doesn't exist yet."""
+    redactions: Mapping[str, int] = {}
+    """What is taken out of its facts before a model sees them, by kind → how often."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):

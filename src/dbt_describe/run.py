@@ -25,6 +25,7 @@ from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.project.nodes import Conventions, Project
 from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.recording import Recorder
+from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import place_of, share_blocks
@@ -66,7 +67,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
         failures=tuple(failures),
-        warnings=prepared.warnings,
+        warnings=(*prepared.warnings, *told_of_marks({one.unique_id: one.redactions for one in estimates})),
     )
 
 
@@ -90,6 +91,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
                 input_tokens=estimate.input_tokens,
                 output_tokens=estimate.output_tokens,
                 cost_usd=estimate.cost_usd,
+                redactions=estimate.redactions,
             )
         )
     return tuple(estimates)
@@ -154,7 +156,12 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
         files=tuple(sorted(filing.results, key=lambda result: result.path)),
         spent=drafting.spent,
         reviewed=drafting.reviewed,
-        warnings=(*prepared.warnings, *drafting.reviewed.warnings, *verdict.warnings),
+        warnings=(
+            *prepared.warnings,
+            *told_of_marks(drafting.redactions),
+            *drafting.reviewed.warnings,
+            *verdict.warnings,
+        ),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,
         verified_files=verdict.files,

@@ -43,8 +43,11 @@ class LlmSettings(msgspec.Struct, frozen=True):
     """Which models are asked, where, and what is kept of it. Without a model, the rules writer describes."""
 
     config: LlmConfig = LlmConfig()
-    prompts_dir: Path | None = None
+    prompts_dirs: tuple[Path, ...] = ()
+    """Directories with templates, the one whose files win first: `--prompts`, DBT_DESCRIBE_PROMPTS, the settings'."""
     prompting: PromptingConfig = PromptingConfig()
+    profile_values: bool | None = None
+    """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
@@ -125,6 +128,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     doc_blocks: bool | None = None,
     use_cache: bool = True,
     ask_again: bool = False,
+    profile_values: bool | None = None,
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -159,6 +163,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
+    llm = msgspec.structs.replace(llm, profile_values=profile_values)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -293,13 +298,10 @@ def _llm_settings(
     *,
     use_cache: bool,
 ) -> LlmSettings:
-    directory = prompts or env.get("DBT_DESCRIBE_PROMPTS")
-    if directory and not Path(directory).is_dir():
-        raise SettingsError(f"The prompts directory {directory} doesn't exist (--prompts, DBT_DESCRIBE_PROMPTS).")
     merged, not_asked = merge_for_hook(file, flags, env, hook) if hook else (merge(file, flags, env), "")
     return LlmSettings(
         config=merged.config,
-        prompts_dir=Path(directory) if directory else file.prompts_dir,
+        prompts_dirs=_prompts_dirs(prompts, file, env),
         prompting=msgspec.structs.replace(file.prompting, review=merged.review),
         store_dir=store_dir(env),
         use_cache=use_cache and file.cache,
@@ -310,12 +312,27 @@ def _llm_settings(
     )
 
 
+def _prompts_dirs(prompts: str | Path | None, file: Configuration, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """All that are given: what a template in one of them doesn't say, the next one's may."""
+    given = {"--prompts": prompts, "DBT_DESCRIBE_PROMPTS": env.get("DBT_DESCRIBE_PROMPTS")}
+    directories = {name: Path(directory) for name, directory in given.items() if directory}
+    for name, directory in directories.items():
+        if not directory.is_dir():
+            raise SettingsError(f"The prompts directory {directory} doesn't exist ({name}).")
+    return tuple(dict.fromkeys((*directories.values(), *([file.prompts_dir] if file.prompts_dir else []))))
+
+
 def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str, str]) -> Configuration:
     """The file that was named, else the project's own, else nothing."""
     if given and (not Path(given).exists() or Path(given).is_dir()):
         raise SettingsError(f"The settings file {given} doesn't exist (--config, DBT_DESCRIBE_CONFIG).")
     path = Path(given) if given else find_configuration(project_dir)
     return load_configuration(path, env) if path else Configuration()
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether this is a run of a CI service: GitHub, GitLab and most others set CI=true."""
+    return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
 def store_dir(environ: Mapping[str, str] | None = None) -> Path:

@@ -130,6 +130,7 @@ CASES: dict[str, tuple[str, str | None]] = {
     "Jinja expression": (answer("Amount {{ env_var('SECRET') }} paid."), None),
     "Jinja statement": (answer("Amount {% raw %} paid."), None),
     "Jinja comment": (answer("Amount {# x #} paid."), None),
+    "mark of what was left out": (answer("Amount paid by [redacted email]."), None),
     "Markdown fence": (answer("Amount paid.\n```sql\nselect 1\n```"), None),
     "Markdown heading": (answer("# Amount\nPaid for orders."), None),
     "Markdown list": (answer("Paid for:\n- orders\n- returns"), None),

@@ -36,6 +36,38 @@ def test_globs_find_files_once_and_in_order(root: Path) -> None:
     assert said == []
 
 
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("**/*.md", ["a.md", "x/b.md", "x/y/c.md"]),
+        ("x/**", ["x/b.md", "x/y/c.md"]),
+        ("**/y/*.md", ["x/y/c.md"]),
+        ("x/**/**/*.md", ["x/b.md", "x/y/c.md"]),
+        ("?/[a-c].md", ["x/b.md"]),
+        ("x/*/c.md", ["x/y/c.md"]),
+        (".notes/*.md", [".notes/d.md"]),
+        ("*/.md", []),
+        ("a.md/*.md", []),
+    ],
+)
+def test_globs(glob: str, found: list[str], root: Path) -> None:
+    for name in ("a.md", "x/b.md", "x/y/c.md", ".notes/d.md", "target/e.md", "x/dbt_packages/f.md"):
+        write(root / name)
+    assert list(read(root, glob)[0]) == found
+
+
+def test_a_loop_of_links_and_a_large_tree_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root / "docs/a.md")
+    (root / "docs/again").symlink_to(root / "docs")
+    assert list(read(root, "**/*.md")[0]) == ["docs/a.md"]
+    monkeypatch.setattr(files_module, "MOST_ENTRIES_SEEN", 3)
+    for number in range(9):
+        write(root / f"docs/b{number}.md")
+    found, said = read(root, "**/*.md")
+    assert 0 < len(found) < 10
+    assert said == ["knowledge: **/*.md is held against the first 3 files alone."]
+
+
 def test_links_out_of_the_project_are_refused(root: Path, tmp_path: Path) -> None:
     secret = write(tmp_path / "secret/passwords.md")
     write(root / "docs/own.md")

@@ -136,7 +136,19 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a: !!python/object:x {}", BOMB, "&a [*a]", "[" * 5000, "when: 2024-99-99"], ids=range(6)
+    "text",
+    [
+        "a: [",
+        "a: !!python/object:x {}",
+        BOMB,
+        "&a [*a]",
+        "[" * 5000,
+        "- " * 200_000,
+        "{a: " * 99_999,
+        "a: b\n" * 99_999,
+        "when: 2024-99-99",
+    ],
+    ids=range(9),
 )
 def test_what_is_no_glossary_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="can't be read as YAML"):

@@ -73,6 +73,7 @@ def test_a_term_is_found_by_a_name_that_means_it(title: str, column: str) -> Non
         ("Net revenue", "net_weight"),
         ("Status", "status"),
         ("Payment status", "status"),
+        ("Order status", "order_total"),
         ("Amount", "amount"),
         ("Identifier of a person", "order_id"),
         ("Revenue recognition policy of the group", "revenue"),
@@ -128,6 +129,12 @@ def test_what_the_facts_say_is_not_shown_again() -> None:
     ]
     facts: Any = {"siblings": (("x", "Paid, less tax."),), "upstream": (("stg_orders", "what came in without tax."),)}
     assert recalled(passages, "net_revenue", **facts) == ["As the till counts it."]
+
+
+def test_what_the_facts_say_of_readers_is_not_shown_again() -> None:
+    passages = [said("stg_till__orders", "Orders as the till sends them."), term("Orders", "What people buy.")]
+    facts: Any = {"downstream": ("mart: Orders as  the till sends them, and more",)}
+    assert recalled(passages, describe_node=True, **facts) == ["What people buy."]
 
 
 def test_the_same_text_is_shown_once() -> None:

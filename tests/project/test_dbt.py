@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbt_describe.errors import SelectionError
+from dbt_describe.errors import DbtCommandError, DbtTimeoutError, SelectionError
 from dbt_describe.project.dbt import DbtInvocation, list_unique_ids, run_dbt
 from dbt_describe.project.freshness import list_selected
 
@@ -55,3 +55,22 @@ def test_dbt_lists_in_a_directory_of_ours_with_what_the_last_run_left(
     own = tmp_path / "target/dbt_describe/ls"
     assert f"--target-path {own}" in (tmp_path / "options.txt").read_text(encoding="utf-8")
     assert [path.name for path in own.iterdir()] == ["sources.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_what_takes_too_long_is_interrupted_so_that_dbt_cancels_its_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_dbt(tmp_path, monkeypatch, "trap 'echo cancelled > ended; exit 1' INT; sleep 60 >/dev/null 2>&1 & wait")
+    with pytest.raises(DbtTimeoutError, match="dbt took longer than 1 s, and was stopped"):
+        run_dbt(DbtInvocation(tmp_path), ["show"], timeout_s=1.0)
+    assert (tmp_path / "ended").read_text(encoding="utf-8") == "cancelled\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_of_a_command_that_fails_only_the_beginning_of_a_long_word_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_dbt(tmp_path, monkeypatch, "echo no; exit 1")
+    with pytest.raises(DbtCommandError, match=r"`dbt show --inline (x{80})…` failed"):
+        run_dbt(DbtInvocation(tmp_path), ["show", "--inline", "x" * 1000])

@@ -122,14 +122,34 @@ def test_tests_upstream_hold_for_copies_unless_rows_matter(tmp_path: Path) -> No
         depends_on={"nodes": ["source.shop.raw.kinds", "source.shop.raw.payments"]},
     )
     tests = (KINDS, unique, never, referring)
-    found = facts(tmp_path, "stg_payments", PAYMENTS, source("kinds", {"code": ""}), STAGED, *tests)
-    kind = column(found, "kind")
+    kinds = source("kinds", {"code": ""})
+    sql = 'select p.kind from "db"."raw"."kinds" as k left join "db"."raw"."payments" as p on p.note = k.code'
+    repeated = model("repeated", sql, reads=["source.shop.raw.payments", "source.shop.raw.kinds"])
+    kind = column(facts(tmp_path, "repeated", PAYMENTS, kinds, repeated, *tests), "kind")
     assert kind.tests == (
         "tested to be one of: 'card', 'cash' (in raw.payments)",
         "tested to refer to raw.kinds.code (in raw.payments)",
     )
     assert not kind.is_unique
     assert not kind.is_present
+    kind = column(facts(tmp_path, "stg_payments", PAYMENTS, kinds, STAGED, *tests), "kind")
+    assert kind.tests[2:] == (
+        "unique, as tested of raw.payments.kind: no row is repeated on the way",
+        "never null, as tested of raw.payments.kind",
+    )
+    assert kind.is_unique
+    assert kind.is_present
+
+
+def test_a_column_with_tests_of_its_own_is_told_of_these_alone(tmp_path: Path) -> None:
+    tests = [
+        generic_test(name, node, on)
+        for name in ("unique", "not_null")
+        for node, on in (("source.shop.raw.payments", "id"), ("model.shop.stg_payments", "payment_id"))
+    ]
+    declared = {**STAGED, "columns": {"payment_id": {"name": "payment_id"}}}
+    found = column(facts(tmp_path, "stg_payments", PAYMENTS, declared, *tests), "payment_id")
+    assert found.tests == ("tested unique", "tested never null")
 
 
 def test_a_test_of_some_rows_says_nothing_downstream_either(tmp_path: Path) -> None:
@@ -338,3 +358,12 @@ def test_drafts_of_readers_are_no_uses(tmp_path: Path) -> None:
     task = Task("model.shop.stg_payments", ("note",))
     found = gather_facts(task, project, lineage, known, surroundings_in(project, lineage))
     assert "moment" not in repr(found)
+
+
+def test_a_comment_in_a_macro_is_of_no_argument(tmp_path: Path) -> None:
+    code = "{% macro told(note) %}select 1 as note -- of the query\n{% endmacro %}"
+    project = make_project(tmp_path, resource("macro", "told", macro_sql=code))
+    lineage = trace_project(project)
+    known = make_plan(project, lineage, ()).known
+    found = gather_facts(Task("macro.shop.told", ("note",)), project, lineage, known, surroundings_in(project, lineage))
+    assert found.columns[0].comments == ()

@@ -160,6 +160,11 @@ def test_references_are_readable_in_any_dialects_quotes(quotes: str) -> None:
     )
 
 
+def test_names_that_lineage_makes_up_are_not_shown() -> None:
+    condition = f'"{RAW}"."id" IN (SELECT p.id AS id FROM __node_0 AS p)'
+    assert Names(PROJECT).in_sql(condition) == "raw.orders.id IN (SELECT p.id AS id FROM … AS p)"
+
+
 def test_the_prompt_goes_from_stable_to_volatile() -> None:
     (prompt,) = build_prompts(facts(), open_templates(), Window())
     order = [prompt.user.index(f'<data name="{name}">') for name in (

@@ -147,7 +147,7 @@ def test_a_template_of_the_users_own_needs_no_words(tmp_path: Path) -> None:
 
 def test_words_are_texts(tmp_path: Path) -> None:
     (tmp_path / "metric.yml").write_text("extends: base\nversion: 2\nwords: {part: [x]}\n", encoding="utf-8")
-    with pytest.raises(PromptError, match=r"metric\.yml:1"):
+    with pytest.raises(PromptError, match=r"metric\.yml:3"):
         open_templates(tmp_path).get("metric")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dbt_describe.prompting.tables import MOST_EXPOSURES, MOST_READERS
 from tests.manifests import model, resource, source
 from tests.prompting.test_columns import PAYMENTS, STAGED, facts
@@ -70,3 +72,32 @@ def test_a_union_with_an_arm_of_several_nodes_is_not_told_of(tmp_path: Path) -> 
     assert "union of raw.payments, raw.other" in facts(tmp_path, "both", PAYMENTS, other, both).about
     numbers = model("numbers", "select 1 as a union all select 2 as a")
     assert not any("union" in line for line in facts(tmp_path, "numbers", numbers).about)
+
+
+PAID = '"db"."raw"."payments"'
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        (f"select id from {PAID}", "one row per row of raw.payments"),
+        (f"select id from {PAID} where id > 3", "one row per row of raw.payments, not of all of them"),
+        (f"select p.id from {PAID} p left join (select kind from {PAID} group by kind) k on k.kind = p.kind",
+         "one row per row of raw.payments"),
+        (f"select p.id from {PAID} p left join {PAID} q on q.kind = p.kind", ""),
+        (f"select id from {PAID} limit 5", ""),
+        (f"select id, kind from {PAID} group by id, kind", "one row per id, kind (group by)"),
+        (f"select max(id) as id from {PAID}", ""),
+        (f"select id from {PAID} union all select id from {PAID}", ""),
+        (f"select id, unnest([1, 2]) as x from {PAID}", ""),
+    ],
+)  # fmt: skip
+def test_the_grain_is_told_where_it_is_proved(tmp_path: Path, sql: str, rows: str) -> None:
+    about = facts(tmp_path, "m", PAYMENTS, model("m", sql, reads=["source.shop.raw.payments"])).about
+    assert [line for line in about if line.startswith("one row")] == ([rows] if rows else [])
+
+
+def test_a_table_of_many_runs_has_no_grain_of_its_query(tmp_path: Path) -> None:
+    entry = model("m", f"select id from {PAID}", reads=["source.shop.raw.payments"])
+    about = facts(tmp_path, "m", PAYMENTS, {**entry, "config": {"materialized": "incremental"}}).about
+    assert not any(line.startswith("one row") for line in about)

@@ -15,11 +15,14 @@ from dbt_describe.errors import (
     ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
+    PromptError,
     QuotaError,
     StoppedError,
 )
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
-from dbt_describe.llm.config import Budget, LlmConfig
+from dbt_describe.llm.calibration import KIND
+from dbt_describe.llm.config import Budget, LlmConfig, ModelConfig
+from dbt_describe.llm.learned import LearnedFacts
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
@@ -424,8 +427,35 @@ def test_a_local_model_is_estimated_to_cost_nothing() -> None:
     assert made.estimate(ALL, project(), LINEAGE, KNOWN).cost_usd == 0
 
 
-def test_a_task_that_fits_no_prompt_is_estimated_as_nothing() -> None:
-    assert writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN) == WriterResult()
+def test_a_task_that_fits_no_prompt_is_estimated_as_nothing_and_says_why() -> None:
+    estimate = writer(FakeCompleter(good), window=Window(300)).estimate(ALL, project(), LINEAGE, KNOWN)
+    (failure,) = estimate.failures
+    assert "fit a window of 300 tokens" in failure
+    assert estimate == WriterResult(failures=(failure,))
+
+
+def test_an_estimate_has_the_prompts_that_are_sent() -> None:
+    fake = FakeCompleter(good)
+    (prompt,) = writer(fake).estimate(ALL, project(), LINEAGE, KNOWN).prompts
+    write(fake)
+    assert [message.content for message in fake.requests[0].messages] == [prompt.system, prompt.user]
+
+
+def test_an_estimate_that_recalls_goes_by_the_window_that_was_learned(tmp_path: Path) -> None:
+    models = {"openai/gpt-6-luna": ModelConfig(context_window=8_000)}
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna", models=models), store_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+    made = open_llm_writer(settings, asks=False, recalls=True)
+    assert not list(tmp_path.iterdir())
+    before = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    asyncio.run(made.aclose())
+    learned = LearnedFacts(tmp_path)
+    learned.learn(KIND, "", "openai/gpt-6-luna", "2.5")
+    learned.close()
+    made = open_llm_writer(settings, asks=False, recalls=True)
+    after = made.estimate(ALL, project(), LINEAGE, KNOWN)
+    asyncio.run(made.aclose())
+    assert [one.prompts[0].window.tokens for one in (before, after)] == [8_000, 3_200]
 
 
 def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> None:
@@ -440,3 +470,10 @@ def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> Non
 def test_a_plan_needs_no_record_of_the_day() -> None:
     config = LlmConfig(model="openai/gpt-6-luna", budget=Budget(max_tokens_per_day=5))
     assert open_llm_writer(LlmSettings(config), asks=False).name == "openai/gpt-6-luna"
+
+
+def test_a_mistake_in_any_template_of_ones_own_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "metric.yml").write_text("user: |\n  {% if renews %}{{ askd }}{% endif %}\n", encoding="utf-8")
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), prompts_dirs=(tmp_path,))
+    with pytest.raises(PromptError, match=r"metric\.yml:2: 'askd' is undefined\. Did you mean asked\?"):
+        open_llm_writer(settings, asks=False)

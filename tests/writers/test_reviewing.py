@@ -25,7 +25,7 @@ from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.settings import LlmSettings
-from dbt_describe.writers.llm import LlmWriter, open_llm_writer
+from dbt_describe.writers.llm import NO_REVIEW, LlmWriter, open_llm_writer
 from dbt_describe.writers.protocol import WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
 from tests.writers.test_llm_writer import ALL, KNOWN, LINEAGE, NODE_TEXT, ORDERS, PAID, WHEN, project
@@ -261,6 +261,19 @@ def test_what_a_reviewer_or_a_draft_says_is_data_to_the_other() -> None:
         assert shown.count("<data ") == shown.count("</data>")
 
 
+def test_a_reviewer_is_sent_no_credentials() -> None:
+    key = "sk-proj-" + "Ab1Cd2Ef3Gh4" * 4
+    shop = project(f"select sum(amount) as amount from read('{key}') -- {key}")
+    drafted = described({"amount": PAID})
+    drafted = msgspec.structs.replace(drafted, text=drafted.text.replace("the SQL", f"read({key})"))
+    fake = FakeCompleter(drafted, graded("supported"))
+    made = LlmWriter(fake, "openai/tiny", open_templates(), reviews=True)
+    asyncio.run(made.write(AMOUNT, shop, LINEAGE, KNOWN))
+    review = fake.requests[1].messages[-1].content
+    assert "said to rest on: read(" in review
+    assert key not in review
+
+
 def test_the_estimate_has_the_reviews_in_it() -> None:
     fake = FakeCompleter(_any)
     plain = LlmWriter(fake, "openai/tiny", open_templates()).estimate(ALL, project(), LINEAGE, KNOWN)
@@ -280,7 +293,7 @@ def test_a_template_of_ones_own_is_what_the_reviewer_is_asked_with(tmp_path: Pat
     made = LlmWriter(fake, "openai/tiny", open_templates(tmp_path), reviews=True)
     asyncio.run(made.write(AMOUNT, project(), LINEAGE, KNOWN))
     assert fake.requests[-1].messages[0].content == "Be strict.\n"
-    assert fake.requests[-1].prompt == "review 7"
+    assert fake.requests[-1].prompt.startswith("review 7+")
 
 
 def test_a_broken_template_of_the_review_stops_the_run(tmp_path: Path) -> None:
@@ -303,6 +316,14 @@ def test_the_small_profile_has_no_reviewer(profile: Any, reviews: bool) -> None:
     estimate = made.estimate(AMOUNT, project(), LINEAGE, KNOWN)
     assert (estimate.calls == 2) is reviews
     assert bool(said) is not reviews
+
+
+def test_the_drafts_of_a_small_model_stand_without_a_review_and_that_is_told() -> None:
+    result, fake = write(described({"amount": PAID}), window=Window(4096, wanted="auto"))
+    assert (texts(result), result.reviewed, len(fake.requests)) == ({"amount": PAID}, 0, 1)
+    assert result.unreviewed == (NO_REVIEW,)
+    made = LlmWriter(fake, "openai/tiny-1b", open_templates(), reviews=True)
+    assert made.estimate(AMOUNT, project(), LINEAGE, KNOWN).calls == 1
 
 
 class _Narrow:

@@ -18,6 +18,7 @@ _FEWEST_CHARACTERS = 200
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 _BRACES = re.compile(r"[{}]|\"\s*:")
 _FENCE = re.compile(r"```|~~~")
+_LEFT_OUT = re.compile(r"\[redacted\b", re.IGNORECASE)  # as the marks of `redaction` begin
 # A Windows path whose backslash was read as the escape of a line break or a tab.
 _EATEN_BACKSLASH = re.compile(r"\b[A-Za-z]:[\n\r]|\t")
 # dbt's documentation site renders descriptions as Markdown and lets HTML through, unclosed tags too.
@@ -100,6 +101,8 @@ def fault_of_form(text: str, most_characters: int, language: str = "English") ->
         return "it holds Jinja"
     if _FENCE.search(text):
         return "it holds a Markdown fence"
+    if _LEFT_OUT.search(text):
+        return "it speaks of what was left out of the facts"
     return _fault_of_markup(text) or _fault_of_words(text, language)
 
 

@@ -20,6 +20,7 @@ from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
+from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
 from dbt_describe.cli.usage import usage
@@ -59,6 +60,11 @@ def cli() -> None:
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
+@click.option(
+    "--profile-values/--no-profile-values",
+    default=None,
+    help="Show models what columns hold, asked of the warehouse through dbt. Default: what the settings say; no in CI.",
+)
 @click.option(
     "--doc-blocks/--no-doc-blocks",
     default=None,
@@ -132,7 +138,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, models, ping, memory, usage, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, cache, init, schema):
     cli.add_command(command)
 
 

@@ -111,8 +111,13 @@ _CONFIG = (
 )
 _SHOWING = (
     click.option("-v", "--verbose", is_flag=True, help="List every unknown description, of however many nodes."),
-    click.option("--prompts", type=click.Path(path_type=Path), help="Directory with prompt templates of your own."),
+    click.option(
+        "--prompts",
+        type=click.Path(path_type=Path),
+        help="Directory with prompt templates of your own.",
+    ),
 )
+_PROMPTS = _SHOWING[1:]
 _LOGGING = (
     click.option(
         "--log-level",
@@ -143,6 +148,10 @@ SHARED_OPTIONS = (
 """Of commands that look at nodes and may ask a model."""
 CHECK_OPTIONS = (*_NODES, *_PROJECT_DIR, *_DBT, *_ARTIFACTS[:2], *_CONFIG, *_LOGGING[:1])
 """Of commands that look at nodes, and ask nobody."""
+TEMPLATE_OPTIONS = (*_PROJECT_DIR, *_CONFIG, *_PROMPTS, *_LOGGING[:1])
+"""Of commands that look at templates, and at no node."""
+RENDER_OPTIONS = (*_NODES[7:8], *_PROJECT_DIR, *_DBT, *_ARTIFACTS, *_MODELS, *_CONFIG, *_PROMPTS, *_LOGGING[:1])
+"""Of the command that shows what a model would be asked of a node."""
 MODEL_OPTIONS = (*_PROJECT_DIR, *_MODELS, *_CONFIG, *_LOGGING)
 """Of commands that are about models alone."""
 
@@ -212,6 +221,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         verify=given.get("verify"),
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
+        profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
         hook=hook,
     )

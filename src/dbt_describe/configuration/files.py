@@ -29,7 +29,8 @@ class Own(msgspec.Struct, frozen=True):
     """The settings beside the gateway's and those of prompts."""
 
     prompts: str = ""
-    """A directory with prompt templates of your own, from the file's directory."""
+    """A directory with prompt templates of your own, from the file's directory; those of `--prompts` and
+    DBT_DESCRIBE_PROMPTS win over them."""
     cache: bool = True
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
     schema_path: str | Mapping[SchemaSection, str] = ""

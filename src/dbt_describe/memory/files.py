@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from dbt_describe.memory.glossaries import csv_terms, yaml_terms
@@ -60,10 +60,13 @@ def _files_of(glob: str, root: Path, warn: Warn) -> list[Path]:
     try:
         # Where the glob itself leaves the project, as `../docs` of a monorepo does, its directory is the bound.
         allowed = inside if _is_below(Path(os.path.normpath(base)), root) else base.resolve()
-        found = sorted(islice(_matching(base, pattern), MOST_ENTRIES_SEEN))
-    except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        left = iter(range(MOST_ENTRIES_SEEN))
+        found = sorted(set(_matching(base, pattern, left))) if base.is_dir() else []
+    except (OSError, ValueError) as error:
         warn(f"knowledge: {_name_of(Path(glob), root)} can't be looked for: {error}.")
         return []
+    if next(left, None) is None:
+        warn(f"knowledge: {_name_of(Path(glob), root)} is held against the first {MOST_ENTRIES_SEEN:,} files alone.")
     files = []
     for path in found:
         real = path.resolve()
@@ -78,18 +81,32 @@ def _files_of(glob: str, root: Path, warn: Warn) -> list[Path]:
     return files
 
 
-def _parted(glob: str) -> tuple[Path, str]:
-    """The directory in front of the first wildcard, and the rest."""
+def _parted(glob: str) -> tuple[Path, tuple[str, ...]]:
+    """The directory in front of the first wildcard, and the parts of the rest."""
     parts = Path(glob).parts
     fixed = next((index for index, part in enumerate(parts) if _WILD & set(part)), len(parts) - 1)
-    return Path(*parts[:fixed]), "/".join(parts[fixed:])
+    return Path(*parts[:fixed]), parts[fixed:]
 
 
-def _matching(base: Path, pattern: str) -> Iterator[Path]:
-    for path in base.glob(pattern):
-        within = path.relative_to(base).parts
-        if path.is_file() and not any(part in _CLOSED or part.startswith(".") for part in within[:-1]):
-            yield path
+def _matching(directory: Path, parts: tuple[str, ...], left: Iterator[int]) -> Iterator[Path]:
+    """The files below a directory that the parts of a glob match. `left` runs dry after so many entries."""
+    head, *rest = parts
+    if head == "**" and rest:
+        yield from _matching(directory, tuple(rest), left)
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+        if next(left, None) is None:
+            return
+        is_open = entry.name not in _CLOSED and not entry.name.startswith(".")
+        if head == "**":
+            if is_open and entry.is_dir(follow_symlinks=False):
+                yield from _matching(directory / entry.name, parts, left)
+            elif not rest and is_open and entry.is_file():
+                yield directory / entry.name
+        elif fnmatchcase(entry.name, head) and (is_open or head.startswith(".")):
+            if not rest and entry.is_file():
+                yield directory / entry.name
+            elif rest and entry.is_dir():
+                yield from _matching(directory / entry.name, tuple(rest), left)
 
 
 def _read(path: Path, name: str, warn: Warn) -> bytes | None:

@@ -21,6 +21,7 @@ TERMS = ("term", "name", "word", "title", "key", "abbreviation", "acronym", "met
 TEXTS = ("definition", "description", "meaning", "text", "value", "explanation", "desc", "stands for", "long form")
 SYNONYMS = ("synonyms", "aliases", "synonym", "alias", "abbreviations", "also known as", "acronym", "abbreviation")
 MOST_ENTRIES = 20_000
+_MOST_PARTS = 4 * MOST_ENTRIES
 _DEEPEST = 8
 _DEEPEST_YAML = 100
 _LINES_COMPARED = 20
@@ -35,6 +36,7 @@ def yaml_terms(text: str) -> Iterator[tuple[str, str]]:
         ValueError: it is no YAML, or more than a glossary.
     """
     try:
+        _refuse_depth(text)
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
@@ -119,6 +121,22 @@ def _told(error: Exception) -> str:
     return line + " ".join(str(getattr(error, "problem", None) or error).split())[:200]
 
 
+def _refuse_depth(text: str) -> None:
+    """libyaml's composer calls itself for each level, and ends the process where there are too many for its stack.
+
+    Raises:
+        ValueError: there are more than a glossary can have.
+    """
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
+        if depth > _DEEPEST_YAML or count > _MOST_PARTS:
+            raise ValueError("it holds more than a glossary can")
+
+
 def _refuse_bombs(root: yaml.Node | None) -> None:
     """A few lines with aliases can stand for billions of values.
 
@@ -130,7 +148,7 @@ def _refuse_bombs(root: yaml.Node | None) -> None:
     while waiting:
         node, depth = waiting.pop()
         count += 1
-        if count > 4 * MOST_ENTRIES or depth > _DEEPEST_YAML:
+        if count > _MOST_PARTS or depth > _DEEPEST_YAML:
             raise ValueError("it holds more than a glossary can")
         if isinstance(node, yaml.SequenceNode):
             waiting += [(item, depth + 1) for item in node.value]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dbt_describe.memory.passages import LONGEST_TEXT
+from dbt_describe.redaction.credentials import without_credentials
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -32,7 +33,7 @@ def sections(text: str) -> Iterator[tuple[str, str]]:
 def pieces(text: str) -> Iterator[str]:
     """The text in pieces that end with a paragraph, else a sentence, else a word."""
     kept = ""
-    for part in _small_parts(text):
+    for part in _small_parts(without_credentials(text)):  # half a key isn't known as one
         if kept and len(kept) + len(part) + 1 > LONGEST_TEXT:
             yield kept
             kept = ""

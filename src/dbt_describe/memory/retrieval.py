@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -12,7 +12,7 @@ from dbt_describe.answers.house_style import count_words
 from dbt_describe.answers.validation import fault_of_claim
 from dbt_describe.memory.index import Found, Index, all_of, any_of, entity_of, table_of
 from dbt_describe.memory.passages import Remembered, same_text
-from dbt_describe.memory.words import Abbreviations, Name, is_telling, named
+from dbt_describe.memory.words import Abbreviations, Name, Terms, is_telling, named
 from dbt_describe.prompting.facts import NodeFacts, Passage
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -29,6 +29,8 @@ _ENOUGH_WORDS = 25
 """Longer ones say no more of the name."""
 _COMPARED_CHARACTERS = 400
 """Of what facts have shortened, so much is whole."""
+_SHORTENED_CHARACTERS = 80
+"""The same of descriptions that stand inside of other lines."""
 
 _BY_TITLE, _BY_NAME, _WITH_NODE, _BY_PART, _BY_BODY = range(5)
 """How a passage was found, the surest first: its title is the name; it describes what has the same name; its title is
@@ -69,12 +71,14 @@ class Recall:
         """The passages for a question, the surest first; nothing that its facts say anyway."""
         table = _table(facts.name)
         said = {_compared(text) for text in _texts_in(facts)}
+        lines = same_text("\n".join(_lines_in(facts)))
         best: dict[str, Candidate] = {}
         served: Counter[str] = Counter()
         for column in ("", *(column.name for column in facts.columns)):
             for candidate in self._bearing(table, column, describes_node=facts.describe_node):
                 key = _compared(candidate.passage.text)
-                if key in said or candidate.passage.unique_id == facts.unique_id:
+                is_said = key in said or key[:_SHORTENED_CHARACTERS] in lines
+                if is_said or candidate.passage.unique_id == facts.unique_id:
                     continue
                 served[key] += 1
                 kept = best.get(key)
@@ -147,22 +151,22 @@ def _rank(found: Found, name: Name, *, is_column: bool) -> int | None:
     title = found.title_terms
     if any(map(is_telling, title)) and not title.isdisjoint(name.vocabulary):
         missing = title - name.vocabulary
-        is_whole = _has_all(title, name)
         if not missing:
-            return _BY_TITLE if is_whole or found.passage.kind == "abbreviation" else _BY_PART
-        if is_column and is_whole and len(missing) == 1:
+            is_whole = _has_all(title, name.telling) or found.passage.kind == "abbreviation"
+            return _BY_TITLE if is_whole else _BY_PART
+        # `revenue` and *Net revenue*, but not `order_total` and *Order status*.
+        if is_column and len(missing) == 1 and _has_all(title, name.groups):
             return _BY_PART
         if is_column:
             return _WITH_NODE
     # One word of a name is in many a text that is about something else.
-    is_in_text = len(name.telling) > 1 and _has_all(title | found.body_terms, name)
+    is_in_text = len(name.telling) > 1 and _has_all(title | found.body_terms, name.telling)
     return _BY_BODY if is_in_text else None
 
 
-def _has_all(terms: frozenset[str], name: Name) -> bool:
-    """Whether each telling part of the name is among the terms, in one way of writing it."""
-    telling = name.telling
-    return bool(telling) and all(any(terms.issuperset(written) for written in group) for group in telling)
+def _has_all(terms: frozenset[str], groups: Sequence[Sequence[Terms]]) -> bool:
+    """Whether each part of a name is among the terms, in one way of writing it."""
+    return bool(groups) and all(any(terms.issuperset(written) for written in group) for group in groups)
 
 
 def _telling_words(name: Name) -> list[str]:
@@ -192,6 +196,13 @@ def _texts_in(facts: NodeFacts) -> Iterator[str]:
     yield facts.description
     for pairs in (facts.upstream, facts.siblings, *(column.inputs for column in facts.columns)):
         yield from (text for _, text in pairs)
+
+
+def _lines_in(facts: NodeFacts) -> Iterator[str]:
+    """What else the facts say in sentences: of readers and of how columns are used, with descriptions among it."""
+    yield from facts.downstream
+    for column in facts.columns:
+        yield from column.uses
 
 
 def _compared(text: str) -> str:

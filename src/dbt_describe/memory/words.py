@@ -33,10 +33,11 @@ _GENERIC = (
     LAYERS
     | _LITTLE
     | _words(
-        "amount category cd code column count created current data date day description desc email end field first "
-        "flag id identifier index key last model month name new no num number old percent pk fk quantity "
-        "rate reason record row sk source start state status sum table text time timestamp title total ts type "
-        "updated url utc uuid value year"
+        "amount appendix background category cd code column count created current data date day desc description "
+        "detail email end example faq field first fk flag id identifier index introduction key last model month "
+        "name new no note num number old other overview percent pk quantity rate reason record row sk source "
+        "start state status sum summary table text time timestamp title total ts type updated url usage utc uuid "
+        "value year"
     )
 )
 """Words of so many names that one alone doesn't say what is meant."""

@@ -20,6 +20,7 @@ from dbt_describe.errors import ManifestError
 from dbt_describe.project.constraints import constraints_of
 from dbt_describe.project.decoding import decode_artifact
 from dbt_describe.project.nodes import Column, DataTest, DocBlock, Node, Project, unquoted
+from dbt_describe.project.privacy import Privacy, column_privacy, node_privacy
 from dbt_describe.project.project_file import check_project
 from dbt_describe.project.resources import resource_nodes, with_members
 from dbt_describe.project.seeds import package_root, read_header
@@ -203,6 +204,7 @@ def _node(raw: RawNode, tests: list[DataTest], table: CatalogTable | None) -> No
         macros=tuple(_macros(raw)),
         properties={"arguments": raw.test_metadata.kwargs} if raw.test_metadata else {},
         wish=wish_in((config.get("meta"), raw.meta, raw.source_meta)),
+        privacy=node_privacy((config.get("meta"), raw.meta, raw.source_meta), raw.tags),
     )
 
 
@@ -257,9 +259,15 @@ def _columns(
             tests=tuple(tests_of.get(key, ())),
             constraints=constraints_of(in_file[key].constraints) if key in in_file else (),
             wish=column_wish(in_file[key].meta, in_file[key].config) if key in in_file else "",
+            privacy=_privacy(in_file[key]) if key in in_file else "",
         )
         for key, name in names.items()
     )
+
+
+def _privacy(raw: RawColumn) -> Privacy:
+    config = raw.config
+    return column_privacy((raw.meta, config.meta if config else None), raw.tags, config.tags if config else None)
 
 
 def _tests_by_node(manifest: Manifest) -> dict[str, list[DataTest]]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 
-from dbt_describe.errors import DbtCommandError, ProjectNotFoundError, SelectionError
+from dbt_describe.errors import DbtCommandError, DbtTimeoutError, ProjectNotFoundError, SelectionError
 
+_GRACE_S = 10.0
+"""What dbt gets to cancel its queries when it is stopped."""
+_LONGEST_WORD = 80
+"""Characters of a word of a command that are shown."""
 _ERROR_LINES = 12
 """Lines of dbt's output shown when it fails: enough for its message, short enough to read."""
 _NOISE = re.compile(r"\bleaked (instance|type|function)s?\b|skipped remaining")
@@ -86,11 +91,12 @@ def compile_command(invocation: DbtInvocation) -> list[str]:
     return ["compile", *(() if invocation.connects else _UNCONNECTED)]
 
 
-def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
+def run_dbt(invocation: DbtInvocation, command: list[str], timeout_s: float | None = None) -> str:
     """Run a dbt command for the project and return what it printed.
 
     Raises:
         DbtCommandError: there is no dbt that can be started, or the command failed; the message ends with dbt's words.
+        DbtTimeoutError: it took longer than `timeout_s`, and was stopped.
     """
     words = [
         find_dbt(next(word for word in command if not word.startswith("-"))),
@@ -101,28 +107,63 @@ def run_dbt(invocation: DbtInvocation, command: list[str]) -> str:
     ]
     if invocation.defer_state and command[0] in _DEFERRING:
         words += ["--defer", "--defer-state", str(invocation.defer_state)]
-    done = start_dbt(words, invocation.project_dir)
+    done = start_dbt(words, invocation.project_dir, timeout_s)
     if done.returncode != 0:
+        shown = " ".join(map(_shown, command))
         raise DbtCommandError(
-            f"`dbt {' '.join(command)}` failed in {invocation.project_dir} (exit {done.returncode}). dbt said:\n"
+            f"`dbt {shown}` failed in {invocation.project_dir} (exit {done.returncode}). dbt said:\n"
             + "\n".join(f"  {line}" for line in _said(done.stdout + done.stderr))
         )
     return done.stdout
 
 
-def start_dbt(words: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run dbt in a directory to its end, whatever that is.
+def start_dbt(words: list[str], directory: Path, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run dbt in a directory to its end, whatever that is, or until it has taken too long.
 
     Raises:
         DbtCommandError: it can't be started.
+        DbtTimeoutError: it took longer than `timeout_s`, and was stopped.
     """
     try:
-        return subprocess.run(  # noqa: S603 - the user's own dbt, and no shell
-            words, cwd=directory, capture_output=True, text=True, errors="replace", check=False
-        )
+        with subprocess.Popen(  # noqa: S603 - the user's own dbt, and no shell
+            words,
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process:
+            return _ended(process, words, timeout_s)
     except OSError as error:
         reason = error.strerror or error
         raise DbtCommandError(f"{words[0]} can't be started: {reason}. Mend that installation of dbt.") from error
+
+
+def _ended(
+    process: subprocess.Popen[str], words: list[str], timeout_s: float | None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        # At an interrupt, dbt cancels its queries; killed at once, it would leave them to the warehouse.
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise DbtTimeoutError(f"dbt took longer than {timeout_s:.0f} s, and was stopped.") from error
+    except BaseException:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+
+def _shown(word: str) -> str:
+    """A word of a command, cut: a whole query isn't worth reading."""
+    return word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}…"
 
 
 def _said(output: str) -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from dbt_describe.project.privacy import Privacy
+
 RELATION_RESOURCE_TYPES = ("model", "seed", "snapshot", "source")
 """What is a table or view, or SQL in the place of one."""
 INCREMENTAL = frozenset({"incremental", "microbatch"})
@@ -98,6 +100,8 @@ class Column(msgspec.Struct, frozen=True):
     """SQL over the model's columns that a semantic model's entity, dimension or measure is made of."""
     wish: str = ""
     """What its `meta` says to us; see `wishes.wish_in`."""
+    privacy: Privacy = ""
+    """What its `meta` and tags say of personal data."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -162,6 +166,8 @@ class Node(msgspec.Struct, frozen=True):
     """
     wish: str = ""
     """What its `meta` says to us; see `wishes.wish_in`."""
+    privacy: Privacy = ""
+    """What its `meta` and tags say of personal data."""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""

@@ -31,6 +31,7 @@ class RawColumn(msgspec.Struct, frozen=True, gc=False):
     meta: RawMeta | None = None
     config: RawColumnConfig | None = None
     constraints: list[dict[str, Any]] | None = None
+    tags: Any = None
 
 
 class TestMetadata(msgspec.Struct, frozen=True):

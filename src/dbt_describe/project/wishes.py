@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from dbt_describe.project.privacy import PrivacyMeta
+
 IGNORE = "ignore"
 DESCRIBE = "describe"
 KEY = "dbt-describe"
@@ -21,7 +23,7 @@ _DESCRIBE_WORDS = frozenset({DESCRIBE, "document"})
 _LONGEST = 40
 
 
-class RawMeta(msgspec.Struct, frozen=True, gc=False):
+class RawMeta(PrivacyMeta, frozen=True, gc=False):
     """Of a column's `meta`, what is meant for us: the rest isn't decoded."""
 
     dashed: Any = msgspec.field(name=_KEYS[0], default=None)
@@ -32,6 +34,7 @@ class RawColumnConfig(msgspec.Struct, frozen=True, gc=False):
     """Of a column's `config`, the same."""
 
     meta: RawMeta | None = None
+    tags: Any = None
 
 
 def column_wish(meta: RawMeta | None, config: RawColumnConfig | None) -> str:

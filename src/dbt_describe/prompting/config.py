@@ -49,9 +49,10 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     models whose names say that they have at most 3 billion parameters."""
     profile_values: bool = False
     """Whether models are shown what columns hold (share of nulls, distinct, frequent values), asked of the warehouse
-    through your own dbt and redacted."""
+    through your own dbt and redacted; not in CI, unless `--profile-values` says so."""
     redact: bool = False
-    """Whether values in SQL that may be personal or secret are left out of prompts."""
+    """Whether personal data is left out of what models are shown: in SQL, comments, tests and texts. Credentials
+    always are."""
     review: str = ""
     """A second model that checks each draft against the facts: `provider/NAME`, or `model` for that of
     `routes.review`, which is the one that drafts where no other is named; `none`, or empty: none."""

@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from dbt_describe.inheritance import is_tested_unique
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.constraints import refused_nulls, refused_repeats
 from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Column, Conventions, Node, Project
 from dbt_describe.prompting.fragments import middle_out
-from dbt_describe.prompting.names import LONGEST_FACT, Names, shortened
-from dbt_describe.prompting.origins import Sight, inputs_in_words, origin_in_words, passed_tests
+from dbt_describe.prompting.names import LONGEST_FACT, shortened
+from dbt_describe.prompting.origins import Sight, inputs_in_words, origin_in_words, passed_tests, proved_upstream
 from dbt_describe.prompting.proofs import Arguments, arguments_in, constraints_in_words, tests_in_words
 from dbt_describe.prompting.resources import resource_facts
 from dbt_describe.prompting.tables import exposures_below, readers_in_words, table_facts
 from dbt_describe.prompting.uses import Uses, uses_in, uses_in_words
+
+AT_PRESENT = "at present, not to be quoted"
+"""What stands in front of what a table holds now: nothing that a description says can rest on it."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ def gather_facts(
     """The facts of a task. `around` is what of the project bears on it, or just the readers of each node."""
     around = around if isinstance(around, Surroundings) else Surroundings(around)
     node = project.nodes[task.unique_id]
-    sight = Sight(project, lineage, known, Names(project))
+    sight = Sight.of(project, lineage, known)
     asked = {column.lower() for column in task.columns}
     described = [
         (column.name, text)
@@ -138,14 +140,14 @@ def gather_facts(
     ]
     seen = asked | {name.lower() for name, _ in described}
     told = resource_facts(node, project, known, sight.names) or table_facts(node, asked, sight, around.arguments)
-    proofs = _Proofs.of(node, sight)
+    held = _Held.of(node, sight)
     return NodeFacts(
         unique_id=node.unique_id,
         name=sight.names.of(node.unique_id),
         resource_type=node.resource_type,
         describe_node=task.describe_node,
         columns=tuple(
-            _column_facts(name, node, sight, around, proofs, task.previous.get(name, "")) for name in task.columns
+            _column_facts(name, node, sight, around, held, task.previous.get(name, "")) for name in task.columns
         ),
         about=tuple(middle_out(line, LONGEST_FACT) for line in told.about),
         description=shortened(known.nodes.get(node.unique_id) or node.description),
@@ -172,30 +174,33 @@ def _downstream(node: Node, around: Surroundings, sight: Sight, *, with_meanings
     return (*direct, *exposures_below(node, readers, project, sight.names, with_meanings=with_meanings))
 
 
-class _Proofs(msgspec.Struct, frozen=True):
-    """Lower-case names of the columns of a node of which something is proved, other than by tests."""
+class _Held(msgspec.Struct, frozen=True):
+    """Lower-case names of the columns of a node of which its keys and constraints prove something."""
 
     unique: frozenset[str]
     present: frozenset[str]
 
     @classmethod
-    def of(cls, node: Node, sight: Sight) -> _Proofs:
+    def of(cls, node: Node, sight: Sight) -> _Held:
         adapter_type = sight.project.adapter_type
         unique = refused_repeats(node, adapter_type) | _sole_keys(node, sight.lineage)
         return cls(unique, refused_nulls(node, adapter_type))
 
 
-def _column_facts(
-    name: str, node: Node, sight: Sight, around: Surroundings, proofs: _Proofs, previous: str
-) -> ColumnFacts:
+def _column_facts(name: str, node: Node, sight: Sight, around: Surroundings, held: _Held, previous: str) -> ColumnFacts:
     column = node.column(name) or Column(name=name)
     ref = ColumnRef(node.unique_id, name.lower())
     copied, computed = sight.computed(ref)
     if isinstance(computed, Derived) and node.resource_type == "semantic_model" and not copied:
         # A measure is asked for per any dimension, not over all rows.
         computed = msgspec.structs.replace(computed, aggregations=())
-    own_tests = tests_in_words(column.tests, node.unique_id, around.arguments, sight.names)
-    tests = (*own_tests, *constraints_in_words(column.constraints, sight.names), *passed_tests(copied, sight))
+    proofs, lower = sight.proofs, name.lower()
+    tests = (
+        *tests_in_words(column.tests, node.unique_id, around.arguments, sight.names),
+        *constraints_in_words(column.constraints, sight.names),
+        *passed_tests(copied, sight),
+        *proved_upstream(ref, sight),
+    )
     return ColumnFacts(
         name=name,
         data_type=column.data_type,
@@ -203,9 +208,8 @@ def _column_facts(
         tests=tuple(dict.fromkeys(tests)),
         origin=origin_in_words(copied, computed, sight),
         inputs=inputs_in_words(copied, computed, sight),
-        is_unique=is_tested_unique(column) or name.lower() in proofs.unique,
-        is_present=any(test.name == "not_null" and not test.conditional for test in column.tests)
-        or name.lower() in proofs.present,
+        is_unique=lower in held.unique or proofs.is_unique(node.unique_id, name),
+        is_present=lower in held.present or proofs.is_present(node.unique_id, name),
         previous=shortened(previous),
         comments=sight.comments(ref),
         uses=uses_in_words(ref, around.uses, sight.project, sight.names, is_clear=_is_clear(copied, computed, sight)),

@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction.credentials import without_credentials
 
 Shrink = Callable[[str, int], str]
 """The text in at most so many tokens, keeping what matters most; empty where nothing useful is left."""
@@ -97,6 +98,9 @@ def fenced(name: str, text: str) -> str:
 
 def middle_out(text: str, characters: int) -> str:
     """The beginning and the end of the text, in at most so many characters."""
+    if len(text) <= characters:
+        return text
+    text = without_credentials(text)  # half a key isn't known as one
     if len(text) <= characters:
         return text
     kept = max(characters - len(_LEFT_OUT), 0)

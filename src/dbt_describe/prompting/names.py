@@ -8,11 +8,14 @@ from dbt_describe.lineage.origins import ColumnRef
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import Project
+from dbt_describe.redaction.credentials import without_credentials
 
 # `"<unique_id>"."<column>"` as lineage writes it, in any dialect's quotes.
 _REFERENCE = re.compile(
     r"""["`\[]((?:model|source|seed|snapshot)\.[^"`\]]+)["`\]](?:\s*\.\s*(["`\[]([^"`\]]+)["`\]]|\w+))?"""
 )
+_INNER_TABLE = re.compile(r"\b__node_\d+\b")
+"""What lineage calls a table inside of a subquery, which says nothing to anybody."""
 _DESCRIBED = 500
 """Characters of an existing description that are shown; more of it tells little about a column."""
 LONGEST_FACT = 600
@@ -50,7 +53,7 @@ class Names:
             column = match[3] or (match[2] or "")
             return f"{self.of(match[1])}.{column}" if column else self.of(match[1])
 
-        return _REFERENCE.sub(readable, expression)
+        return _REFERENCE.sub(readable, _INNER_TABLE.sub("…", expression))
 
 
 def known_text(unique_id: str, project: Project, known: Descriptions) -> str:
@@ -69,4 +72,7 @@ def known_words(ref: ColumnRef, project: Project) -> str:
 def shortened(text: str) -> str:
     """The text on one line, cut; empty for a placeholder."""
     line = "" if is_missing(text) else " ".join(text.split())
+    if len(line) <= _DESCRIBED:
+        return line
+    line = without_credentials(line)  # half a key isn't known as one
     return line if len(line) <= _DESCRIBED else line[: _DESCRIBED - 1] + "…"

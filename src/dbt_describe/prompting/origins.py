@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from dbt_describe.inheritance import same_values
+from dbt_describe.inheritance import is_tested_present, is_tested_unique, same_values
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, Origin
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Descriptions
@@ -16,6 +16,7 @@ from dbt_describe.prompting.comments import NO_COMMENTS, Comments, comments_in
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, Names, shortened
 from dbt_describe.prompting.proofs import values_in_words
+from dbt_describe.uniqueness import Proofs
 
 MOST_INPUTS = 12
 """Upstream columns that are told of for one column."""
@@ -24,6 +25,7 @@ DEEPEST = 4
 _STEP_CHARACTERS = 240
 """Of what an undescribed upstream column is computed as."""
 _MOST_VALUES_CHARACTERS = 160
+_QUERIES = ("model", "snapshot", "analysis")
 _CAST = re.compile(r"""(?:TRY_|SAFE_)?CAST\((?:["`\[][^"`\]]*["`\]]\.?){2} AS [\w ,()]+\)""")
 """Of a single column."""
 
@@ -35,6 +37,12 @@ class Sight(msgspec.Struct, frozen=True):
     lineage: Lineage
     known: Descriptions
     names: Names
+    proofs: Proofs
+
+    @classmethod
+    def of(cls, project: Project, lineage: Lineage, known: Descriptions) -> Sight:
+        """What is seen of a project."""
+        return cls(project, lineage, known, Names(project), Proofs(project, lineage))
 
     def computed(self, ref: ColumnRef) -> tuple[tuple[ColumnRef, ...], Origin | None]:
         """The columns whose values this one has, up to the first that is described; and the origin of the last."""
@@ -67,8 +75,9 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 def comments_of(node: Node) -> Comments:
-    """The comments in the code of a node with rows."""
-    return comments_in(node.raw_code or node.compiled_code) if node.language == "sql" else NO_COMMENTS
+    """The comments in the code of a node that is a query."""
+    is_query = node.resource_type in _QUERIES and node.language == "sql"
+    return comments_in(node.raw_code or node.compiled_code) if is_query else NO_COMMENTS
 
 
 def origin_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: Sight) -> str:
@@ -142,6 +151,18 @@ def passed_tests(copied: Sequence[ColumnRef], sight: Sight) -> Iterator[str]:
                 yield f"{values_in_words((test,))} (in {sight.names.of(ref.unique_id)})"
             elif test.name == "relationships" and test.to:
                 yield f"tested to refer to {sight.names.of(test.to)}.{test.field} (in {sight.names.of(ref.unique_id)})"
+
+
+def proved_upstream(ref: ColumnRef, sight: Sight) -> Iterator[str]:
+    """What is proved of a column without a test of its own: it is a copy of a tested one, and has just its rows."""
+    nodes = ((one, sight.project.nodes.get(one.unique_id)) for one in (ref, *same_values(ref, sight.lineage)))
+    columns = [(one, column) for one, node in nodes if node and (column := node.column(one.column))]
+    unique = next((one for one, column in columns if is_tested_unique(column)), ref)
+    if unique != ref and sight.proofs.is_unique(ref.unique_id, ref.column):
+        yield f"unique, as tested of {sight.names.of_column(unique)}: no row is repeated on the way"
+    present = next((one for one, column in columns if is_tested_present(column)), ref)
+    if present != ref and sight.proofs.is_present(ref.unique_id, ref.column):
+        yield f"never null, as tested of {sight.names.of_column(present)}"
 
 
 def _with_values(text: str, ref: ColumnRef, sight: Sight) -> str:

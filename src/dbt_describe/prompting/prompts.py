@@ -9,7 +9,7 @@ import msgspec
 
 from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
 from dbt_describe.project.nodes import Conventions
-from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
+from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
     cleaned,
@@ -21,10 +21,13 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.profiles import Profile, profile_of
+from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql
-from dbt_describe.prompting.templates import REPAIR, Output, Template, Templates
+from dbt_describe.prompting.template_files import Output
+from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.redaction.marks import count_marks
 
 DEFAULT_WINDOW_TOKENS = 32_768
 DEFAULT_OUTPUT_TOKENS = 16_384
@@ -79,6 +82,10 @@ class Prompt(msgspec.Struct, frozen=True):
     facts: str
     fragments: Mapping[str, int]
     """What it is made of, `system` and `user` being the templates' own words → about how many tokens each is."""
+    whole: Mapping[str, int] = {}
+    """Of what had to be shortened or left out to fit the window → about how many tokens it would be."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of what it shows, by kind → how often."""
     window: Window = Window()
     """What it was made to fit."""
 
@@ -142,7 +149,7 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     """
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
-    return (
+    fragments = (
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
@@ -159,17 +166,18 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
             required=True,
         ),
     )
+    return tuple(map(sendable, fragments))
 
 
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
-    template = _as_short(templates.get(_template_name(facts, templates)), facts.conventions)
+    template = _as_short(_template_of(facts, templates), facts.conventions)
     profile = window.profile
     asked = len(facts.columns) + facts.describe_node
     # A single description may use what there is.
     output_tokens = min(profile.answer_tokens(asked), window.tokens // 2)
     constants = _constants(facts, template) | {"profile": profile.name}
-    system = templates.render(template.system, constants)
+    system = templates.render_system(template, constants)
     fragments = fragments_of(facts)
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     columns = tuple(column.name for column in facts.columns)
@@ -202,6 +210,8 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         max_output_tokens=max(output_tokens, room),
         facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
+        whole={one.name: one.tokens for one, now in zip(fragments, fitted, strict=True) if now.text != one.text},
+        redactions=count_marks("\n".join(data.values())),
         window=window,
     )
 
@@ -212,9 +222,9 @@ def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:
 
 
 def _true_now(text: str) -> str:
-    """Without what was said before, or drafted, and what we say of the SQL: nothing can rest on it."""
-    said = (f"{BEFORE}: ", f"{REFUSED}: ")
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith(said))
+    """Without what was said before, what was drafted, what is there just now, and what we say: nothing rests on it."""
+    passing = (f"{BEFORE}: ", f"{REFUSED}: ", f"{AT_PRESENT}: ")
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith(passing))
     return "\n".join(line for line in lines if not (line.startswith("-- (") and line.endswith(" left out)")))
 
 
@@ -225,8 +235,9 @@ def _as_short(template: Template, conventions: Conventions) -> Template:
     return template if words == output else msgspec.structs.replace(template, output=words)
 
 
-def _template_name(facts: NodeFacts, templates: Templates) -> str:
-    return facts.resource_type if templates.has(facts.resource_type) else "base"
+def _template_of(facts: NodeFacts, templates: Templates) -> Template:
+    folder = folder_of(facts.path)
+    return templates.get(facts.resource_type if templates.has(facts.resource_type, folder) else "base", folder)
 
 
 def variables_of(facts: NodeFacts, templates: Templates) -> dict[str, object]:
@@ -235,7 +246,7 @@ def variables_of(facts: NodeFacts, templates: Templates) -> dict[str, object]:
     Raises:
         PromptError: the template is broken.
     """
-    return _constants(facts, templates.get(_template_name(facts, templates)))
+    return _constants(facts, _template_of(facts, templates))
 
 
 def _constants(facts: NodeFacts, template: Template) -> dict[str, object]:
@@ -313,4 +324,4 @@ def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: 
         "output": _output(prompt.template),
         "words": prompt.template.words,
     }
-    return templates.render(templates.get(REPAIR).user, variables)
+    return templates.render(templates.get(REPAIR, prompt.template.folder).user, variables)

@@ -11,8 +11,9 @@ from dbt_describe.planning import Draft
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import Fragment, fenced, fit
 from dbt_describe.prompting.names import shortened
-from dbt_describe.prompting.prompts import WINDOW_MARGIN, Window, fragments_of, variables_of
-from dbt_describe.prompting.templates import REVIEW, Template, Templates
+from dbt_describe.prompting.prompts import Window, fragments_of, variables_of
+from dbt_describe.prompting.redaction import sendable
+from dbt_describe.prompting.templates import REVIEW, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
 
 # Room in the answer: a verdict with its reason takes about 50 tokens.
@@ -86,23 +87,23 @@ def _build(facts: NodeFacts, drafts: tuple[Draft, ...], templates: Templates, wi
     output_tokens = OUTPUT_TOKENS_FIXED + OUTPUT_TOKENS_PER_VERDICT * len(drafts)
     if output_tokens > min(window.output_tokens, window.tokens // 2) and len(drafts) > 1:
         return None
-    template = templates.get(REVIEW)
-    constants = variables_of(facts, templates) | {"draft_count": len(drafts)}
-    system = templates.render(template.system, constants)
+    template = templates.get(REVIEW, folder_of(facts.path))
+    constants = variables_of(facts, templates) | {"draft_count": len(drafts), "profile": window.profile.name}
+    system = templates.render_system(template, constants)
     # Examples show how to write, which isn't asked here.
     fragments = tuple(fragment for fragment in fragments_of(facts) if fragment.name != "examples")
-    fragments += (Fragment("drafts", _lines(drafts), required=True),)
+    fragments += (sendable(Fragment("drafts", _lines(drafts), required=True)),)
+    constants["examples"] = ""
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
-    usable = int(window.tokens * (1 - WINDOW_MARGIN)) - estimate_tokens(system)
-    fitted = fit(fragments, usable - output_tokens - estimate_tokens(empty))
+    count = window.profile.count
+    usable = window.usable_tokens - count(system)
+    fitted = fit(fragments, usable - output_tokens - count(empty))
     if fitted is None:
         return None
     data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
     user = templates.render(template.user, constants | data)
     sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
-    room = min(
-        output_tokens + window.profile.room_to_think_tokens, window.output_tokens, usable - estimate_tokens(user)
-    )
+    room = min(output_tokens + window.profile.room_to_think_tokens, window.output_tokens, usable - count(user))
     return ReviewPrompt(
         system=system,
         user=user,

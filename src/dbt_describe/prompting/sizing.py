@@ -31,7 +31,9 @@ def parts_of(facts: NodeFacts, most: int) -> tuple[NodeFacts, ...]:
 def bare_question(facts: NodeFacts) -> NodeFacts:
     """The same question without anything that is known."""
     columns = tuple(ColumnFacts("x") for _ in facts.columns)
-    return NodeFacts("x", "x", facts.resource_type, facts.describe_node, columns, conventions=facts.conventions)
+    return NodeFacts(
+        "x", "x", facts.resource_type, facts.describe_node, columns, conventions=facts.conventions, path=facts.path
+    )
 
 
 def shorter_sql(facts: NodeFacts) -> tuple[Shorten, ...]:

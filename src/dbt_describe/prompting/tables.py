@@ -99,6 +99,9 @@ def _rows(node: Node, sight: Sight) -> Iterator[str]:
     if shape:
         names = sight.names
         yield f"one row per {', '.join(shape.group_by)} (group by)" if shape.group_by else ""
+        if driving := sight.proofs.rows_of(node.unique_id):
+            is_whole = not shape.filters and all(join.kind == "left" for join in shape.joins)
+            yield f"one row per row of {names.of(driving)}{'' if is_whole else ', not of all of them'}"
         yield f"rows filtered by {' and '.join(names.in_sql(part) for part in shape.filters)}" if shape.filters else ""
         # An arm of several nodes has no name.
         yield f"union of {', '.join(map(names.of, shape.union))}" if shape.union and all(shape.union) else ""

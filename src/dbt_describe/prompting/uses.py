@@ -26,6 +26,8 @@ Kind = Literal[
 ]
 """From what tells most of a meaning to what tells least."""
 _ORDER: tuple[Kind, ...] = get_args(Kind)
+_MEANINGS = ("described", "explained")
+"""Lines with the description of a reader's column."""
 _CONDITIONS = ("referred", "filtered", "grouped", "joined")
 """Lines that speak of the copy by its name."""
 MOST_USES = 3
@@ -95,8 +97,10 @@ def uses_in_words(ref: ColumnRef, uses: Uses, project: Project, names: Names, *,
     chosen: dict[str, int] = {}
     for rank, line in _ranked(ref, uses, project, names):
         is_telling = rank < _TELLING
-        told = sum(other == rank for other in chosen.values())
-        if told < (_MOST_OF_A_KIND if is_telling else 1) and (is_telling or not is_clear):
+        ranks = list(chosen.values())
+        # Beside a meaning that somebody wrote of the same values, another one adds few words and many tokens.
+        is_known = _ORDER[rank] in _MEANINGS and _ORDER.index("described") in ranks
+        if ranks.count(rank) < (_MOST_OF_A_KIND if is_telling else 1) and not is_known and (is_telling or not is_clear):
             chosen.setdefault(line, rank)
     return tuple(chosen)[: 1 if is_clear else MOST_USES]
 

@@ -31,6 +31,7 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
+from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.turns import continued, grown_output, smaller_window, with_wish
 
 SMALLEST_WINDOW_TOKENS = 1024
@@ -52,6 +53,8 @@ class Account:
         """Answers that cost nothing: kept from an earlier run, or shared with an equal request."""
         self.failures: list[str] = []
         """Of the requests that failed where others of the same node succeeded."""
+        self.redactions: Mapping[str, int] = {}
+        """What was taken out of what the requests show, by kind → how often in one of them."""
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
@@ -83,6 +86,7 @@ class Dialogue:
             DbtDescribeError: no request succeeded; the first one's error.
         """
         prompts = build_prompts(facts, self._templates, window)
+        self._account.redactions = most_marks((self._account.redactions, *(one.redactions for one in prompts)))
         parts = [_part(facts, prompt) for prompt in prompts]
         results = await asyncio.gather(
             *(self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)),
@@ -229,14 +233,10 @@ def request_of(prompt: Prompt, unique_id: str) -> Request:
         temperature=prompt.temperature,
         max_output_tokens=prompt.max_output_tokens,
         node=unique_id,
-        prompt=_template(prompt),
+        prompt=prompt.template.label,
         input_tokens=prompt.input_tokens,
         fragments=prompt.fragments,
     )
-
-
-def _template(prompt: Prompt) -> str:
-    return f"{prompt.template.name} {prompt.template.version}"
 
 
 def _wanted_of(facts: NodeFacts, prompt: Prompt) -> tuple[Mapping[str, object], int]:
@@ -290,7 +290,7 @@ def _subject(facts: NodeFacts, prompt: Prompt, model: str) -> Subject:
         present=frozenset(column.name.lower() for column in facts.columns if column.is_present),
         has_rows=facts.has_rows,
         language=facts.conventions.language,
-        prompt=_template(prompt),
+        prompt=prompt.template.label,
         mends=prompt.profile.mends,
         style=HouseStyle(facts.conventions.column_words, facts.conventions.node_words, facts.conventions.forbidden),
     )

@@ -24,8 +24,10 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
+    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm import learned
 from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
@@ -37,6 +39,8 @@ from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather
 from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
 from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
 from dbt_describe.prompting.templates import Templates, open_templates
+from dbt_describe.prompting.variables import check_templates
+from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_reviews
@@ -45,9 +49,9 @@ from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_r
 TOKENS_PER_DESCRIPTION = 90
 # What one more column adds to a question that is asked anyway: its name, type, tests and expression.
 TOKENS_PER_QUESTION = 60
+NO_REVIEW = "models of the small profile aren't reviewed; set `profile: normal` for it"
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
-NOT_REVIEWED = "nothing is reviewed in the small profile"
 
 
 class ModelSettings(Protocol):
@@ -66,8 +70,8 @@ class ModelSettings(Protocol):
         """What models are told, and whether another one reviews."""
 
     @property
-    def prompts_dir(self) -> Path | None:
-        """The user's own templates."""
+    def prompts_dirs(self) -> tuple[Path, ...]:
+        """Directories with the user's own templates, the one whose files win first."""
 
     @property
     def store_dir(self) -> Path | None:
@@ -157,6 +161,7 @@ class LlmWriter:
             reviewed=review.reviewed,
             revised=review.revised,
             unreviewed=review.unreviewed,
+            redactions=account.redactions,
         )
 
     async def _described(self, facts: NodeFacts, dialogue: Dialogue, account: Account) -> Review:
@@ -166,12 +171,12 @@ class LlmWriter:
         if not self._reviews:
             return Review(reading)
         if not window.profile.is_reviewed:
-            return Review(reading, unreviewed=(NOT_REVIEWED,) * len(reading.drafts))
+            return Review(reading, unreviewed=(NO_REVIEW,) * len(reading.drafts))
         reviewer = Reviewer(self._gateway, self._templates, self._window_for(PURPOSE), dialogue, account)
         return await reviewer.review(facts, reading, window)
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost if every answer is accepted at once; nothing where the task fits no prompt.
+        """What `write` would cost if every answer is accepted at once; a failure where the task fits no prompt.
 
         Raises:
             PromptError: a template is broken.
@@ -179,8 +184,8 @@ class LlmWriter:
         try:
             facts = self._facts(task, project, lineage, known)
             prompts = build_prompts(facts, self._templates, self._known_window())
-        except PromptTooLargeError:
-            return WriterResult()
+        except PromptTooLargeError as error:
+            return WriterResult(failures=(_without_name(error, task.unique_id),))
         asked = [
             (request_of(prompt, task.unique_id), TOKENS_PER_DESCRIPTION * (len(prompt.columns) + prompt.describe_node))
             for prompt in prompts
@@ -197,6 +202,8 @@ class LlmWriter:
             input_tokens=sum(request.input_tokens for request, _ in asked),
             output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
+            prompts=prompts,
+            redactions=most_marks(prompt.redactions for prompt in prompts),
         )
 
     def inform(self, enrich: Enrich) -> None:
@@ -219,7 +226,10 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            self._window = self._window_for("draft")
+            # A small model whose server doesn't tell rarely has more.
+            unknown = SMALL_WINDOW_TOKENS if is_small(self._model) else DEFAULT_WINDOW_TOKENS
+            tokens = min(self._gateway.window("draft") or unknown, LARGEST_WINDOW_TOKENS)
+            self._window = Window(tokens, wanted=self._profile, model=self._model)
         return self._window
 
     def _window_for(self, purpose: str) -> Window:
@@ -239,37 +249,37 @@ def open_llm_writer(
     settings: ModelSettings,
     *,
     asks: bool = True,
+    recalls: bool = False,
     gives_up: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> LlmWriter:
     """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
 
+    One that `recalls` goes by what earlier runs learned of the endpoints, though it asks nothing; it must be closed.
+
     One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
 
-    Nothing is sent yet; templates are checked when they are first used. `say` is told what a person should know.
+    Nothing is sent yet; the user's own templates are looked through. `say` is told what a person should know.
 
     Raises:
         LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
-        PromptError: the directory of templates doesn't exist.
+        PromptError: a directory of templates doesn't exist, or a template in it has a mistake.
     """
-    templates = open_templates(settings.prompts_dir)
+    templates = open_templates(*settings.prompts_dirs)
+    if settings.prompts_dirs:
+        check_templates(templates)
     config = settings.config
     if not asks:
         config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
-    memory = _memory(settings, say) if asks else Memory()
+    memory = _memory(settings, say) if asks else _learned(settings) if recalls else Memory()
     try:
         gateway = open_gateway(config, settings.environ, memory, say)
     except DbtDescribeError:
         memory.close()
         raise
-    return LlmWriter(
-        gateway,
-        config.model,
-        templates,
-        profile=settings.prompting.profile,
-        gives_up=gives_up,
-        reviews=_reviews(settings.prompting, say),
-    )
+    prompting = settings.prompting
+    reviews = _reviews(prompting, say)
+    return LlmWriter(gateway, config.model, templates, profile=prompting.profile, gives_up=gives_up, reviews=reviews)
 
 
 def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
@@ -284,6 +294,16 @@ def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
         return Memory()
     run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     return open_memory(settings.store_dir, run, reads_answers=settings.use_cache, warn=say)
+
+
+def _learned(settings: ModelSettings) -> Memory:
+    """What was learned of endpoints, if anything was; no file is made for it."""
+    if settings.store_dir is None or not (settings.store_dir / learned.FILE_NAME).is_file():
+        return Memory()
+    try:
+        return Memory(learned=learned.LearnedFacts(settings.store_dir))
+    except StoreError:
+        return Memory()
 
 
 def _is_final(error: DbtDescribeError) -> bool:

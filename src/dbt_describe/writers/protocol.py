@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -11,6 +12,9 @@ from dbt_describe.lineage.origins import Lineage
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
+
+if TYPE_CHECKING:
+    from dbt_describe.prompting.prompts import Prompt
 
 
 class WriterResult(msgspec.Struct, frozen=True):
@@ -38,12 +42,16 @@ class WriterResult(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before, and are not among the calls."""
+    prompts: tuple[Prompt, ...] = ()
+    """Of an estimate, what a model would be asked with."""
     reviewed: int = 0
     """Drafts that a reviewer graded."""
     revised: int = 0
     """Drafts that were written anew after its objection."""
     unreviewed: tuple[str, ...] = ()
     """Of each draft that it should have graded and didn't, why."""
+    redactions: Mapping[str, int] = {}
+    """What was taken out of the facts before they were shown, by kind → how often."""
 
 
 class Writer(Protocol):
@@ -65,7 +73,7 @@ class Writer(Protocol):
         """
 
     def estimate(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
-        """What `write` would cost, without asking: a result without drafts."""
+        """What `write` would cost, without asking: a result without drafts. Failures say why it can't be asked."""
 
     def inform(self, enrich: Enrich) -> None:
         """From now on, `enrich` adds to the facts of every node."""

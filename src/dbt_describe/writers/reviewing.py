@@ -165,7 +165,7 @@ def request_of_review(prompt: ReviewPrompt, unique_id: str) -> Request:
         max_output_tokens=prompt.max_output_tokens,
         purpose=PURPOSE,
         node=unique_id,
-        prompt=f"{prompt.template.name} {prompt.template.version}",
+        prompt=prompt.template.label,
         input_tokens=prompt.input_tokens,
         fragments=prompt.fragments,
     )

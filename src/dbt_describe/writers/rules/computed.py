@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import ColumnRef, Derived, Join, Lineage, NodeLineage, Origin, Same, Shape
 from dbt_describe.project.nodes import Node
+from dbt_describe.uniqueness import changes_rows, repeats_rows
 from dbt_describe.writers.rules.conditions import COMPARED
 from dbt_describe.writers.rules.dates import is_now
-from dbt_describe.writers.rules.grain import changes_rows, repeats_rows
 from dbt_describe.writers.rules.joined import behind, conditions_of, has_conditions, tables_of
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, scoped, sentence

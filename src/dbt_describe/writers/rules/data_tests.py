@@ -11,8 +11,9 @@ from dbt_describe.lineage.alone import trace_alone
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import Descriptions
 from dbt_describe.project.nodes import DataTest, Node, Project
+from dbt_describe.uniqueness import changes_rows
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates
+from dbt_describe.writers.rules.grain import Grain, drops_duplicates
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.provenance import origin_of

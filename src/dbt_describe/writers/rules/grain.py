@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 from sqlglot import exp
 
 from dbt_describe.inheritance import is_tested_unique
-from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage, Origin, Same
-from dbt_describe.project.nodes import INCREMENTAL, Node, Project
+from dbt_describe.lineage.origins import ColumnRef, Derived, NodeLineage, Origin, Same
+from dbt_describe.project.nodes import INCREMENTAL, Node
+from dbt_describe.uniqueness import MAX_HOPS, Proofs, repeats_rows, says
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.sql import parsed
-
-MAX_HOPS = 20
 
 SURROGATE_KEY_NULL = "_dbt_utils_surrogate_key_null_"
 """dbt_utils.generate_surrogate_key puts it in place of null (https://github.com/dbt-labs/dbt-utils)."""
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_ROW_CHANGING = re.compile(
-    r"\b(?:select\s+top|limit\s+\d|fetch\s+first|lateral|unnest|explode|flatten|generate_series|"
-    r"tablesample|using\s+sample|sample\s*\(|sample\s+\d|pivot|unpivot|match_recognize|grouping\s+sets|rollup|cube|"
-    r"distinct\s+on\b|connect\s+by|posexplode|inline\s*\(|stack\s*\(|jsonb?_(?:array_elements|each|object_keys)|"
-    r"json_each|regexp_split_to_table|string_to_table|generate_subscripts)",
-    re.IGNORECASE,
-)
 _DISTINCT = re.compile(r"\bselect\s+distinct\b|\bunion\s+(?!all\b)", re.IGNORECASE)
 _GROUPING = re.compile(r"\bgroup\s+by\b|\bselect\s+distinct\b", re.IGNORECASE)
 
 
-class Grain:
+class Grain(Proofs):
     """Answers what identifies the rows of the project's nodes."""
-
-    def __init__(self, project: Project, lineage: Lineage) -> None:
-        self._project = project
-        self._lineage = lineage
-
-    def is_unique(self, unique_id: str, column: str, hops: int = 0) -> bool:
-        """Whether no two rows of the node share a value of the column: by a test, by its GROUP BY, or by upstream's."""
-        node = self._project.nodes.get(unique_id)
-        if node is None or hops > MAX_HOPS:
-            return False
-        found = node.column(column)
-        if found is not None and is_tested_unique(found):
-            return True
-        traced = self._lineage.nodes.get(unique_id)
-        shape = traced.shape if traced else None
-        if traced is None or shape is None or repeats_rows(node):
-            return False
-        if tuple(name.lower() for name in shape.group_by) == (column.lower(),):
-            return True
-        origin = traced.origins.get(column.lower())
-        return (
-            isinstance(origin, Same)
-            and origin.ref.unique_id == shape.driving
-            and not changes_rows(node)
-            and all(join.matches_at_most_one or join.kind in ("semi", "anti") for join in shape.joins)
-            and self.is_unique(origin.ref.unique_id, origin.ref.column, hops + 1)
-        )
-
-    def is_present(self, unique_id: str, column: str, hops: int = 0) -> bool:
-        """Whether the column is proved never to be null, by a test on it or upstream."""
-        node = self._project.nodes.get(unique_id)
-        found = node.column(column) if node else None
-        if found is None or hops > MAX_HOPS:
-            return False
-        if any(test.name == "not_null" and not test.conditional for test in found.tests):
-            return True
-        upstream = self._upstream(unique_id, column)
-        return upstream is not None and self.is_present(upstream.unique_id, upstream.column, hops + 1)
 
     def identifies(self, ref: ColumnRef, hops: int = 0) -> str | None:
         """What the column's values identify, where a test proves that they do: `order` for an `order_id`."""
@@ -83,14 +35,6 @@ class Grain:
             return name
         origin = self._lineage.origin(ref)
         return self.identifies(origin.ref, hops + 1) if name and isinstance(origin, Same) else None
-
-    def _upstream(self, unique_id: str, column: str) -> ColumnRef | None:
-        """The column it passes through from the node whose rows it has; an outer join can add nulls to any other."""
-        origin = self._lineage.origin(ColumnRef(unique_id, column.lower()))
-        traced = self._lineage.nodes.get(unique_id)
-        if not isinstance(origin, Same) or traced is None or traced.shape is None:
-            return None
-        return origin.ref if origin.ref.unique_id == traced.shape.driving else None
 
     def keys(self, node: Node) -> tuple[str, ...]:
         """Columns that together identify one row, in the best proved way; empty where nothing is proved."""
@@ -169,13 +113,6 @@ def _is_constant(sql: str, dialect: str) -> bool:
     return all(isinstance(part, parts) for part in parsed(sql, dialect).walk())
 
 
-def repeats_rows(node: Node) -> bool:
-    """Whether the table holds more than the rows that its SQL returns: versions of them, or those of earlier runs."""
-    if node.resource_type == "snapshot":
-        return True
-    return node.materialized in INCREMENTAL and not node.unique_key
-
-
 def holds_earlier_runs(node: Node) -> bool:
     """Whether the SQL may be about one run's rows where the table holds those of all.
 
@@ -184,25 +121,14 @@ def holds_earlier_runs(node: Node) -> bool:
     return node.materialized in INCREMENTAL and (not node.unique_key or "is_incremental(" in node.raw_code)
 
 
-def changes_rows(node: Node) -> bool:
-    """Whether the SQL holds something that drops or multiplies rows in a way that lineage doesn't tell of."""
-    return _says(_ROW_CHANGING, node.compiled_code or node.raw_code)
-
-
 def drops_duplicates(node: Node) -> bool:
     """Whether the SQL drops equal rows somewhere, which counts and sums would notice."""
-    return _says(_DISTINCT, node.compiled_code or node.raw_code)
+    return says(_DISTINCT, node.compiled_code or node.raw_code)
 
 
 def groups_rows(node: Node) -> bool:
     """Whether rows are grouped anywhere in the SQL."""
-    return _says(_GROUPING, node.compiled_code or node.raw_code)
-
-
-@functools.lru_cache(maxsize=64)
-def _says(pattern: re.Pattern[str], sql: str) -> bool:
-    """Whether the pattern occurs outside of comments; asked again for each column of a node."""
-    return bool(pattern.search(_COMMENT.sub(" ", sql)))
+    return says(_GROUPING, node.compiled_code or node.raw_code)
 
 
 def _names_entity(node: Node, column: str) -> bool:

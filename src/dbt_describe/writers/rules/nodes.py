@@ -8,8 +8,9 @@ import re
 from dbt_describe.lineage.origins import ColumnRef, Lineage, Shape
 from dbt_describe.planning import Abstention, Descriptions, Draft
 from dbt_describe.project.nodes import Node, Project
+from dbt_describe.uniqueness import changes_rows
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.grain import Grain, changes_rows, drops_duplicates, holds_earlier_runs
+from dbt_describe.writers.rules.grain import Grain, drops_duplicates, holds_earlier_runs
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError, sentence
 from dbt_describe.writers.rules.provenance import Origin, origin_of

@@ -7,9 +7,9 @@ from sqlglot import exp
 
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Join, Shape
 from dbt_describe.project.nodes import Node
+from dbt_describe.uniqueness import changes_rows
 from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.conjunction import Condition, told
-from dbt_describe.writers.rules.grain import changes_rows
 from dbt_describe.writers.rules.joined import asked_by, filters_of, is_selective, unmatched_joins
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError
