@@ -61,9 +61,10 @@ class Needs:
         before: list[tuple[int, ...]] = []
         while (now := [need.state() for need in self.of.values()]) != before:
             before = now
-            for key, query in self._queries.items():
-                if self.of[key].is_reached:
-                    self._follow(query, self.of[key])
+            # What reads a CTE stands behind it: backwards, one round does for a long chain of them.
+            for query in (self._root, *reversed(self._queries.values())):
+                if self.of[id(query)].is_reached:
+                    self._follow(query, self.of[id(query)])
 
     def _columns_of(self, query: Query) -> frozenset[str] | None:
         """The names of a query's columns, remembered; None where there may be others."""
