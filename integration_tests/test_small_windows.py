@@ -8,7 +8,7 @@ from pathlib import Path
 from dbt_describe.llm.config import LlmConfig, ModelConfig
 from dbt_describe.planning import Descriptions
 from dbt_describe.settings import LlmSettings
-from dbt_describe.writers.llm import open_llm_writer
+from dbt_describe.writers.opening import open_llm_writer
 from dbt_describe.writers.protocol import WriterResult
 from integration_tests.openai_server import OpenAIServer
 from tests.wide_model import WINDOW_TOKENS, clumsy_answer, counted_tokens, wide_project

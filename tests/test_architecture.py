@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "llm", "project", "prompting"},
+    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting"},
+    "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
         "answers",

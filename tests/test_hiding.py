@@ -20,9 +20,10 @@ from dbt_describe.progress import Silent
 from dbt_describe.project.nodes import Column, Node, Project
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import ColumnFacts, Example, NodeFacts
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.prompts import build_prompts
 from dbt_describe.prompting.reviews import build_reviews
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from dbt_describe.provenance.entries import LockFile
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.redaction.marks import told_of_marks

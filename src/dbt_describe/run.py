@@ -223,7 +223,7 @@ def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) ->
     """
     if settings.llm.config.model:
         from dbt_describe.llm.routes import make_routes  # noqa: PLC0415 - openai and jinja2 only where they are used
-        from dbt_describe.writers.llm import open_llm_writer  # noqa: PLC0415
+        from dbt_describe.writers.opening import open_llm_writer  # noqa: PLC0415
 
         is_hook = settings.llm.is_hook
         if is_hook:  # a model that doesn't exist is a mistake; one without a key here isn't

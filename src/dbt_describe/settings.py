@@ -25,14 +25,14 @@ from dbt_describe.configuration import (
     merge_for_hook,
 )
 from dbt_describe.configuration.survey import Survey, survey_project
+from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import SettingsError
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
 from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
-from dbt_describe.project.resource_types import chosen_resource_types
-from dbt_describe.project.selection import INDIRECT, Selectors, files_in_project, parse_union
+from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 
@@ -147,8 +147,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         SelectionError: a selector can't be understood.
     """
     env = os.environ if environ is None else environ
-    dbt = _dbt(project_dir, profiles_dir, profile, target, vars, target_path, env)
-    dbt = msgspec.structs.replace(dbt, defer_state=_defer_state(defer_state, dbt.project_dir))
+    dbt = invocation_of(project_dir, profiles_dir, profile, target, vars, target_path, env)
+    dbt = msgspec.structs.replace(dbt, defer_state=defer_state_of(defer_state, dbt.project_dir))
     flags = Flags(
         model=model,
         fallback=(fallback,) if isinstance(fallback, str) and fallback else tuple(fallback),
@@ -168,10 +168,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
         llm=llm,
-        selectors=_selectors(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
+        selectors=selectors_of(select, exclude, selector, indirect_selection, state, dbt.project_dir, env),
         changed=changed,
         files=files_in_project(dbt.project_dir, files) if files else None,
-        resource_types=_resource_types(resource_types, exclude_resource_types, env),
+        resource_types=resource_types_of(resource_types, exclude_resource_types, env),
         schema_path=file.schema_path,
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
@@ -204,89 +204,6 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:
     """Whether colours are welcome (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")
-
-
-def _joined(words: str | Sequence[str]) -> str:
-    return words if isinstance(words, str) else " ".join(words)
-
-
-def _dbt(
-    project_dir: str | Path | None,
-    profiles_dir: str | Path | None,
-    profile: str,
-    target: str,
-    variables: str | Mapping[str, object],
-    target_path: str | Path | None,
-    env: Mapping[str, str],
-) -> DbtInvocation:
-    profiles = profiles_dir or env.get("DBT_PROFILES_DIR")
-    if profiles and not Path(profiles).is_dir():
-        raise SettingsError(f"The profiles directory {profiles} doesn't exist (--profiles-dir, DBT_PROFILES_DIR).")
-    target_directory = target_path or env.get("DBT_TARGET_PATH")
-    return DbtInvocation(
-        project_dir=find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or ".")),
-        profiles_dir=Path(profiles).resolve() if profiles else None,
-        profile=profile or env.get("DBT_PROFILE", ""),
-        target=target or env.get("DBT_TARGET", ""),
-        vars=variables if isinstance(variables, str) else msgspec.json.encode(variables).decode(),
-        target_path=Path(target_directory) if target_directory else None,
-    )
-
-
-def _selectors(
-    select: str | Sequence[str],
-    exclude: str | Sequence[str],
-    selector: str,
-    indirect_selection: str,
-    state: str | Path | None,
-    project_dir: Path,
-    env: Mapping[str, str],
-) -> Selectors:
-    words = _joined(select), _joined(exclude)
-    if selector and any(map(str.strip, words)):
-        raise SettingsError(
-            "--selector can't be combined with --select or --exclude: dbt would ignore those. "
-            f"Write `selector:{selector}` into --select."
-        )
-    for given in words:
-        parse_union(given)  # what can't be understood is told before dbt is waited for
-    mode = _dbt_variable(indirect_selection, "INDIRECT_SELECTION", env).lower() or "eager"
-    indirect = next((known for known in INDIRECT if known == mode), None)
-    if indirect is None:
-        raise SettingsError(f"--indirect-selection is {mode}; choose from {', '.join(INDIRECT)}.")
-    older = _dbt_variable(state, "STATE", env)
-    return Selectors(*words, selector, project_dir / older if older else None, indirect)
-
-
-def _defer_state(given: str | Path | None, project_dir: Path) -> Path | None:
-    """The directory, or nothing: dbt reads DBT_DEFER and DBT_DEFER_STATE itself."""
-    if not given:
-        return None
-    directory = project_dir / given
-    if not (directory / "manifest.json").is_file():
-        raise SettingsError(f"--defer-state: {directory} has no manifest.json. Name the directory of one.")
-    return directory
-
-
-def _dbt_variable(given: str | Path | None, name: str, env: Mapping[str, str]) -> str:
-    """A flag, else dbt's variable for it: DBT_ENGINE_… is the newer name of DBT_…."""
-    return str(given or env.get(f"DBT_ENGINE_{name}") or env.get(f"DBT_{name}") or "")
-
-
-def _resource_types(
-    given: str | Sequence[str], excluded: str | Sequence[str], env: Mapping[str, str]
-) -> tuple[str, ...]:
-    """What was given, else dbt's own variables say.
-
-    Source: dbt-core's `cli/params.py` in 1.11.16 (2026-11): words parted by white space.
-    """
-    types = _words(given) or _words(_dbt_variable("", "RESOURCE_TYPES", env))
-    without = _words(excluded) or _words(_dbt_variable("", "EXCLUDE_RESOURCE_TYPES", env))
-    return chosen_resource_types(types, without)
-
-
-def _words(given: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(_joined(given).replace(",", " ").split())
 
 
 def _llm_settings(

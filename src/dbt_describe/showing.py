@@ -26,7 +26,7 @@ from dbt_describe.run import find_places
 from dbt_describe.schedule import waits_for
 from dbt_describe.settings import Settings
 from dbt_describe.writers.certain import CertainFirstWriter
-from dbt_describe.writers.llm import open_llm_writer
+from dbt_describe.writers.opening import open_llm_writer
 
 _UNIQUE_ID = re.compile(rf"({'|'.join(DESCRIBABLE_RESOURCE_TYPES)})\.[\w.$-]+\.[\w.$-]+")
 

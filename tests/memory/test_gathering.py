@@ -12,8 +12,9 @@ from dbt_describe.background import background_of
 from dbt_describe.preparing import Prepared
 from dbt_describe.progress import Silent
 from dbt_describe.prompting.facts import Example, NodeFacts, Passage
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.prompts import build_prompts
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from tests.manifests import doc_block, model
 from tests.memory.shop import GPT, facts_of, prepared_of, settings_in, shop
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dbt_describe.planning import make_plan
 from dbt_describe.prompting.facts import gather_facts, surroundings_in
-from dbt_describe.prompting.prompts import Window, build_prompts
+from dbt_describe.prompting.prompts import build_prompts
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from tests.every_resource import every_resource
 
 GOLDEN = Path(__file__).with_name("golden_prompts.txt")

@@ -10,8 +10,9 @@ import pytest
 from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
 from dbt_describe.prompting.facts import ColumnFacts, Example, NodeFacts
 from dbt_describe.prompting.profiles import NORMAL, SMALL, is_small, profile_of
-from dbt_describe.prompting.prompts import Prompt, Window, build_prompts
+from dbt_describe.prompting.prompts import Prompt, build_prompts
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 
 COLUMNS = tuple(ColumnFacts(f"column_{number}") for number in range(40))
 UNUSED = "".join(f"  sum(x.amount_{number}) as unused_{number}, -- what nobody asks for\n" for number in range(200))

@@ -36,10 +36,11 @@ from dbt_describe.prompting.fragments import (
     shrink_sql,
 )
 from dbt_describe.prompting.names import Names
-from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
+from dbt_describe.prompting.prompts import build_prompts, render_repair
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.prompting.window import Window
 
 ORDERS, STG, RAW = "model.shop.orders", "model.shop.stg_orders.v2", "source.shop.raw.orders"
 COLUMNS = (

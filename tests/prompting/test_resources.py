@@ -13,9 +13,10 @@ from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import DESCRIBABLE_RESOURCE_TYPES
 from dbt_describe.prompting.facts import NodeFacts, gather_facts
-from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
+from dbt_describe.prompting.prompts import build_prompts, render_repair
 from dbt_describe.prompting.properties import lines_of, rows_of, said
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from tests.every_resource import ENTRIES, every_resource
 from tests.manifests import model, resource
 from tests.prompting.golden import GOLDEN, prompts, shown

@@ -9,10 +9,11 @@ import pytest
 from dbt_describe.errors import PromptError
 from dbt_describe.planning import Draft
 from dbt_describe.prompting.facts import NodeFacts
-from dbt_describe.prompting.prompts import Window, build_prompts, render_repair
+from dbt_describe.prompting.prompts import build_prompts, render_repair
 from dbt_describe.prompting.reviews import build_reviews
 from dbt_describe.prompting.templates import Templates, open_templates
 from dbt_describe.prompting.variables import VARIABLES, WORDS, check_template, known_variables
+from dbt_describe.prompting.window import Window
 from tests.prompting.reference import PAGE, render
 
 FACTS = NodeFacts("model.shop.orders", "orders", "model", describe_node=True, columns=())

@@ -26,11 +26,12 @@ from dbt_describe.llm.learned import LearnedFacts
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Column, DataTest, Node, Project
-from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.prompting.window import Window
 from dbt_describe.settings import LlmSettings
-from dbt_describe.writers.llm import LlmWriter, open_llm_writer
+from dbt_describe.writers.llm import LlmWriter
+from dbt_describe.writers.opening import open_llm_writer
 from dbt_describe.writers.protocol import Writer, WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
 

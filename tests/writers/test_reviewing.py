@@ -22,10 +22,11 @@ from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.planning import Task
 from dbt_describe.prompting.config import PromptingConfig
-from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from dbt_describe.settings import LlmSettings
-from dbt_describe.writers.llm import NO_REVIEW, LlmWriter, open_llm_writer
+from dbt_describe.writers.llm import NO_REVIEW, LlmWriter
+from dbt_describe.writers.opening import open_llm_writer
 from dbt_describe.writers.protocol import WriterResult
 from tests.llm.fakes import FakeCompleter, described, reply
 from tests.writers.test_llm_writer import ALL, KNOWN, LINEAGE, NODE_TEXT, ORDERS, PAID, WHEN, project

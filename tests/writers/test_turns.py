@@ -10,8 +10,9 @@ import msgspec
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
-from dbt_describe.prompting.prompts import Prompt, Window, build_prompts
+from dbt_describe.prompting.prompts import Prompt, build_prompts
 from dbt_describe.prompting.templates import open_templates
+from dbt_describe.prompting.window import Window
 from dbt_describe.writers.dialogue import request_of
 from dbt_describe.writers.llm import LlmWriter
 from dbt_describe.writers.turns import continued

@@ -3,70 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import msgspec
 
 from dbt_describe.errors import ModelCapacityError, PromptTooLargeError
 from dbt_describe.project.nodes import Conventions
-from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
+from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.fragments import (
     Fragment,
     cleaned,
     fenced,
     fit,
-    shrink_details,
-    shrink_lines,
-    shrink_python,
-    shrink_sql,
 )
-from dbt_describe.prompting.profiles import Profile, profile_of
-from dbt_describe.prompting.redaction import sendable
+from dbt_describe.prompting.lines import fragments_of, one_line, true_now
+from dbt_describe.prompting.profiles import Profile
 from dbt_describe.prompting.schemas import answer_schema
-from dbt_describe.prompting.sizing import bare_question, parts_of, shorter_sql, without_uses
+from dbt_describe.prompting.sizing import bare_question, parts_of, without_uses
 from dbt_describe.prompting.template_files import Output
 from dbt_describe.prompting.templates import REPAIR, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.prompting.window import Window
 from dbt_describe.redaction.marks import count_marks
 
-DEFAULT_WINDOW_TOKENS = 32_768
-DEFAULT_OUTPUT_TOKENS = 16_384
-# The estimate is about right, not exact; message and schema framing isn't counted.
-WINDOW_MARGIN = 0.05
 # Fragments that are shown for their style alone: no answer can rest on them.
 PROVE_NOTHING = frozenset({"examples"})
-# What stands in front of a text that is asked for anew.
-BEFORE = "described before"
-# And in front of a draft that a reviewer objected to.
-REFUSED = "refused draft"
 # Times that a prompt is made smaller by what it is too large by its profile's count.
 _MOST_TRIES = 6
-
-
-class Window(msgspec.Struct, frozen=True):
-    """What a model takes: tokens of prompt and answer together, and the most that one answer may have."""
-
-    tokens: int = DEFAULT_WINDOW_TOKENS
-    output_tokens: int = DEFAULT_OUTPUT_TOKENS
-    wanted: Literal["auto", "small", "normal"] = "normal"
-    """How the model is asked."""
-    model: str = ""
-    """Its name, which may tell how large it is."""
-
-    @property
-    def profile(self) -> Profile:
-        """How much is told and asked for at once."""
-        return profile_of(self.wanted, self.tokens, self.model)
-
-    @property
-    def usable_tokens(self) -> int:
-        """Of prompt and answer together, by an estimate."""
-        return int(self.tokens * (1 - WINDOW_MARGIN))
-
-    @property
-    def most_descriptions(self) -> int:
-        """That one answer may have."""
-        return self.profile.most_at_once(min(self.output_tokens, self.tokens // 2))
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -144,33 +106,6 @@ def split(facts: NodeFacts) -> tuple[NodeFacts, NodeFacts]:
     return first, msgspec.structs.replace(facts, columns=facts.columns[middle:], describe_node=False)
 
 
-def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
-    """The data of a prompt, from what changes least between nodes to what changes most.
-
-    What is asked is shrunk only where one thing alone is asked: before that, it is split.
-    """
-    is_split = len(facts.columns) + facts.describe_node <= 1
-    shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
-    fragments = (
-        Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
-        Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
-        Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_code, first=shorter_sql(facts)),
-        Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
-        Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
-        Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
-        Fragment("other_columns", ", ".join(facts.undescribed), 20),
-        Fragment("input_columns", _pairs(_inputs(facts.columns)), 50, shrink_lines),
-        Fragment(
-            "asked",
-            "\n".join(_column_lines(column) for column in facts.columns),
-            shrink=shrink_details if is_split else None,
-            required=True,
-        ),
-    )
-    return tuple(map(sendable, fragments))
-
-
 def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | None:
     """The prompt for everything asked, or None where it doesn't fit."""
     template = _as_short(_template_of(facts, templates), facts.conventions)
@@ -210,7 +145,7 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         schema=schema,
         template=template,
         max_output_tokens=max(output_tokens, room),
-        facts="\n".join(cleaned(_true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
+        facts="\n".join(cleaned(true_now(one.text)) for one in fitted if one.name not in PROVE_NOTHING),
         fragments=words | sizes,
         whole={one.name: one.tokens for one, now in zip(fragments, fitted, strict=True) if now.text != one.text},
         redactions=count_marks("\n".join(data.values())),
@@ -221,13 +156,6 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
 def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:
     """Whether a part of the SQL that decides the asked columns had to go."""
     return any(fragment.name == "sql" and fragment.is_cut for fragment in fitted)
-
-
-def _true_now(text: str) -> str:
-    """Without what was said before, what was drafted, what is there just now, and what we say: nothing rests on it."""
-    passing = (f"{BEFORE}: ", f"{REFUSED}: ", f"{AT_PRESENT}: ")
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith(passing))
-    return "\n".join(line for line in lines if not (line.startswith("-- (") and line.endswith(" left out)")))
 
 
 def _as_short(template: Template, conventions: Conventions) -> Template:
@@ -276,40 +204,6 @@ def _output(template: Template) -> dict[str, int]:
     return {"column_words": template.output.column_words, "node_words": template.output.node_words}
 
 
-def _node_lines(facts: NodeFacts) -> str:
-    lines = [f"{facts.resource_type} {facts.name}", *facts.about]
-    if facts.description:
-        lines.append(f"description: {facts.description}")
-    if facts.describe_node and facts.previous:
-        lines.append(f"{BEFORE}: {facts.previous}")
-    if facts.describe_node and facts.refused:
-        lines.append(f"{REFUSED}: {facts.refused}")
-    return "\n".join(_line(line) for line in lines)
-
-
-def _column_lines(column: ColumnFacts) -> str:
-    details = [f"type {column.data_type}"] if column.data_type else []
-    before = f"{BEFORE}: {column.previous}" if column.previous else ""
-    refused = f"{REFUSED}: {column.refused}" if column.refused else ""
-    said = (before, refused)
-    told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, *said)
-    details += [detail for detail in told if detail]
-    return "\n".join([f"- {_line(column.name)}", *(f"    {_line(detail)}" for detail in details)])
-
-
-def _inputs(columns: Iterable[ColumnFacts]) -> tuple[tuple[str, str], ...]:
-    return tuple(dict(pair for column in columns for pair in column.inputs).items())
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- {_line(name)}: {_line(text)}" if text else f"- {_line(name)}" for name, text in pairs)
-
-
-def _line(text: str) -> str:
-    """One line: a name with a line break in it mustn't look like two facts."""
-    return " ".join(text.split())
-
-
 def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: Iterable[tuple[str, str, str]]) -> str:
     """The wish for a better answer: `problem` with all of it, or the rejected ones as (column, text, reason).
 
@@ -317,7 +211,7 @@ def render_repair(templates: Templates, prompt: Prompt, problem: str, rejected: 
         PromptError: the template is broken.
     """
     lines = "\n".join(
-        f"- {_line(column) or 'node'}: {_line(reason)}" + (f" (it was: {_line(text)[:300]})" if text else "")
+        f"- {one_line(column) or 'node'}: {one_line(reason)}" + (f" (it was: {one_line(text)[:300]})" if text else "")
         for column, text, reason in rejected
     )
     variables = {

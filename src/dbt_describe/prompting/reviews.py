@@ -10,11 +10,13 @@ from dbt_describe.errors import PromptTooLargeError
 from dbt_describe.planning import Draft
 from dbt_describe.prompting.facts import ColumnFacts, NodeFacts
 from dbt_describe.prompting.fragments import Fragment, fenced, fit
+from dbt_describe.prompting.lines import fragments_of
 from dbt_describe.prompting.names import shortened
-from dbt_describe.prompting.prompts import Window, fragments_of, variables_of
+from dbt_describe.prompting.prompts import variables_of
 from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.templates import REVIEW, Template, Templates, folder_of
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.prompting.window import Window
 
 # Room in the answer: a verdict with its reason takes about 50 tokens.
 OUTPUT_TOKENS_PER_VERDICT = 80

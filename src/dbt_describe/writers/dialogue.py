@@ -28,9 +28,10 @@ from dbt_describe.errors import (
 from dbt_describe.llm.messages import LlmModel, Message, Reply, Request
 from dbt_describe.planning import Abstention, Task
 from dbt_describe.prompting.facts import NodeFacts
-from dbt_describe.prompting.prompts import Prompt, Window, build_prompts, render_repair, split
+from dbt_describe.prompting.prompts import Prompt, build_prompts, render_repair, split
 from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_schema
 from dbt_describe.prompting.templates import Templates
+from dbt_describe.prompting.window import Window
 from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.turns import continued, grown_output, smaller_window, with_wish
 

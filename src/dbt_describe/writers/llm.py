@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable, Mapping
 from decimal import Decimal
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -24,22 +20,16 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
-    StoreError,
 )
 from dbt_describe.lineage.origins import Lineage
-from dbt_describe.llm import learned
-from dbt_describe.llm.config import Budget, LlmConfig
-from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import LlmModel, Usage
-from dbt_describe.llm.surroundings import Memory, open_memory
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
-from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.facts import Enrich, NodeFacts, Surroundings, gather_facts, surroundings_in
 from dbt_describe.prompting.profiles import SMALL_WINDOW_TOKENS, is_small
-from dbt_describe.prompting.prompts import DEFAULT_WINDOW_TOKENS, Window, build_prompts
-from dbt_describe.prompting.templates import Templates, open_templates
-from dbt_describe.prompting.variables import check_templates
+from dbt_describe.prompting.prompts import build_prompts
+from dbt_describe.prompting.templates import Templates
+from dbt_describe.prompting.window import DEFAULT_WINDOW_TOKENS, Window
 from dbt_describe.redaction.marks import most_marks
 from dbt_describe.writers.dialogue import Account, Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
@@ -52,34 +42,6 @@ TOKENS_PER_QUESTION = 60
 NO_REVIEW = "models of the small profile aren't reviewed; set `profile: normal` for it"
 # A larger window is left unused: more SQL than this makes an answer dearer, not better.
 LARGEST_WINDOW_TOKENS = 131_072
-
-
-class ModelSettings(Protocol):
-    """What opening the writer needs to be told."""
-
-    @property
-    def config(self) -> LlmConfig:
-        """Models, endpoints, limits."""
-
-    @property
-    def environ(self) -> Mapping[str, str]:
-        """Where keys and URLs come from that `config` leaves open."""
-
-    @property
-    def prompting(self) -> PromptingConfig:
-        """What models are told, and whether another one reviews."""
-
-    @property
-    def prompts_dirs(self) -> tuple[Path, ...]:
-        """Directories with the user's own templates, the one whose files win first."""
-
-    @property
-    def store_dir(self) -> Path | None:
-        """Where answers and usage are kept; None: nowhere."""
-
-    @property
-    def use_cache(self) -> bool:
-        """Whether kept answers may be used again."""
 
 
 class LlmWriter:
@@ -226,10 +188,7 @@ class LlmWriter:
     def _known_window(self) -> Window:
         """The window that prompts must fit, as far as it is known by now."""
         if self._window is None:
-            # A small model whose server doesn't tell rarely has more.
-            unknown = SMALL_WINDOW_TOKENS if is_small(self._model) else DEFAULT_WINDOW_TOKENS
-            tokens = min(self._gateway.window("draft") or unknown, LARGEST_WINDOW_TOKENS)
-            self._window = Window(tokens, wanted=self._profile, model=self._model)
+            self._window = self._window_for("draft")
         return self._window
 
     def _window_for(self, purpose: str) -> Window:
@@ -243,67 +202,6 @@ class LlmWriter:
         if self._project is not project:
             self._project, self._around = project, surroundings_in(project, lineage)
         return self._enrich(gather_facts(task, project, lineage, known, self._around))
-
-
-def open_llm_writer(
-    settings: ModelSettings,
-    *,
-    asks: bool = True,
-    recalls: bool = False,
-    gives_up: bool = False,
-    say: Callable[[str], None] = lambda _: None,
-) -> LlmWriter:
-    """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
-
-    One that `recalls` goes by what earlier runs learned of the endpoints, though it asks nothing; it must be closed.
-
-    One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
-
-    Nothing is sent yet; the user's own templates are looked through. `say` is told what a person should know.
-
-    Raises:
-        LlmSettingsError: unknown provider, unusable base URL, or no key where one is needed.
-        PromptError: a directory of templates doesn't exist, or a template in it has a mistake.
-    """
-    templates = open_templates(*settings.prompts_dirs)
-    if settings.prompts_dirs:
-        check_templates(templates)
-    config = settings.config
-    if not asks:
-        config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
-    memory = _memory(settings, say) if asks else _learned(settings) if recalls else Memory()
-    try:
-        gateway = open_gateway(config, settings.environ, memory, say)
-    except DbtDescribeError:
-        memory.close()
-        raise
-    prompting = settings.prompting
-    reviews = _reviews(prompting, say)
-    return LlmWriter(gateway, config.model, templates, profile=prompting.profile, gives_up=gives_up, reviews=reviews)
-
-
-def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
-    """Whether drafts are reviewed: not in the small profile, whose requests are as few and short as can be."""
-    if prompting.review and prompting.profile == "small":
-        say("Nothing is reviewed in the small profile. For a review, set `profile: normal`.")
-    return bool(prompting.review) and prompting.profile != "small"
-
-
-def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
-    if settings.store_dir is None:
-        return Memory()
-    run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
-    return open_memory(settings.store_dir, run, reads_answers=settings.use_cache, warn=say)
-
-
-def _learned(settings: ModelSettings) -> Memory:
-    """What was learned of endpoints, if anything was; no file is made for it."""
-    if settings.store_dir is None or not (settings.store_dir / learned.FILE_NAME).is_file():
-        return Memory()
-    try:
-        return Memory(learned=learned.LearnedFacts(settings.store_dir))
-    except StoreError:
-        return Memory()
 
 
 def _is_final(error: DbtDescribeError) -> bool:

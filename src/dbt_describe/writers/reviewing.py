@@ -36,9 +36,9 @@ from dbt_describe.errors import (
 from dbt_describe.llm.messages import LlmModel, Message, Request
 from dbt_describe.planning import Abstention, Draft
 from dbt_describe.prompting.facts import NodeFacts
-from dbt_describe.prompting.prompts import Window
 from dbt_describe.prompting.reviews import ReviewPrompt, build_reviews, refusing
 from dbt_describe.prompting.templates import Templates
+from dbt_describe.prompting.window import Window
 from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Account, Dialogue
 from dbt_describe.writers.turns import smaller_window
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from dbt_describe.llm.messages import Message, Reply, Request
-from dbt_describe.prompting.prompts import Prompt, Window
+from dbt_describe.prompting.prompts import Prompt
 from dbt_describe.prompting.tokens import estimate_tokens
+from dbt_describe.prompting.window import Window
 
 SHOWN_BACK_CHARACTERS = 8_000
 """Of an answer that can't be used, so much is shown back to the model."""
