@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import click
 
 from dbt_describe.cli.output import complain, printable
-from dbt_describe.cli.progress import outcome
+from dbt_describe.cli.progress import PlainProgress, outcome
 from dbt_describe.deciding import Choice, rewritten
 from dbt_describe.planning import Draft
 
@@ -27,14 +27,13 @@ _HELP = (
 _LONGEST_LINE = 110
 
 
-class Interview:
+class Interview(PlainProgress):
     """Asks about drafts, and shows the progress of the run between two questions: nothing is printed into one."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._is_open = False
         self._held: list[str] = []
-        self._nodes = 0
-        self._ended = 0
         self._shown = ""
 
     async def __call__(self, draft: Draft, text_now: str) -> Choice:
@@ -59,22 +58,11 @@ class Interview:
         else:
             complain(message)
 
-    def wait(self, message: str) -> None:
-        """Print the sentence."""
-        self.say(message)
-
-    def begin(self, nodes: int) -> None:
-        """Remember how many nodes there are."""
-        self._nodes = nodes
-
     def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
         """Print what failed; what was written, the person knows."""
         self._ended += 1
         if failure:
             self.say(outcome(unique_id, drafts, abstentions, failure))
-
-    def end(self) -> None:
-        """Nothing is open."""
 
     @contextlib.contextmanager
     def _question(self) -> Iterator[None]:
