@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dbt_describe import hiding
 from dbt_describe.background import background_of
 from dbt_describe.lineage.origins import Aggregation, ColumnRef, Derived, Lineage, NodeLineage, Same
 from dbt_describe.memory.markdown import sections
@@ -244,3 +245,28 @@ def test_what_a_table_holds_now_is_shown_but_proves_nothing() -> None:
     assert "17 % null" in prompt.user
     assert "17 % null" not in prompt.facts
     assert "most frequent values: 'x'" in prompt.facts
+
+
+def test_no_text_of_a_fact_is_forgotten_whichever_field_it_is_in() -> None:
+    """Each field that holds text, those to come included, but for names and what the settings say."""
+
+    shapes: dict[Any, object] = {
+        str: "a secret",
+        tuple[str, ...]: ("a secret",),
+        tuple[tuple[str, str], ...]: (("x", "a secret"),),
+    }
+
+    def filled(kind: type[msgspec.Struct], kept: frozenset[str]) -> dict[str, object]:
+        values: dict[str, object] = {}
+        for field in msgspec.structs.fields(kind):
+            if field.name not in kept and field.type in shapes:
+                values[field.name] = shapes[field.type]
+        return values
+
+    column = ColumnFacts(**{"name": "x", **filled(ColumnFacts, hiding._KEPT_OF_COLUMNS)})  # type: ignore[arg-type]
+    node = filled(NodeFacts, hiding._KEPT_OF_NODES) | {"sql": "a secret"}
+    facts = NodeFacts("model.s.x", "x", "model", describe_node=True, columns=(column,), **node)  # type: ignore[arg-type]
+    changed = hiding._changed(facts, lambda _: "-", lambda text: text.replace("secret", "-"))
+    assert "secret" in str(facts)
+    assert "secret" not in str(changed)
+    assert len(node) > 6

@@ -95,7 +95,7 @@ def test_what_is_skipped_of_the_rules_is_no_more_asked_again(shop: Shop) -> None
     assert "mart" in person.asked
     report = by_rules(again := Person())
     assert "mart" not in again.asked
-    assert f"{SKIPPED} (asked before)" in {given.reason for given in report.abstentions}
+    assert f"{SKIPPED} (asked before; --ask-again asks again)" in {given.reason for given in report.abstentions}
     by_rules(wished := Person(), ask_again=True)
     assert "mart" in wished.asked
 

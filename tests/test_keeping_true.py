@@ -306,7 +306,7 @@ def test_a_stale_text_is_asked_for_in_vain_once_only(shop: Shop) -> None:
     again = Scribe()
     report = document(shop, again)
     assert (again.asked, shop.lock) == ([], before)
-    assert "the model isn't sure (asked before); its description no longer holds" in {
+    assert "the model isn't sure (asked before; --ask-again asks again); its description no longer holds" in {
         given.reason for given in report.abstentions
     }
     assert shop.states()["mart.total"] == "stale"
@@ -378,7 +378,9 @@ def test_what_isnt_known_is_not_asked_again_until_its_sql_changes(shop: Shop) ->
     again = Scribe()
     report = document(shop, again)
     assert again.asked == []
-    assert {given.reason for given in report.abstentions} == {"the model isn't sure (asked before)"}
+    assert {given.reason for given in report.abstentions} == {
+        "the model isn't sure (asked before; --ask-again asks again)"
+    }
     shop.sql["stg"] = shop.sql["stg"].replace("lower(code)", "upper(code)")
     asked = Scribe()
     document(shop, asked)

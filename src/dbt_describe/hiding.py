@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -19,12 +19,30 @@ from dbt_describe.redaction.credentials import is_telling, without_credentials
 from dbt_describe.redaction.literals import without_personal_literals
 from dbt_describe.redaction.marks import mark
 from dbt_describe.redaction.personal import without_personal
+from dbt_describe.redaction.rows import without_personal_rows
 from dbt_describe.settings import Settings, secret_values
 
 if TYPE_CHECKING:
     from dbt_describe.project.nodes import Project
 
 _Change = Callable[[str], str]
+_Facts = TypeVar("_Facts", bound=msgspec.Struct)
+_KEPT_OF_NODES = frozenset(
+    {
+        "unique_id",
+        "name",
+        "resource_type",
+        "sql",
+        "language",
+        "dialect",
+        "path",
+        "columns",
+        "undescribed",
+        "conventions",
+    }
+)
+"""Names, what is changed apart, and what the settings say."""
+_KEPT_OF_COLUMNS = frozenset({"name", "data_type"})
 _VALUES = re.compile(r"'(?:[^'\\]|''|\\.)*'(?:, '(?:[^'\\]|''|\\.)*')*")
 
 
@@ -61,7 +79,10 @@ def _without_personal(facts: NodeFacts, project: Project, columns: PrivateColumn
     def of_prose(text: str) -> str:
         return without_personal(of_sql(text))
 
-    facts = _changed(facts, of_sql, of_prose)
+    def of_code(text: str) -> str:
+        return without_personal_rows(of_sql(text), is_private) if facts.language == "yaml" else of_sql(text)
+
+    facts = _changed(facts, of_code, of_prose)
     hidden = tuple(
         _without_accepted(column) if columns.holds(ColumnRef(facts.unique_id, column.name.lower())) else column
         for column in facts.columns
@@ -76,37 +97,25 @@ def _without_accepted(column: ColumnFacts) -> ColumnFacts:
 
 
 def _changed(facts: NodeFacts, of_code: _Change, of_text: _Change) -> NodeFacts:
-    """The facts with each of their texts changed; names stay."""
+    """The facts with each of their texts changed, whatever field they are in; what things are called stays."""
+    columns = tuple(_with_texts(column, of_text, _KEPT_OF_COLUMNS) for column in facts.columns)
+    changed = _with_texts(facts, of_text, _KEPT_OF_NODES)
+    return msgspec.structs.replace(changed, sql=of_code(facts.sql), columns=columns)
 
-    def pairs(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        return tuple((name, of_text(text)) for name, text in given)
 
-    def lines(given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(of_text, given))
+def _with_texts(facts: _Facts, change: _Change, kept: frozenset[str]) -> _Facts:
+    fields = [name for name in facts.__struct_fields__ if name not in kept]
+    return msgspec.structs.replace(facts, **{name: _deeply(getattr(facts, name), change) for name in fields})
 
-    columns = tuple(
-        msgspec.structs.replace(
-            column,
-            tests=lines(column.tests),
-            definition=of_text(column.definition),
-            origin=of_text(column.origin),
-            inputs=pairs(column.inputs),
-            previous=of_text(column.previous),
-            comments=lines(column.comments),
-            uses=lines(column.uses),
-            values=lines(column.values),
-        )
-        for column in facts.columns
-    )
-    return msgspec.structs.replace(
-        facts,
-        columns=columns,
-        about=lines(facts.about),
-        description=of_text(facts.description),
-        sql=of_code(facts.sql),
-        upstream=pairs(facts.upstream),
-        siblings=pairs(facts.siblings),
-        previous=of_text(facts.previous),
-        examples=tuple(msgspec.structs.replace(one, text=of_text(one.text)) for one in facts.examples),
-        passages=tuple(msgspec.structs.replace(one, text=of_text(one.text)) for one in facts.passages),
-    )
+
+def _deeply(value: object, change: _Change) -> object:
+    """The value with every text in it changed."""
+    match value:
+        case str():
+            return change(value)
+        case tuple():
+            return tuple(_deeply(one, change) for one in value)
+        case msgspec.Struct():
+            return _with_texts(value, change, frozenset())
+        case _:
+            return value

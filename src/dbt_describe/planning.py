@@ -20,7 +20,7 @@ from dbt_describe.provenance.entries import Place
 
 CONFIDENCES = ("high", "medium", "low")
 NOT_RETURNED = "the SQL doesn't return it"
-ASKED_BEFORE = "asked before"
+ASKED_BEFORE = "asked before; --ask-again asks again"
 SKIPPED = "a person skipped it"
 """Why there is no text where somebody was shown a draft and didn't want it."""
 UNDECLARED = "dbt takes a function's description only with the types of its arguments and result; declare them first"

@@ -23,7 +23,7 @@ from dbt_describe.project.git import files_changed_since
 from dbt_describe.project.nodes import RELATION_RESOURCE_TYPES, Node, Project
 from dbt_describe.project.selection import select_nodes, word_matches_nothing
 from dbt_describe.provenance.basis import Bases
-from dbt_describe.provenance.entries import Entry, LockFile, Place, read_lock
+from dbt_describe.provenance.entries import HUMAN, Entry, LockFile, Place, hash_text, read_lock
 from dbt_describe.provenance.renaming import with_renamed
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.settings import Settings
@@ -152,10 +152,24 @@ def prepare(settings: Settings, progress: Progress) -> Prepared:
     conventions = with_style(read_conventions(studied.project, settings.language), settings.llm.prompting.style)
     project = msgspec.structs.replace(studied.project, conventions=conventions)
     outdated = {place: found.text for place, found in standings.outdated().items()}
+    project = msgspec.structs.replace(project, generated=_generated(studied))
     current = without_texts(project, outdated)
     before = Before(outdated, _unknown(standings, studied, settings), studied.left_alone)
     gaps = make_plan(current, lineage, studied.selected, before)
     return Prepared(current, lineage, gaps, project, standings, studied.lock, outdated)
+
+
+def _generated(studied: Studied) -> frozenset[Place]:
+    """The places of texts that stand as we wrote them."""
+    nodes = studied.project.nodes
+    found = set()
+    for (unique_id, name), entries in studied.lock.entries.items():
+        node = nodes.get(unique_id)
+        holder = node.column(name) if node and name else node
+        written = {entry.text for entry in entries if entry.writer != HUMAN}
+        if holder and holder.description.strip() and hash_text(holder.description.strip()) in written:
+            found.add((unique_id, name))
+    return frozenset(found)
 
 
 def _unknown(standings: Standings, studied: Studied, settings: Settings) -> dict[Place, str]:

@@ -10,6 +10,11 @@ from dbt_describe.project.nodes import Node, Project
 from dbt_describe.redaction.columns import is_personal, is_secret
 
 _TELLS_LITTLE = re.compile(r"(?i)bool|bit\b|logical")
+_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_TOTALS = frozenset({"COUNT", "COUNT_IF", "COUNTIF", "APPROX_COUNT_DISTINCT", "APPROX_DISTINCT", "SUM", "AVG"})
+_HARMLESS = frozenset(
+    {"CAST", "TRY_CAST", "COALESCE", "NULLIF", "ROUND", "ABS", "DISTINCT", "IN", "AND", "OR", "NOT", "WHEN"}
+)
 _NUMBER = re.compile(r"(?i)int(?!erval)|num|dec|float|double|real|money")
 
 
@@ -56,11 +61,17 @@ class PrivateColumns:
         match self._lineage.origin(ref):
             case Same(ref=origin):
                 return self.holds(origin)
-            case Derived(inputs=inputs, aggregations=aggregations):
-                is_total = bool(aggregations) and bool(_NUMBER.search(data_type))
+            case Derived(inputs=inputs, aggregations=aggregations, expression=expression):
+                is_total = bool(aggregations) and bool(_NUMBER.search(data_type)) and _is_total(expression)
                 return not is_total and any(map(self.holds, inputs))
             case _:
                 return False
+
+
+def _is_total(expression: str) -> bool:
+    """Whether the aggregate speaks of all its rows. The largest of them, or any, is somebody's own value."""
+    called = {name.upper() for name in _CALLED.findall(expression)}
+    return called <= _TOTALS | _HARMLESS and bool(called & _TOTALS)
 
 
 def _is_called_private(column: str, node: Node | None) -> bool:

@@ -25,7 +25,9 @@ def read(entry: dict[str, object], *, mends: bool = True) -> Reading:
     ("said", "text"),
     [
         ("- Money paid for the order.", "Money paid for the order."),
-        ("1. Money paid for the order.", "Money paid for the order."),
+        ("1) Money paid for the order.", "Money paid for the order."),
+        ("1. Tag des Monats, in dem bestellt wurde.", "1. Tag des Monats, in dem bestellt wurde."),
+        ("Amount - of refunds - paid.", "Amount - of refunds - paid."),
         ("**Money** paid for the *order*.", "Money paid for the order."),
         ("amount: money paid for the order.", "Money paid for the order."),
         ("`amount` - money paid for the order.", "Money paid for the order."),
@@ -77,3 +79,11 @@ def test_mending_takes_no_long_time(text: str) -> None:
     started = time.process_time()
     mended(text, "amount", 600)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "short", ["Revenue of the order in U.S. Dollars", "Total as invoiced vs. Budgeted, as approx. Known"]
+)
+def test_a_text_is_not_cut_behind_an_abbreviation(short: str) -> None:
+    long = f"{short} " + "and more of it " * 60
+    assert mended(long.strip() + ".", "amount", 600) == long.strip() + "."

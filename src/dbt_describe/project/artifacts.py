@@ -35,6 +35,7 @@ from dbt_describe.project.shapes import (
     RawNode,
     TestMetadata,
 )
+from dbt_describe.project.unique_keys import unique_key_of
 from dbt_describe.project.wishes import column_wish, wish_in
 
 _NODE_RESOURCE_TYPES = frozenset({"model", "seed", "snapshot", "source", "analysis", "test"})
@@ -194,7 +195,7 @@ def _node(raw: RawNode, tests: list[DataTest], table: CatalogTable | None) -> No
         source_name=raw.source_name or "",
         source_description=raw.source_description or "",
         version="" if raw.version is None else str(raw.version),
-        unique_key=_names(config.get("unique_key")),
+        unique_key=unique_key_of(raw.resource_type, config),
         config=config,
         group=raw.group or str(config.get("group") or ""),
         access=raw.access or str(config.get("access") or ""),

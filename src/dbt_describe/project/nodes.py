@@ -232,6 +232,8 @@ class Project(msgspec.Struct, frozen=True):
     conventions: Conventions = Conventions()
     has_files: bool = True
     """Whether any of its own nodes' files is here. Without them, only the manifest is: nothing can be written."""
+    generated: frozenset[tuple[str, str]] = frozenset()
+    """unique_id and lower-case column (empty: the node) of the descriptions that stand as we wrote them."""
     unread: Mapping[str, frozenset[str]] = {}
     """Schema files that are newer than the manifest, which dbt can't make anew → the nodes that may be described there.
 

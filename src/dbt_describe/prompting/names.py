@@ -63,10 +63,13 @@ def known_text(unique_id: str, project: Project, known: Descriptions) -> str:
 
 
 def known_words(ref: ColumnRef, project: Project) -> str:
-    """What stands in the project of a column's meaning, shortened; empty where nothing does."""
+    """What a person wrote of a column's meaning, shortened; empty where nobody did.
+
+    What we have written of a reader may rest on what the column was thought to be.
+    """
     node = project.nodes.get(ref.unique_id)
     column = node.column(ref.column) if node else None
-    return shortened(column.description) if column else ""
+    return shortened(column.description) if column and (ref.unique_id, ref.column) not in project.generated else ""
 
 
 def shortened(text: str) -> str:

@@ -21,6 +21,8 @@ from dbt_describe.prompting.window import Window
 # Room in the answer: a verdict with its reason takes about 50 tokens.
 OUTPUT_TOKENS_PER_VERDICT = 80
 OUTPUT_TOKENS_FIXED = 200
+# Of the answer's schema, which is the same for all.
+SCHEMA_TOKENS = 150
 
 
 class ReviewPrompt(msgspec.Struct, frozen=True):
@@ -98,7 +100,7 @@ def _build(facts: NodeFacts, drafts: tuple[Draft, ...], templates: Templates, wi
     constants["examples"] = ""
     empty = templates.render(template.user, constants | {fragment.name: "" for fragment in fragments})
     count = window.profile.count
-    usable = window.usable_tokens - count(system)
+    usable = window.usable_tokens - count(system) - SCHEMA_TOKENS
     fitted = fit(fragments, usable - output_tokens - count(empty))
     if fitted is None:
         return None

@@ -131,9 +131,9 @@ def _reader(unique_id: str, project: Project, names: Names) -> str:
 
 
 def _first_sentence(unique_id: str, project: Project) -> str:
-    """Of what stands in the project: what this run has made of a reader rests on the node itself."""
+    """Of what a person wrote: what we have written of a reader rests on the node itself."""
     node = project.nodes.get(unique_id)
-    text = shortened(node.description) if node else ""
+    text = shortened(node.description) if node and (unique_id, "") not in project.generated else ""
     return middle_out(re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0], _MEANING_CHARACTERS)
 
 
