@@ -6,6 +6,7 @@ import asyncio
 import math
 import struct
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from dbt_describe.llm.usage import UsageLog
 from tests.llm.fakes import FakeCompleter
 
 UNLIMITED = Budget()
-PRICES = ModelConfig(prices=Prices(input=2, output=0))
+PRICES = ModelConfig(prices=Prices(input=Decimal(2), output=Decimal(0)))
 
 
 class Server(FakeCompleter):
