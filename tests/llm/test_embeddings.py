@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import openai
 import pytest
 
 from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError
@@ -20,10 +21,12 @@ from dbt_describe.llm.embeddings import DIMENSIONS, MOST_TEXTS, batches, embed, 
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Request
+from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.routes import ModelEndpoint
 from dbt_describe.llm.specs import ProviderSpec
 from dbt_describe.llm.usage import UsageLog
 from tests.llm.fakes import FakeCompleter
+from tests.llm.transports import KEY, Handler, answering, http
 
 UNLIMITED = Budget()
 PRICES = ModelConfig(prices=Prices(input=Decimal(2), output=Decimal(0)))
@@ -161,3 +164,62 @@ def test_ollama_is_asked_at_its_compatible_path() -> None:
     assert found.is_local
     assert not embedding_model("ollama/x-cloud", LlmConfig(), {}).is_local
     assert msgspec.structs.asdict(found)["model"] == "ollama/nomic-embed-text"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, LlmSettingsError), (404, LlmSettingsError), (429, TransientError), (400, LlmError)]
+)
+def test_a_refusal_is_what_it_is_for_questions(status: int, error: type[LlmError]) -> None:
+    body = {"error": {"message": "No.", "code": "nothing"}}
+    with pytest.raises(error) as raised:
+        posted(answering(status, body), Endpoint("https://llm.example.com/v1", KEY, "OPENAI_API_KEY"))
+    assert type(raised.value) is error
+
+
+def test_a_server_that_breaks_off_or_answers_a_page_is_told() -> None:
+    def breaking(request: Any) -> Any:
+        raise http.ConnectError("gone")
+
+    with pytest.raises(TransientError, match="can't be reached"):
+        posted(breaking, Endpoint("https://llm.example.com/v1", KEY))
+    with pytest.raises(LlmError, match="answered HTML instead of JSON"):
+        posted(answering(200, "<html>", content_type="text/html"), Endpoint("https://llm.example.com/v1", KEY))
+
+
+def test_the_embeddings_of_each_api_have_their_path() -> None:
+    seen: list[str] = []
+
+    def remember(request: Any) -> Any:
+        seen.append(str(request.url))
+        return http.Response(200, json={"data": []})
+
+    posted(remember, Endpoint("https://llm.example.com/v1", KEY))
+    client = openai.AsyncAzureOpenAI(
+        api_version="2025-01-01",
+        azure_endpoint="https://x.openai.azure.com",
+        api_key=KEY,
+        max_retries=0,
+        http_client=http.AsyncClient(transport=http.MockTransport(remember)),
+    )
+    posted(remember, Endpoint("https://x.openai.azure.com", KEY), client)
+    assert seen == [
+        "https://llm.example.com/v1/embeddings",
+        "https://x.openai.azure.com/openai/deployments/embed/embeddings?api-version=2025-01-01",
+    ]
+
+
+def posted(handler: Handler, endpoint: Endpoint, client: openai.AsyncOpenAI | None = None) -> object:
+    """What /embeddings answers through the SDK."""
+
+    async def run() -> object:
+        http_client = http.AsyncClient(transport=http.MockTransport(handler))
+        plain = openai.AsyncOpenAI(api_key=KEY, base_url=endpoint.base_url, max_retries=0, http_client=http_client)
+        provider = ChatCompletions(endpoint, client=client or plain)
+        try:
+            request = Request("openai/embed", ())
+            return await provider.post("/embeddings", {"model": "embed", "input": ["a"]}, request)
+        finally:
+            await provider.aclose()
+            await http_client.aclose()
+
+    return asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 from collections.abc import Callable, Mapping
@@ -10,10 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.bounds import Amount
+from dbt_describe.memory import meaning
 from dbt_describe.memory.index import Index
 from dbt_describe.memory.meaning import add_by_meaning
 from dbt_describe.memory.passages import Kind, Remembered, source_of
@@ -159,6 +162,27 @@ def test_a_missing_key_costs_the_run_nothing(tmp_path: Path) -> None:
 def test_a_provider_without_embeddings_is_refused(model: str, tmp_path: Path) -> None:
     with pytest.raises(LlmSettingsError, match=r"isn't among the providers .*openai, azure, gemini, lm-studio, ollama"):
         Run(tmp_path, text=f"embeddings: {model}\n").shown("churn", embed=Embeddings(), asks=False)
+
+
+def test_what_names_no_provider_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LlmSettingsError, match="embeddings: The model 'small' names no provider"):
+        Run(tmp_path, text="embeddings: small\n").shown("churn", embed=Embeddings(), asks=False)
+
+
+def test_where_an_event_loop_runs_they_are_asked_for_as_well(tmp_path: Path) -> None:
+    async def in_a_notebook() -> list[str]:
+        return Run(tmp_path).shown("churn", embed=Embeddings())
+
+    assert asyncio.run(in_a_notebook()) == [ATTRITION.text]
+
+
+def test_the_documents_are_left_out_first_where_there_is_too_much_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meaning, "MOST_MULTIPLICATIONS", 4)
+    run = Run(tmp_path, msgspec.structs.replace(VOUCHER, title="Attrition"), ATTRITION)
+    assert run.shown("churn", embed=Embeddings()) == [ATTRITION.text]
+    assert "compared with 1 passages" in run.told.said[-1]
 
 
 def test_descriptions_arent_sent(tmp_path: Path) -> None:

@@ -72,7 +72,10 @@ def check_provider(model: str, config: LlmConfig) -> None:
     Raises:
         LlmSettingsError: it doesn't; the message names those that can.
     """
-    spec = _spec_of(model, config)
+    try:
+        spec = _spec_of(model, config)
+    except LlmSettingsError as error:
+        raise LlmSettingsError(f"embeddings: {error}") from error
     if spec.name not in _COMPATIBLE:
         known = ", ".join(name for name in _COMPATIBLE if name in provider_names())
         raise LlmSettingsError(
