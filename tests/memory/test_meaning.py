@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dbt_describe.errors import LlmError, LlmSettingsError
+from dbt_describe.errors import LlmError, LlmSettingsError, SettingsError
 from dbt_describe.llm.bounds import Amount
 from dbt_describe.memory import meaning
 from dbt_describe.memory.index import Index
@@ -152,6 +152,16 @@ def test_an_endpoint_that_fails_is_told_of_and_what_came_before_is_used(tmp_path
     assert len(again.asked) == 3
 
 
+def test_what_is_kept_is_found_offline_and_without_a_key(tmp_path: Path) -> None:
+    first, later = Run(tmp_path), Run(tmp_path, offline=True)
+    first.shown("churn", embed=Embeddings())
+    without_key = {"DBT_DESCRIBE_STORE": str(tmp_path / "store")}
+    llm = msgspec.structs.replace(later.settings.llm, environ=without_key)
+    later.settings = msgspec.structs.replace(later.settings, llm=llm)
+    assert later.shown("churn", "coupon_code", embed=Embeddings()) == [ATTRITION.text]
+    assert [said.partition(",")[0] for said in later.told.said] == ["Offline"]
+
+
 def test_a_missing_key_costs_the_run_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path, text="embeddings: gemini/gemini-embedding-001\n")
     assert run.shown("churn", embed=Embeddings()) == []
@@ -212,3 +222,9 @@ def test_the_memory_forgets_vectors_too(tmp_path: Path) -> None:
     again = Embeddings()
     run.shown("churn", embed=again)
     assert len(again.asked) == 4
+
+
+def test_an_endpoint_whose_variable_isnt_set_is_told_of_before_anything_else(tmp_path: Path) -> None:
+    text = 'embeddings: work/x\nendpoints: {work: {provider: openai, api_key: "${NOT_SET}"}}\n'
+    with pytest.raises(SettingsError, match="needs the environment variable NOT_SET"):
+        settings_in(tmp_path, text)

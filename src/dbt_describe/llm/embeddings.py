@@ -29,6 +29,7 @@ from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import AdaptedError, billed
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
+from dbt_describe.llm.logs import Logged
 from dbt_describe.llm.messages import Message, Reply, Request, Usage
 from dbt_describe.llm.prices import pricing_of
 from dbt_describe.llm.providers.untrusted import count_in, list_in, object_in
@@ -139,7 +140,7 @@ async def _ask(texts: Iterable[str], model: ModelEndpoint, around: Surroundings,
     endpoint = model.endpoints[0]
     embedder = Embedder(around.clients.get(model.spec, endpoint), around.memory.learned, endpoint, keep)
     ledger = Ledger(
-        embedder,
+        Logged(embedder, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values())),
         pricing_of(model),
         around.memory.usage,
         endpoint.shown,

@@ -27,12 +27,13 @@ from dbt_describe.redaction.personal import without_personal
 from dbt_describe.settings import LlmSettings, Settings, secret_values
 
 LEAST_SIMILARITY = 0.45
-"""Cosine of name and passage. With OpenAI's third generation, short texts about the same thing have 0.45 to 0.7, and
-others less than 0.35 (its models' documentation names no number; measure before you change it)."""
+"""Cosine of name and passage. An estimate for OpenAI's third generation, for which unrelated short texts have far less;
+not measured with projects, and other models may need another."""
 MOST_COMPARED = 2_000
 """Passages; documents come last."""
-MOST_MULTIPLICATIONS = 200_000_000
-"""Of one run: about 10 s in Python alone. Where there are more names, they are compared with fewer passages."""
+MOST_MULTIPLICATIONS = 100_000_000
+"""Of one run: 7 s in Python alone (3.11, measured 2026-11). Where there are more names, they are compared with fewer
+passages."""
 
 Vector = tuple[float, ...]
 Charge = Callable[[Amount], None]
@@ -83,8 +84,9 @@ def _vectors(
     by_hash = {hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]: text for text in texts}
     found: dict[str, bytes] = {}
     try:
-        config = llm.config if ask else msgspec.structs.replace(llm.config, plans_only=True)
-        model = embedding_model(llm.prompting.embeddings, config, llm.environ)
+        # What is kept is found without a key.
+        planned = msgspec.structs.replace(llm.config, plans_only=True)
+        model = embedding_model(llm.prompting.embeddings, planned, llm.environ)
         # Another server behind the same name has other vectors.
         name = f"{model.model} {model.endpoints[0].shown}"
         found.update({by_hash[key]: vector for key, vector in index.vectors(name, by_hash).items()})
@@ -103,6 +105,7 @@ def _vectors(
         if missing and ask and llm.config.offline and not model.is_local:
             progress.say(f"Offline, {model.model} isn't asked what passages mean; what is kept of it is used.")
         elif missing and ask:
+            model = embedding_model(llm.prompting.embeddings, llm.config, llm.environ)
             progress.wait(f"Asking {model.model} what {len(missing):,} passages and names mean.")
             _run(ask(list(missing), model, llm.config, llm.store_dir, keep, note, progress.say))
     except (LlmError, StoreError) as error:
