@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks the OpenAI chat-completions protocol, with faults on request.
+"""A real HTTP server on loopback that speaks OpenAI's chat completions and embeddings, with faults on request.
 
     with OpenAIServer(latency_s=0.5, faults=[Fault("429", at=frozenset({3}))]) as server:
         ...  # talk to server.base_url; look at server.requests
@@ -179,6 +179,19 @@ def completion(body: dict[str, Any], content: str | None, kind: str = "") -> dic
     }
 
 
+def embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of an answer with vectors: texts with the same last letter mean the same, all others nothing alike."""
+    texts = body["input"]
+    vectors = [[float(index == ord(text.strip(" .")[-1]) % 256) for index in range(256)] for text in texts]
+    tokens = sum(map(len, texts)) // 4
+    return {
+        "object": "list",
+        "model": body["model"],
+        "data": [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(vectors)],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
@@ -222,6 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif kind == "html":
             self._send(200, "<html><body>Welcome</body></html>", content_type="text/html")
+        elif self.path.endswith("/embeddings"):
+            self._send(200, json.dumps(embeddings(body)))
         else:
             content = self.server.owner.answer(body)
             reply = json.dumps(completion(body, _CONTENT.get(kind, str)(content), kind))

@@ -55,3 +55,21 @@ def test_style_examples_and_knowledge_are_told_and_kept_to(demo: Path, dbt_descr
     written = (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
     assert "Synthetic description of open_amount" in written
     assert "Robust" not in written
+
+
+def test_embeddings_find_what_shares_no_word(demo: Path, dbt_describe: Run, tmp_path: Path) -> None:
+    settings = "knowledge: [terms.yml]\nembeddings: openai/text-embedding-3-small\n"
+    (demo / "dbt-describe.yml").write_text(settings, encoding="utf-8")
+    # The server takes it for near whatever ends in the same letter, as `open_amount` does.
+    (demo / "terms.yml").write_text("Receivable: Money that somebody hasn't yet sent\n", encoding="utf-8")
+    with OpenAIServer() as server:
+        keys = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.base_url, "DBT_DESCRIBE_STORE": str(tmp_path / "s")}
+        command = ("document", "--select", "fct_orders", "--model", "openai/loopback", "--no-cache")
+        done = dbt_describe(*command, **keys)
+        assert done.returncode == 0, done.stderr
+        embedded = [request for request in server.requests if request.path.endswith("/embeddings")]
+        asked = [text for request in embedded for text in request.body["input"]]
+        assert "Receivable: Money that somebody hasn't yet sent" in asked
+        assert {request.body["dimensions"] for request in embedded} == {256}
+        knowledge = [fragment(request.text, "knowledge") for request in server.requests]
+        assert any("terms.yml, Receivable: Money that somebody" in text for text in knowledge)

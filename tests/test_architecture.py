@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "answers",
         "inheritance",
+        "llm",
         "placeholders",
         "preparing",
         "progress",
@@ -53,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "store",
     },
-    "background": FOUNDATION | {"hiding", "memory", "preparing", "profiling", "progress", "prompting", "settings"},
+    "background": FOUNDATION
+    | {"hiding", "llm", "memory", "preparing", "profiling", "progress", "prompting", "settings"},
     "privacy": {"lineage", "project", "redaction"},
     "hiding": {"lineage", "preparing", "privacy", "progress", "project", "prompting", "redaction", "settings"},
     "profiling": FOUNDATION

@@ -15,6 +15,7 @@ from dbt_describe.drafting import Drafting
 from dbt_describe.errors import StoppedError
 from dbt_describe.filing import Filing
 from dbt_describe.lineage import Lineage, trace_project
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Descriptions, Draft, Task, make_plan
 from dbt_describe.progress import Silent
@@ -52,6 +53,9 @@ class ScriptedWriter:
         self.is_stopped = True
 
     def inform(self, enrich: Enrich) -> None:
+        pass
+
+    def charge(self, used: Amount) -> None:
         pass
 
     def avoid(self, descriptions: int) -> None:

@@ -16,6 +16,7 @@ import yaml
 from dbt_describe import run
 from dbt_describe.errors import LockFileError
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.preparing import Prepared, prepare
 from dbt_describe.progress import Silent
@@ -175,6 +176,9 @@ class Scribe:
         return WriterResult()
 
     def inform(self, enrich: Enrich) -> None:
+        pass
+
+    def charge(self, used: Amount) -> None:
         pass
 
     def avoid(self, descriptions: int) -> None:

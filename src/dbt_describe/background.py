@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 from dbt_describe.hiding import hide
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.preparing import Prepared
 from dbt_describe.progress import Progress
 from dbt_describe.prompting.facts import Enrich, NodeFacts
@@ -14,12 +15,16 @@ from dbt_describe.settings import Settings, is_ci
 Gather = Callable[[Prepared, Settings, Progress, bool], Enrich | None]
 """What adds one kind of facts; None where there is nothing to add. Without the flag, nothing may be run or fetched."""
 
+Charge = Callable[[Amount], None]
 
-def recall(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
+
+def recall(
+    prepared: Prepared, settings: Settings, progress: Progress, asks: bool, charge: Charge = lambda _: None
+) -> Enrich | None:
     """Examples, and what is known beside the code."""
     from dbt_describe.memory.gathering import gather  # noqa: PLC0415 - only where a model is asked
 
-    return gather(prepared, settings, progress, asks)
+    return gather(prepared, settings, progress, asks, charge)
 
 
 def gather_values(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
@@ -38,15 +43,21 @@ def gather_values(prepared: Prepared, settings: Settings, progress: Progress, as
     return gathering.gather_values(prepared, settings, progress, asks)
 
 
-GATHERERS: tuple[Gather, ...] = (recall, gather_values)
+def background_of(
+    prepared: Prepared, settings: Settings, progress: Progress, *, asks: bool, charge: Charge = lambda _: None
+) -> Enrich:
+    """What adds to the facts of every node. Without `asks`, only what is kept from earlier runs is added.
 
+    `charge` is told what of the run's budget was spent for it.
 
-def background_of(prepared: Prepared, settings: Settings, progress: Progress, *, asks: bool) -> Enrich:
-    """What adds to the facts of every node. Without `asks`, only what is kept from earlier runs is added."""
+    Raises:
+        LlmSettingsError: the model of `embeddings` is of a provider that has none.
+    """
     if not settings.llm.config.model:
         return lambda facts: facts
     # What hides comes last: it looks at what all others have added.
-    found = [gather(prepared, settings, progress, asks) for gather in (*GATHERERS, hide)]
+    gatherers: tuple[Gather, ...] = (partial(recall, charge=charge), gather_values, hide)
+    found = [gather(prepared, settings, progress, asks) for gather in gatherers]
     enrichments = [enrich for enrich in found if enrich]
 
     def enrich(facts: NodeFacts) -> NodeFacts:

@@ -133,7 +133,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings)
     _tell_language(prepared.project, writer, progress)
-    writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run))
+    writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run, charge=writer.charge))
     share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)

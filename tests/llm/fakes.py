@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import ModelConfig, Timeouts
 from dbt_describe.llm.endpoints import Endpoint
@@ -42,6 +43,9 @@ class FakeCompleter:
 
     def avoid(self, reason: str, count: int, usage: Usage) -> None:
         self.avoided = (reason, count, usage)
+
+    def charge(self, used: Amount) -> None:
+        self.charged = used
 
     def stop(self) -> None:
         self.stopped = True

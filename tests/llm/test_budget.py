@@ -201,6 +201,17 @@ def test_one_file_that_cant_be_used_doesnt_cost_the_others(tmp_path: Path) -> No
     assert "usage.db" in line
 
 
+def test_what_was_spent_before_elsewhere_counts_for_the_run_and_not_twice_for_the_day() -> None:
+    spending = Spending(limits(max_tokens=200, max_tokens_per_day=250), lambda _: Spent(Decimal(0), 100))
+    spending.charge(Amount(tokens=100))
+    assert spending.spent == Amount(tokens=100)
+    with pytest.raises(BudgetError, match="--max-tokens"):
+        asyncio.run(budget(spending).complete(asked()))
+    for_the_day = Spending(limits(max_tokens_per_day=250), lambda _: Spent(Decimal(0), 100))
+    for_the_day.charge(Amount(tokens=100))
+    asyncio.run(budget(for_the_day).complete(asked()))
+
+
 def test_three_quarters_are_announced_once_for_each_limit() -> None:
     said: list[str] = []
     spending = Spending(limits(max_cost=Decimal("3.00"), max_tokens=10_000), say=said.append)

@@ -9,6 +9,7 @@ import pytest
 
 from dbt_describe.errors import StoppedError
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
@@ -38,6 +39,9 @@ class Queued:
         return WriterResult(calls=1)
 
     def inform(self, enrich: Enrich) -> None:
+        pass
+
+    def charge(self, used: Amount) -> None:
         pass
 
     def avoid(self, descriptions: int) -> None:

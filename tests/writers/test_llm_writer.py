@@ -20,6 +20,7 @@ from dbt_describe.errors import (
     StoppedError,
 )
 from dbt_describe.lineage.origins import ColumnRef, Derived, Lineage, NodeLineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.llm.calibration import KIND
 from dbt_describe.llm.config import Budget, LlmConfig, ModelConfig
 from dbt_describe.llm.learned import LearnedFacts
@@ -30,9 +31,12 @@ from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
 from dbt_describe.prompting.window import Window
 from dbt_describe.settings import LlmSettings
+from dbt_describe.writers.certain import CertainFirstWriter
+from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.llm import LlmWriter
 from dbt_describe.writers.opening import open_llm_writer
 from dbt_describe.writers.protocol import Writer, WriterResult
+from dbt_describe.writers.rules import RulesWriter
 from tests.llm.fakes import FakeCompleter, described, reply
 
 ORDERS = "model.shop.orders"
@@ -77,6 +81,12 @@ LINEAGE = Lineage(
     },
 )
 KNOWN = Descriptions(columns={ColumnRef(PAYMENTS, "amount"): "Money received, in euros."})
+
+
+def test_what_was_spent_before_is_told_to_the_model_behind_all_writers() -> None:
+    fake = FakeCompleter()
+    CertainFirstWriter(FallbackWriter(writer(fake), RulesWriter())).charge(Amount(tokens=3))
+    assert fake.charged == Amount(tokens=3)
 
 
 def writer(fake: FakeCompleter, **options: Any) -> LlmWriter:

@@ -333,6 +333,7 @@ class _Narrow:
     def __init__(self, fake: FakeCompleter) -> None:
         self._fake = fake
         self.complete, self.keep, self.avoid = fake.complete, fake.keep, fake.avoid
+        self.charge = fake.charge
         self.stop, self.aclose, self.forecast, self.prepare = fake.stop, fake.aclose, fake.forecast, fake.prepare
 
     def window(self, purpose: str) -> int | None:

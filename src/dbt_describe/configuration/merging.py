@@ -68,7 +68,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
         prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
     )
     merged = msgspec.structs.replace(_without_rules(config), review=review)
-    for model in _models(merged.config):
+    for model in (*_models(merged.config), *([file.prompting.embeddings] if merged.config.model else [])):
         prefix = model.strip().partition("/")[0]
         message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
         if message:

@@ -125,6 +125,10 @@ class Spending:
         for limit in self._limits:
             self._announce(limit)
 
+    def charge(self, used: Amount) -> None:
+        """Count towards this run what it has used under another name: the day's sum finds that among the others'."""
+        self._of_run += used
+
     def _is_over(self, expected: Amount, reserved: Amount) -> Limit | None:
         """The first limit that the request would break, None where it fits. What costs nothing always does."""
         self._turn_day()

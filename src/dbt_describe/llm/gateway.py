@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import msgspec
 
 from dbt_describe.errors import StoppedError, StoreError
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.llm.budget import check_prices
 from dbt_describe.llm.calibration import Calibration
 from dbt_describe.llm.clients import Clients
@@ -138,6 +139,10 @@ class Gateway:
         )
         with contextlib.suppress(StoreError):
             memory.usage.record_avoided(avoided)
+
+    def charge(self, used: Amount) -> None:
+        """Count towards the run's limits what was spent before, outside of this gateway."""
+        self._around.spending.charge(used)
 
     def stop(self) -> None:
         """Send nothing more: requests under way end, failed ones aren't retried."""

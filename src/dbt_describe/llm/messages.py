@@ -8,6 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from dbt_describe.llm.bounds import Amount
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -197,6 +199,9 @@ class LlmModel(Completer, Protocol):
 
     def avoid(self, reason: str, count: int, usage: Usage) -> None:
         """Record what needn't be asked, and what it would have used."""
+
+    def charge(self, used: Amount) -> None:
+        """Count towards the run's limits what was spent before, elsewhere."""
 
     def stop(self) -> None:
         """Send nothing more."""

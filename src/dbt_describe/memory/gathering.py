@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from dbt_describe.errors import StoreError
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.memory.examples import choose_examples
 from dbt_describe.memory.files import knowledge_sources
 from dbt_describe.memory.index import Index, index_path
@@ -31,8 +32,20 @@ from dbt_describe.prompting.names import Names
 from dbt_describe.settings import Settings
 
 
-def gather(prepared: Prepared, settings: Settings, progress: Progress, asks: bool) -> Enrich | None:
-    """What adds examples and passages to the facts of a node; None where nobody reads them."""
+def gather(
+    prepared: Prepared,
+    settings: Settings,
+    progress: Progress,
+    asks: bool,
+    charge: Callable[[Amount], None] = lambda _: None,
+) -> Enrich | None:
+    """What adds examples and passages to the facts of a node; None where nobody reads them.
+
+    `charge` is told what was spent for it.
+
+    Raises:
+        LlmSettingsError: the model of `embeddings` is of a provider that has none.
+    """
     asked = {unique_id: node.task for unique_id, node in prepared.plan.nodes.items() if node.asks}
     if not settings.llm.config.model or not asked:
         return None
@@ -48,6 +61,10 @@ def gather(prepared: Prepared, settings: Settings, progress: Progress, asks: boo
             for unique_id, task in asked.items():
                 following = prepared.plan.nodes[unique_id].following
                 recall.learn(names.of(unique_id), (*task.columns, *following))
+            if config.embeddings:
+                from dbt_describe.memory.meaning import add_by_meaning  # noqa: PLC0415 - only where it is wished
+
+                add_by_meaning(recall, index, settings, progress, asks, charge)
     except StoreError as error:
         progress.say(f"Models are shown no passages of what is known here: {error}")
         return show

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,8 +33,19 @@ _MIGRATIONS = (
     CREATE INDEX passages_by_subject ON passages (subject);
     CREATE VIRTUAL TABLE terms USING fts5(title, body, part, tokenize = 'unicode61 remove_diacritics 0');
     """,
+    """
+    CREATE TABLE vectors (
+        id INTEGER PRIMARY KEY,
+        model TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        UNIQUE (model, hash)
+    );
+    """,
 )
 _MOST_FOUND = 100
+_MOST_VECTORS = 20_000
+"""Of all models: 20 MB where they have 256 numbers."""
 _KNOWLEDGE, _DESCRIPTION = "knowledge", "description"
 """The two parts of the index: of people's descriptions only those of metrics explain other names than their own."""
 
@@ -88,17 +100,12 @@ class Index:
             known = self._hashes()
             changed = [source for key, source in wanted.items() if known.get(key) != source.hash]
             made = [(source, passages) for source in changed if (passages := source.passages()) is not None]
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._writing():
                 gone = self._hashes().keys() - wanted.keys()
                 for kind, name in (*gone, *((source.kind, source.name) for source in changed)):
                     self._forget(kind, name)
                 for source, passages in made:
                     self._add(source, passages)
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
         return len(changed) + len(gone)
 
     def find(self, query: str, limit: int = _MOST_FOUND, *, everywhere: bool = False) -> list[Found]:
@@ -146,6 +153,38 @@ class Index:
             rows = self._connection.execute(statement, (_subject(subject, of_columns), _MOST_FOUND)).fetchall()
         return [Remembered(*row) for row in rows]
 
+    def knowledge(self, limit: int) -> list[Remembered]:
+        """All but descriptions, in the order of their places and texts, documents last.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        statement = (
+            "SELECT kind, source, title, text FROM passages WHERE kind != 'description' "
+            "ORDER BY kind = 'document', kind, source, title, text LIMIT ?"
+        )
+        with store_errors(self._name):
+            return [Remembered(*row) for row in self._connection.execute(statement, (limit,))]
+
+    def vectors(self, model: str, hashes: Iterable[str]) -> dict[str, bytes]:
+        """What is kept of a model's embeddings, by the hash of their texts.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        wanted = set(hashes)
+        with store_errors(self._name):
+            rows = self._connection.execute("SELECT hash, vector FROM vectors WHERE model = ?", (model,))
+            return {found: vector for found, vector in rows if found in wanted}
+
+    def keep_vectors(self, model: str, vectors: Mapping[str, bytes]) -> None:
+        """Remember embeddings, and forget the oldest of too many; StoreError where they can't be written."""
+        rows = [(model, key, vector) for key, vector in vectors.items()]
+        oldest = "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?"
+        with store_errors(self._name), self._writing():
+            self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (NULL, ?, ?, ?)", rows)
+            self._connection.execute(oldest, (_MOST_VECTORS,))
+
     def sources(self) -> list[Listed]:
         """All sources, in the order of their kinds and names.
 
@@ -169,12 +208,23 @@ class Index:
             (passages,) = self._connection.execute("SELECT count(*) FROM passages").fetchone()
         self.renew(())
         with store_errors(self._name):
+            self._connection.execute("DELETE FROM vectors")
             self._connection.execute("VACUUM")
         return int(passages)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
 
     def _hashes(self) -> dict[tuple[str, str], str]:
         rows = self._connection.execute("SELECT kind, name, hash FROM sources")
@@ -240,7 +290,7 @@ def all_of(groups: Iterable[Iterable[Terms]]) -> str:
 def _in_memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
-        for statement in filter(str.strip, _MIGRATIONS[0].split(";")):
+        for statement in filter(str.strip, ";".join(_MIGRATIONS).split(";")):
             connection.execute(statement)
     except sqlite3.Error as error:
         connection.close()

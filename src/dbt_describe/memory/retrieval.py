@@ -12,7 +12,7 @@ from dbt_describe.answers.house_style import count_words
 from dbt_describe.answers.validation import fault_of_claim
 from dbt_describe.memory.index import Found, Index, all_of, any_of, entity_of, table_of
 from dbt_describe.memory.passages import Remembered, same_text
-from dbt_describe.memory.words import Abbreviations, Name, Terms, is_telling, named
+from dbt_describe.memory.words import LAYERS, Abbreviations, Name, Terms, is_telling, named
 from dbt_describe.prompting.facts import NodeFacts, Passage
 from dbt_describe.prompting.tokens import estimate_tokens
 
@@ -32,9 +32,14 @@ _COMPARED_CHARACTERS = 400
 _SHORTENED_CHARACTERS = 80
 """The same of descriptions that stand inside of other lines."""
 
-_BY_TITLE, _BY_NAME, _WITH_NODE, _BY_PART, _BY_BODY = range(5)
+MOST_BY_MEANING = 3
+"""Passages that share no words with a name, but are near it in what they mean."""
+_BY_TITLE, _BY_NAME, _WITH_NODE, _BY_PART, _BY_BODY, BY_MEANING = range(6)
 """How a passage was found, the surest first: its title is the name; it describes what has the same name; its title is
-the name and the node's; title and name have a word in common that says what is meant; its text has all the words."""
+the name and the node's; title and name have a word in common that says what is meant; its text has all the words;
+its embedding is near the name's."""
+
+_MOST_OF_RANK = {_BY_BODY: MOST_OF_BODY, BY_MEANING: MOST_BY_MEANING}
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -66,6 +71,23 @@ class Recall:
             key = self._key(table, column)
             if key not in self._found:
                 self._found[key] = tuple(self._look_for(table, column))
+
+    def spoken(self) -> dict[tuple[str, str], str]:
+        """The names learned that say what is meant, in words, with what their short forms stand for."""
+        names = {key: self._name(key[0] or key[1]) for key in self._found}
+        return {
+            key: " ".join(
+                dict.fromkeys(
+                    term for group in name.groups if group[0][0] not in LAYERS for written in group for term in written
+                )
+            )
+            for key, name in names.items()
+            if name.telling
+        }
+
+    def add(self, key: tuple[str, str], found: Iterable[Candidate]) -> None:
+        """More that bears on a name learned."""
+        self._found[key] = (*self._found[key], *found)
 
     def passages(self, facts: NodeFacts) -> tuple[Passage, ...]:
         """The passages for a question, the surest first; nothing that its facts say anyway."""
@@ -176,14 +198,16 @@ def _telling_words(name: Name) -> list[str]:
 def _within_budget(ranked: Iterable[Candidate]) -> tuple[Passage, ...]:
     chosen: list[Passage] = []
     left = MOST_TOKENS
-    of_body = 0
+    of_rank: Counter[int] = Counter()
     of_section: Counter[str] = Counter()
     for candidate in ranked:
         place, text = candidate.passage.place, candidate.passage.text
-        of_body += candidate.rank == _BY_BODY
+        of_rank[candidate.rank] += 1
         of_section[place] += 1
-        if len(chosen) == MOST_PASSAGES or of_body > MOST_OF_BODY:
+        if len(chosen) == MOST_PASSAGES:
             break
+        if of_rank[candidate.rank] > _MOST_OF_RANK.get(candidate.rank, MOST_PASSAGES):
+            continue
         tokens = estimate_tokens(text) + estimate_tokens(place)
         if tokens <= left and of_section[place] <= MOST_OF_SECTION:
             chosen.append(Passage(place, text))

@@ -44,6 +44,9 @@ class PromptingConfig(msgspec.Struct, frozen=True, kw_only=True):
     what is asked, e.g. `docs/**/*.md`."""
     abbreviations: Mapping[str, str] = {}
     """What short forms in names stand for, e.g. `arr: annual recurring revenue`."""
+    embeddings: str = ""
+    """A model that finds passages by what they mean, too: `provider/NAME`, e.g. `openai/text-embedding-3-small`. The
+    passages of `knowledge`, docs blocks and names are sent to it; empty: passages are found by words alone."""
     profile: Literal["auto", "small", "normal"] = "auto"
     """How much a model is told and asked for at once; `auto` is `small` for windows of up to 8,192 tokens, and for
     models whose names say that they have at most 3 billion parameters."""

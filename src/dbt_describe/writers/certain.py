@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.data_tests import is_generic
 from dbt_describe.project.nodes import Conventions, Project
@@ -53,6 +54,10 @@ class CertainFirstWriter:
     def avoid(self, descriptions: int) -> None:
         """The other writer would have been asked."""
         self._other.avoid(descriptions)
+
+    def charge(self, used: Amount) -> None:
+        """Only the other writer spends."""
+        self._other.charge(used)
 
     def stop(self) -> None:
         """Ask nothing more; what is under way ends."""

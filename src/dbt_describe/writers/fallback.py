@@ -8,6 +8,7 @@ import msgspec
 
 from dbt_describe.errors import StoppedError
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
@@ -77,6 +78,10 @@ class FallbackWriter:
     def avoid(self, descriptions: int) -> None:
         """The first writer would have been asked."""
         self._first.avoid(descriptions)
+
+    def charge(self, used: Amount) -> None:
+        """Only the first writer spends."""
+        self._first.charge(used)
 
     def stop(self) -> None:
         """Ask nothing more; what is under way ends."""

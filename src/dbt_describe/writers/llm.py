@@ -22,6 +22,7 @@ from dbt_describe.errors import (
     StoppedError,
 )
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.llm.messages import LlmModel, Usage
 from dbt_describe.planning import Descriptions, Task
 from dbt_describe.project.nodes import Project
@@ -176,6 +177,10 @@ class LlmWriter:
         """So many descriptions were inherited: what they would have taken is recorded as saved."""
         usage = Usage(TOKENS_PER_QUESTION * descriptions, TOKENS_PER_DESCRIPTION * descriptions)
         self._gateway.avoid("inherited", descriptions, usage)
+
+    def charge(self, used: Amount) -> None:
+        """So much of what this run may spend was spent before."""
+        self._gateway.charge(used)
 
     def stop(self) -> None:
         """Send nothing more; requests under way end."""

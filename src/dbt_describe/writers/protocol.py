@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
@@ -80,6 +81,9 @@ class Writer(Protocol):
 
     def avoid(self, descriptions: int) -> None:
         """So many descriptions were inherited, and needn't be asked for."""
+
+    def charge(self, used: Amount) -> None:
+        """So much of what this run may spend was spent before."""
 
     def stop(self) -> None:
         """Ask nothing more; what is under way ends."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import openai
 
+from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.providers.connections import NO_KEY, NO_PROXIES
 from dbt_describe.llm.providers.entra import EntraTokens
@@ -50,3 +52,26 @@ def response_type() -> Any:
     """The response of the HTTP library that this version of the SDK runs on."""
     name = "httpx2" if int(openai.__version__.partition(".")[0]) >= 3 else "httpx"
     return importlib.import_module(name).Response
+
+
+def check_key(endpoint: Endpoint) -> None:
+    """See to it that the endpoint has a key where it needs one.
+
+    Raises:
+        LlmSettingsError: it has none, or one that can't be one.
+    """
+    variable = endpoint.key_variable or "the key"
+    if not endpoint.api_key and "api.openai.com" in endpoint.base_url:
+        raise LlmSettingsError(f"{endpoint.shown} needs a key: set {variable}.")
+    if not endpoint.api_key.isascii() or any(character.isspace() for character in endpoint.api_key):
+        raise LlmSettingsError(f"The value of {variable} can't be a key: it holds spaces or characters outside ASCII.")
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """All that an exchange may raise.
+
+    The HTTP library's own errors come through in openai 2.x while a stream is read; 3.x has errors of its own for that.
+    """
+    http_error = getattr(sys.modules.get("httpx"), "HTTPError", None)
+    ours = (openai.OpenAIError, TimeoutError, ValueError, RecursionError)
+    return ours if http_error is None else (*ours, http_error)

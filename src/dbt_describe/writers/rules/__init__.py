@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbt_describe.lineage.origins import Lineage
+from dbt_describe.llm.bounds import Amount
 from dbt_describe.planning import Abstention, Descriptions, Draft, Task
 from dbt_describe.project.nodes import Project
 from dbt_describe.prompting.facts import Enrich
@@ -41,6 +42,9 @@ class RulesWriter:
 
     def avoid(self, descriptions: int) -> None:
         """Nothing would have been spent."""
+
+    def charge(self, used: Amount) -> None:
+        """Nothing is spent here."""
 
     def stop(self) -> None:
         """Nothing is under way for long."""
