@@ -150,6 +150,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     """The schema file doesn't exist yet."""
     redactions: Mapping[str, int] = {}
     """What is taken out of its facts before a model sees them, by kind → how often."""
+    failures: tuple[str, ...] = ()
+    """Why it couldn't be asked, a sentence each."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):

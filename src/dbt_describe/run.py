@@ -66,7 +66,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         estimates=estimates,
         drafts=tuple(draft for node in gaps.nodes.values() for draft in node.inherited if draft.unique_id in paths),
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
-        failures=tuple(failures),
+        failures=(*failures, *(Failure(one.unique_id, message) for one in estimates for message in one.failures)),
         warnings=(*prepared.warnings, *told_of_marks({one.unique_id: one.redactions for one in estimates})),
     )
 
@@ -92,6 +92,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
                 output_tokens=estimate.output_tokens,
                 cost_usd=estimate.cost_usd,
                 redactions=estimate.redactions,
+                failures=estimate.failures,
             )
         )
     return tuple(estimates)

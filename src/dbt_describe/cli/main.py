@@ -18,7 +18,7 @@ from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.setup import init, schema
@@ -60,11 +60,7 @@ def cli() -> None:
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
-@click.option(
-    "--profile-values/--no-profile-values",
-    default=None,
-    help="Show models what columns hold, asked of the warehouse through dbt. Default: what the settings say; no in CI.",
-)
+@PROFILE_VALUES
 @click.option(
     "--doc-blocks/--no-doc-blocks",
     default=None,
@@ -126,6 +122,7 @@ def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) ->
 
 @cli.command()
 @with_options(SHARED_OPTIONS)
+@PROFILE_VALUES
 def plan(**shared: Any) -> None:
     """Show what document would inherit, ask and spend, of FILES or all. Asks nothing, writes nothing."""
     settings = settings_of(shared)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+PROFILE_VALUES = click.option(
+    "--profile-values/--no-profile-values",
+    default=None,
+    help="Show models what columns hold, asked of the warehouse through dbt. Default: what the settings say; no in CI.",
+)
+"""Only `document` asks the warehouse; what it was told then is shown by the others."""
 _NODES = (
     click.argument("files", nargs=-1, type=click.Path(path_type=Path)),
     click.option(

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dbt_describe.cli.options import RENDER_OPTIONS, TEMPLATE_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import PROFILE_VALUES, RENDER_OPTIONS, TEMPLATE_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import show as print_text
 from dbt_describe.cli.tables import aligned
 
@@ -116,6 +116,7 @@ def diff(names: tuple[str, ...], as_json: bool, **given: Any) -> None:
 @prompts.command()
 @click.argument("node")
 @with_options(RENDER_OPTIONS)
+@PROFILE_VALUES
 @_JSON
 def render(node: str, as_json: bool, **given: Any) -> None:
     """Show what a model would be asked of NODE: exactly what would be sent, what of it was left out, and why.
