@@ -24,7 +24,7 @@ help:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,duckdb]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev,duckdb]"
 	@touch $@
 
 demo: $(INSTALLED)
@@ -43,7 +43,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; \
-	$(BIN)/pytest -n auto --dist worksteal -m "not slow" tests integration_tests; tests=$$?; \
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow" --durations=30 tests integration_tests; tests=$$?; \
 	wait $$types && exit $$tests
 
 test-slow: $(INSTALLED)

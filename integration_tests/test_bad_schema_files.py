@@ -79,7 +79,7 @@ def test_a_broken_file_costs_its_own_nodes_only(bad: Bad, demo: Path, dbt_descri
     "also",
     [
         "models/marts/fct_orders.sql",
-        "moved",
+        pytest.param("moved", marks=pytest.mark.slow),
         pytest.param("deleted docs", marks=pytest.mark.slow),
     ],
 )

@@ -69,6 +69,7 @@ def test_columns_say_the_same_by_reference_and_one_edit_changes_all(
     assert len(changed) >= 3
 
 
+@pytest.mark.slow
 def test_the_second_run_changes_nothing_and_the_same_run_gives_the_same_names(demo: Path, dbt_describe: Run) -> None:
     planned = dbt_describe("document", "--doc-blocks", "--dry-run")
     assert f"+++ b/{DOCS}" in planned.stdout

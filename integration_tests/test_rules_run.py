@@ -107,6 +107,7 @@ def test_a_manifest_older_than_the_files_is_made_anew(demo: Path, dbt_describe: 
     assert "name: sales" in (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_older_file_in_the_place_of_a_model_is_noticed(demo: Path, dbt_describe: Run) -> None:
     model = demo / "models/marts/fct_monthly_sales.sql"
     older = demo.parent / "older.sql"
@@ -176,6 +177,7 @@ def test_a_moved_file_is_noticed(moved: str, new: str, demo: Path, dbt_describe:
     assert not (demo / moved).exists()
 
 
+@pytest.mark.slow
 def test_a_file_moved_in_with_an_old_time_is_noticed(demo: Path, dbt_describe: Run) -> None:
     schema = demo / "models/intermediate/_int.yml"
     schema.write_text("models:\n  - name: int_order_totals\n", encoding="utf-8")
