@@ -67,7 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": FOUNDATION | {"placeholders", "project", "report", "schema_files"},
     "filing": FOUNDATION | {"placing", "project", "planning", "provenance", "report", "schema_files", "sharing"},
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
-    "deciding": {"planning", "provenance"},
+    "deciding": FOUNDATION | {"planning", "provenance", "schema_files"},
     "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
     "drafting": FOUNDATION
     | {
@@ -177,6 +177,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "planning",
         "prompting",
+        "redaction",
     },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from dbt_describe.deciding import Choice, Decided, Decisions, rewritten
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 
 A, B, C = (Draft("model.shop.orders", name, f"Text of {name}.", "gpt", prompt="model 1") for name in "abc")
@@ -96,9 +97,23 @@ def test_an_open_question_is_taken_back_when_it_ends_and_nobody_is_asked_after_i
     assert events == ["asked a", "taken back"]
 
 
-def test_what_goes_wrong_in_asking_is_told() -> None:
+def test_what_goes_wrong_in_asking_ends_it_and_costs_nothing_that_was_accepted() -> None:
     async def broken(draft: Draft, text: str) -> Choice:
-        raise OSError("the terminal is gone")
+        if draft is B:
+            raise OSError("the terminal is gone")
+        return Choice(draft)
 
-    with pytest.raises(OSError, match="gone"):
-        asyncio.run(Decisions(broken).about((A,), lambda _: ""))
+    async def all_of_it() -> list[Decided]:
+        decisions = Decisions(broken)
+        return [await decisions.about(drafts, lambda _: "") for drafts in ((A, B, C), (C,))]
+
+    failed, after = asyncio.run(all_of_it())
+    assert (failed.taken, failed.left_out, failed.has_ended) == ((A,), (), True)
+    assert failed.failure.startswith("asking about its drafts failed (OSError: the terminal is gone); run again")
+    assert after == Decided(has_ended=True)
+
+
+@pytest.mark.parametrize("text", ["{{ x }}", "A {% raw %}", " ", "\ud800"])
+def test_a_text_that_no_file_can_be_given_isnt_taken(text: str) -> None:
+    with pytest.raises(SchemaFileError):
+        rewritten(A, text)

@@ -9,9 +9,12 @@ import pytest
 
 from dbt_describe import run
 from dbt_describe.deciding import Choice, rewritten
-from dbt_describe.planning import SKIPPED, Draft
+from dbt_describe.lineage.origins import Lineage
+from dbt_describe.planning import SKIPPED, Descriptions, Draft, Task
 from dbt_describe.progress import Silent
+from dbt_describe.project.nodes import Project
 from dbt_describe.report import Report
+from dbt_describe.writers.protocol import WriterResult
 from dbt_describe.writers.rules import RulesWriter
 from tests.test_keeping_true import Scribe, Shop
 
@@ -19,7 +22,7 @@ OURS = "What the customer paid for the order in all."
 
 
 class Person:
-    """Takes every draft, but as told: `model.column` (or `model`) → skip, quit, or a text of their own."""
+    """Takes every draft, but as told: `model.column` (or `model`) → skip, quit, break, or a text of their own."""
 
     def __init__(self, **otherwise: str) -> None:
         self.otherwise = {name.replace("__", "."): wish for name, wish in otherwise.items()}
@@ -35,8 +38,19 @@ class Person:
                 return Choice()
             case "quit":
                 return Choice(ends=True)
+            case "break":
+                raise RuntimeError("surprise")
             case text:
                 return Choice(rewritten(draft, text))
+
+
+class SilentOnStg(Scribe):
+    """Fails for one node."""
+
+    async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+        if task.unique_id.endswith(".stg"):
+            return WriterResult(failures=("no answer",))
+        return await super().write(task, project, lineage, known)
 
 
 @pytest.fixture
@@ -110,6 +124,24 @@ def test_quitting_writes_what_was_accepted_and_leaves_the_rest_for_another_run(s
     document(shop, rest := Person(), scribe := Scribe())
     assert list(rest.asked) == ["mart.total", "mart.code", "top"]
     assert [task.columns for task in scribe.asked] == [("total", "code"), ()]
+
+
+def test_what_breaks_in_asking_is_a_failure_and_else_as_quitting(shop: Shop) -> None:
+    report = document(shop, Person(mart__total="break"))
+    assert {"stg", "stg.amount", "stg.code", "mart"} <= set(shop.texts)
+    assert "RuntimeError: surprise" in report.failures[0].message
+    assert (len(report.failures), report.not_begun, report.is_recorded, report.exit_code) == (1, 2, True, 3)
+
+
+def test_what_failed_and_what_was_left_by_quitting_are_counted_apart(shop: Shop) -> None:
+    whole = document(shop, Person(), dry_run=True)
+    report = document(shop, Person(mart__code="quit"), SilentOnStg())
+    # stg's three failed; the rest of mart and top waits for another run, but for what top copies of the source.
+    nothing_came_of = report.missing - len(report.drafts) - len(report.abstentions)
+    assert (whole.not_asked, nothing_came_of - report.not_asked) == (0, 3)
+    assert report.not_asked > 0
+    skipped = document(shop, Person(stg__amount="skip", mart__code="quit"))
+    assert skipped.not_asked == skipped.missing - len(skipped.drafts) - len(skipped.abstentions)
 
 
 def test_what_was_skipped_before_quitting_stays_skipped(shop: Shop) -> None:

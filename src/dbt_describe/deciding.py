@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 from dbt_describe.provenance.entries import HUMAN
+from dbt_describe.schema_files import fault_of_text
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -24,8 +26,14 @@ Decide = Callable[[Draft, str], Awaitable[Choice]]
 
 
 def rewritten(draft: Draft, text: str) -> Draft:
-    """The draft that has a person's text instead, and is theirs; the same one where the text is."""
+    """The draft that has a person's text instead, and is theirs; the same one where the text is.
+
+    Raises:
+        SchemaFileError: no schema file can be given the text.
+    """
     text = text.strip()
+    if fault := fault_of_text(text):
+        raise SchemaFileError(fault)
     return draft if text == draft.text else Draft(draft.unique_id, draft.column, text, HUMAN)
 
 
@@ -35,6 +43,8 @@ class Decided(msgspec.Struct, frozen=True):
     taken: tuple[Draft, ...] = ()
     left_out: tuple[Draft, ...] = ()
     has_ended: bool = False
+    failure: str = ""
+    """Why it has ended, where nobody wished that."""
 
 
 class Decisions:
@@ -55,7 +65,11 @@ class Decisions:
         left_out: list[Draft] = []
         async with self._turn:
             for draft in drafts:
-                choice = await self._about(draft, text_now(draft))
+                try:
+                    choice = await self._about(draft, text_now(draft))
+                except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was accepted
+                    self.end()
+                    return Decided(tuple(taken), tuple(left_out), has_ended=True, failure=_shown(error))
                 if choice.ends:
                     self.end()
                     return Decided(tuple(taken), tuple(left_out), has_ended=True)
@@ -77,3 +91,8 @@ class Decisions:
             asking.cancel()
             ending.cancel()
             await asyncio.gather(asking, ending, return_exceptions=True)
+
+
+def _shown(error: Exception) -> str:
+    shown = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"asking about its drafts failed ({shown}); run again for the rest, and open an issue if that fails, too"

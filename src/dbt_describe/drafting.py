@@ -57,6 +57,8 @@ class Drafting:
         self.is_misconfigured = False
         self.stopped_by = ""
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
+        self.not_asked = 0
+        """Descriptions that were left because the run was stopped; known at its end."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
@@ -119,6 +121,7 @@ class Drafting:
         self._count(result)
         decided = await self._decided(result.drafts, task)
         result = _as_decided(result, decided)
+        self.failures += [Failure(unique_id, decided.failure)] if decided.failure else []
         if decided.has_ended:
             self._stop_asking()
             self._take_before_the_end(result)
@@ -160,6 +163,7 @@ class Drafting:
                     self.known.add(draft)
                 self.filing.add(drafts)
                 self._inherited += len(drafts)
+                self.not_asked += len(node_plan.gaps) + len(node_plan.skipped) - len(drafts)
 
     def _take(self, unique_id: str, drafts: list[Draft], result: WriterResult) -> None:
         for draft in result.drafts:
@@ -174,7 +178,9 @@ class Drafting:
         for draft in result.drafts:
             self.known.add(draft)
         self.filing.add(result.drafts)
-        self.abstentions += [given for given in result.abstentions if given.reason == SKIPPED]
+        skipped = [given for given in result.abstentions if given.reason == SKIPPED]
+        self.abstentions += skipped
+        self.not_asked -= len(result.drafts) + len(skipped)
 
     async def _decided(self, drafts: tuple[Draft, ...], task: Task) -> Decided:
         """What becomes of a node's drafts; all are taken where nobody is asked."""

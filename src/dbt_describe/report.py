@@ -98,6 +98,8 @@ class Report(msgspec.Struct, frozen=True):
     """Whether dbt-describe.lock has changed."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
+    not_asked: int = 0
+    """Their descriptions that were left for another run."""
 
     @property
     def inherited(self) -> int:

@@ -169,6 +169,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
         stopped_by=drafting.stopped_by,
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
+        not_asked=drafting.not_asked,
         references=filing.references,
     )
 

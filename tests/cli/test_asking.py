@@ -110,7 +110,14 @@ def test_an_unchanged_text_is_the_draft(terminal: Terminal, tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("open(path, 'w').close()", "An empty text can't be written"), ("sys.exit(3)", "Editing failed")]
+    ("code", "said"),
+    [
+        ("open(path, 'w').close()", "An empty text can't be written"),
+        ("sys.exit(3)", "Editing failed"),
+        ("open(path, 'wb').write(b'Gr\\xfc\\xdfe.')", "isn't UTF-8; set your editor to save as UTF-8."),
+        ("import os\nos.remove(path)", "What was edited can't be read (No such file or directory)"),
+    ],
+    ids=["empty", "exit code", "Latin-1", "removed"],
 )
 def test_an_edit_that_comes_to_nothing_is_asked_again(
     code: str,
@@ -123,6 +130,25 @@ def test_an_edit_that_comes_to_nothing_is_asked_again(
     monkeypatch.setenv("VISUAL", editing(tmp_path, code))
     assert answers(terminal, "e\n", "s\n") == Choice()
     assert said in terminal.seen
+
+
+def test_an_editor_that_is_no_command_is_told(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", "vi 'unclosed")
+    assert answers(terminal, "e\n", "s\n") == Choice()
+    assert "$VISUAL or $EDITOR isn't a command" in terminal.seen
+
+
+def test_a_text_that_cant_be_written_is_asked_about_again_and_edited_further(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "text = open(path).read()\n"
+        "text = text.replace('{{ x }}', 'Done.') if '{{' in text else text.replace('Sum', 'My sum') + '{{ x }}'\n"
+        "open(path, 'w').write(text)"
+    )
+    monkeypatch.setenv("VISUAL", editing(tmp_path, code))
+    assert answers(terminal, "e\n", "e\n") == Choice(rewritten(DRAFT, "My sum of all payments.\nDone."))
+    assert "the text holds Jinja, which dbt would run" in terminal.seen
 
 
 def test_what_is_said_meanwhile_comes_after_the_answer(terminal: Terminal) -> None:

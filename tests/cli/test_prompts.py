@@ -113,6 +113,16 @@ def test_what_is_cut_or_left_out_is_said(shop: Path) -> None:
     assert ", in a window of 3,000 (profile small)\n" in text
 
 
+def test_what_was_redacted_is_counted_in_words(shop: Path) -> None:
+    sql = "select 'postgres://u:hunter2secret@db/x' || 'mysql://u:hunter3secret@db/y' as one"
+    (shop / "models/numbers.sql").write_text(sql, encoding="utf-8")
+    node = model("numbers", sql, columns={"one": ""}, description="Numbers.")
+    (shop / "target/manifest.json").write_text(json.dumps(manifest(node)), encoding="utf-8")
+    os.utime(shop / "target/manifest.json", (4e9, 4e9))
+    # Each stands in the SQL and in what the column is computed as.
+    assert "\n  redacted: 4 passwords\n" in shown("render", "numbers")
+
+
 def test_why_nothing_is_asked_is_shown(shop: Path) -> None:
     done = model("numbers", SQL, columns={"one": "One.", "two": "The number two."}, description="Numbers.")
     (shop / "target/manifest.json").write_text(json.dumps(manifest(done)), encoding="utf-8")

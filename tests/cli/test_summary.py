@@ -6,6 +6,7 @@ from decimal import Decimal
 from textwrap import dedent
 
 import click
+import msgspec
 import pytest
 
 from dbt_describe.cli.main import join_lists, main
@@ -68,6 +69,22 @@ def test_a_review_is_told_and_what_went_without_it() -> None:
         "  changed       2  models/orders.yml",
     ]
     assert report.exit_code == 0
+
+
+def test_what_failed_is_told_apart_from_what_was_left() -> None:
+    failed = (Failure("model.shop.broken", "No."),)
+    report = Report("gpt", 3, 0, 7, DRAFTS, failures=failed, files=(FILE,), not_begun=2, not_asked=4)
+    lines = render_report(report).splitlines()
+    assert "  failed         1  see above" in lines
+    assert "  left           4  not asked" in lines
+    none = render_report(msgspec.structs.replace(report, not_asked=5))
+    assert "see above" not in none
+
+
+def test_one_of_a_kind_is_told_as_one() -> None:
+    report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=Reviewed(1), spent=Spent(cached=1))
+    assert "       1  draft checked against the facts" in render_report(report)
+    assert "       1  answer that had been paid for before" in render_report(report)
 
 
 def test_docs_blocks_are_counted_apart() -> None:

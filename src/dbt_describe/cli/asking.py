@@ -15,6 +15,7 @@ import click
 from dbt_describe.cli.output import complain, printable
 from dbt_describe.cli.progress import PlainProgress, outcome
 from dbt_describe.deciding import Choice, rewritten
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.planning import Draft
 
 _QUESTION = "accept, edit, skip or quit? [a/e/s/q] "
@@ -35,6 +36,7 @@ class Interview(PlainProgress):
         self._is_open = False
         self._held: list[str] = []
         self._shown = ""
+        self._text = ""
 
     async def __call__(self, draft: Draft, text_now: str) -> Choice:
         """What a person says of a draft."""
@@ -43,6 +45,7 @@ class Interview(PlainProgress):
                 self._shown = draft.unique_id
                 complain(f"\n{click.style(draft.unique_id, bold=True)}  ({self._ended} of {self._nodes} nodes done)")
             complain(shown(draft, text_now))
+            self._text = draft.text
             while True:
                 # What was typed before the question stood there answers another one.
                 _forget_typed(sys.stdin.fileno())
@@ -84,13 +87,25 @@ class Interview(PlainProgress):
             case "a" | "accept":
                 return Choice(draft)
             case "e" | "edit":
-                return await _edit(draft)
+                return await self._edit(draft)
             case "s" | "skip":
                 return Choice()
             case "q" | "quit":
                 return Choice(ends=True)
         complain(_HELP)
         return None
+
+    async def _edit(self, draft: Draft) -> Choice | None:
+        """As `_answer`. A text that can't be written is kept for the next time."""
+        text = await _edited(self._text)
+        if not text.strip():
+            return None
+        try:
+            return Choice(rewritten(draft, text))
+        except SchemaFileError as error:
+            self._text = text
+            complain(f"That can't be written: {error}. To go on with your text, edit it again.")
+            return None
 
 
 def shown(draft: Draft, text_now: str) -> str:
@@ -129,16 +144,23 @@ def is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-async def _edit(draft: Draft) -> Choice | None:
+async def _edited(text: str) -> str:
+    """What a person makes of the text; blank, and why is told, where that is nothing."""
     try:
-        text = await asyncio.to_thread(click.edit, draft.text, require_save=False)
+        edited = await asyncio.to_thread(click.edit, text, require_save=False) or ""
     except click.ClickException as error:
         complain(error.format_message())
-        return None
-    if not (text or "").strip():
-        complain("An empty text can't be written; to leave it out, skip it.")
-        return None
-    return Choice(rewritten(draft, text or ""))
+    except OSError as error:
+        complain(f"What was edited can't be read ({error.strerror or error}); save it in the file that was opened.")
+    except UnicodeError:
+        complain("What was edited isn't UTF-8; set your editor to save as UTF-8.")
+    except ValueError as error:
+        complain(f"$VISUAL or $EDITOR isn't a command ({error}); correct it.")
+    else:
+        if not edited.strip():
+            complain("An empty text can't be written; to leave it out, skip it.")
+        return edited
+    return ""
 
 
 def _forget_typed(descriptor: int) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ import click
 from dbt_describe.cli.options import PROFILE_VALUES, RENDER_OPTIONS, TEMPLATE_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import show as print_text
 from dbt_describe.cli.tables import aligned
+from dbt_describe.redaction.marks import counted
 
 if TYPE_CHECKING:
     from dbt_describe.prompting.prompts import Prompt
@@ -232,7 +234,7 @@ def _request(rendered: Rendered, prompt: Prompt, head: str) -> Iterator[str]:
     )
     yield f"  asks for {', '.join(asked)}"
     if prompt.redactions:
-        yield f"  redacted: {', '.join(f'{count} {kind}' for kind, count in prompt.redactions.items())}"
+        yield f"  redacted: {', '.join(starmap(counted, prompt.redactions.items()))}"
     rows = [
         (part["name"], f"{part['tokens']:,}", "" if part["state"] == "whole" else _cut(part)) for part in _parts(prompt)
     ]

@@ -130,7 +130,8 @@ def _counts(report: Report) -> list[str]:
     ]
     if report.reviewed.drafts:
         anew = f", {report.reviewed.revised:,} of them written anew" if report.reviewed.revised else ""
-        lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  drafts checked against the facts{anew}")
+        drafts = "draft" if report.reviewed.drafts == 1 else "drafts"
+        lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  {drafts} checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
     refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""
@@ -140,13 +141,17 @@ def _counts(report: Report) -> list[str]:
         reused = len(set(report.references.values())) - report.doc_blocks
         blocks = [f"{report.doc_blocks} new"] * bool(report.doc_blocks) + [f"{reused} existing"] * (reused > 0)
         lines.append(f"  shared     {len(report.references):>5}  by reference to docs blocks: {', '.join(blocks)}")
-    if report.failures or report.not_begun:
-        left = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
-        if left or report.not_begun:
-            lines.append(
-                f"  failed     {left:>5}  see above" if report.failures else f"  left       {left:>5}  not asked"
-            )
-    return lines
+    return lines + _unfinished(report)
+
+
+def _unfinished(report: Report) -> list[str]:
+    """What came to nothing, apart from what was left because the run was stopped."""
+    if not report.failures and not report.not_begun:
+        return []
+    open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
+    left = report.not_asked if report.failures else open_
+    failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
+    return failed + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
 
 
 def _costs(spent: Spent) -> list[str]:
@@ -158,7 +163,8 @@ def _costs(spent: Spent) -> list[str]:
             f"{spent.output_tokens:,} out, {_money(spent.cost_usd)}"
         )
     if spent.cached:
-        lines.append(f"  kept       {spent.cached:>5}  answers that had been paid for before")
+        answers = "answer" if spent.cached == 1 else "answers"
+        lines.append(f"  kept       {spent.cached:>5}  {answers} that had been paid for before")
     return lines
 
 

@@ -52,7 +52,7 @@ def told_of_marks(by_node: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
     if not nodes:
         return ()
     total = sum((Counter(by_node[unique_id]) for unique_id in nodes), Counter[str]())
-    kinds = ", ".join(_counted(kind, total[kind]) for kind in KINDS if total[kind])
+    kinds = ", ".join(counted(kind, total[kind]) for kind in KINDS if total[kind])
     more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
     told = f"Left out of what models are shown: {kinds}, of {', '.join(nodes[:_NAMED])}{more}."
     if _CREDENTIALS & total.keys():
@@ -63,7 +63,8 @@ def told_of_marks(by_node: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
     return (told,)
 
 
-def _counted(kind: str, times: int) -> str:
+def counted(kind: str, times: int) -> str:
+    """So many marks of a kind, in words."""
     if kind == "binary data":
         return f"binary data ({times} times)" if times > 1 else kind
     if times == 1:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dbt_describe.schema_files.closed import owner_of
 from dbt_describe.schema_files.doc_blocks import is_block_text, normal_text, prepare_blocks
 from dbt_describe.schema_files.editing import edit_text
-from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit
+from dbt_describe.schema_files.edits import SECTIONS, DescriptionEdit, fault_of_text
 from dbt_describe.schema_files.files import (
     MAX_SIZE_BYTES,
     FileChange,
@@ -47,6 +47,7 @@ __all__ = [
     "Siblings",
     "check_template",
     "edit_text",
+    "fault_of_text",
     "faults_of",
     "find_lines",
     "index_siblings",

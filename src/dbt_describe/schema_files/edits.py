@@ -9,6 +9,8 @@ import msgspec
 from dbt_describe.errors import SchemaFileError
 
 JINJA_OPENERS = ("{{", "{%", "{#")
+SURROGATE = re.compile("[\ud800-\udfff]")
+_JINJA = "the text holds Jinja, which dbt would run; take out {{, {% and {#"
 DOC_BLOCK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What may stand in `{{ doc('…') }}`: nothing else of a reference comes from outside."""
 
@@ -128,21 +130,33 @@ class NewEntry(msgspec.Struct, frozen=True):
     children: tuple[NewEntry, ...] = ()
 
 
+def fault_of_text(text: str) -> str:
+    """Why no schema file can be given the text as a description, or an empty string."""
+    if not text.strip():
+        return "the description is blank; a gap stays a gap until there is a text"
+    if _holds_jinja(text):
+        return _JINJA
+    return "half a surrogate pair in it can't be written as UTF-8" if SURROGATE.search(text) else ""
+
+
 def check_edit(edit: DescriptionEdit) -> None:
     """Refuse an edit that could never be right, whatever the file says.
 
     Raises:
-        SchemaFileError: unknown resource type, a blank text, Jinja in a text or a name, a column where none can be.
+        SchemaFileError: unknown resource type, a text that can't be written, Jinja in a name, a column where none can
+            be.
     """
     section = edit.section
-    if not edit.description.strip():
-        raise SchemaFileError(f"{edit}: the description is blank; a gap stays a gap until there is a text")
-    for text in (edit.description, edit.name, edit.column):
-        if any(opener in text for opener in JINJA_OPENERS):
-            raise SchemaFileError(f"{edit}: the text holds Jinja, which dbt would run; take out {{{{, {{% and {{#")
+    fault = fault_of_text(edit.description)
+    if fault or _holds_jinja(edit.name) or _holds_jinja(edit.column):
+        raise SchemaFileError(f"{edit}: {fault or _JINJA}")
     if edit.doc_block and not DOC_BLOCK_NAME.fullmatch(edit.doc_block):
         raise SchemaFileError(f"{edit}: {edit.doc_block!r} can't name a doc block; use letters, digits and _")
     if edit.column and (not edit.name or edit.children_key not in section.children):
         raise SchemaFileError(f"{edit}: a {edit.resource_type} has no {edit.children or 'columns'} to describe")
     if not edit.name and not edit.source_name:
         raise SchemaFileError(f"{edit}: the edit names nothing")
+
+
+def _holds_jinja(text: str) -> bool:
+    return any(opener in text for opener in JINJA_OPENERS)

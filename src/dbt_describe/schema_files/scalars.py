@@ -9,9 +9,8 @@ import msgspec
 import yaml
 
 from dbt_describe.errors import SchemaFileError
-from dbt_describe.schema_files.edits import DOC_BLOCK_NAME, JINJA_OPENERS
+from dbt_describe.schema_files.edits import DOC_BLOCK_NAME, JINJA_OPENERS, SURROGATE
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.$]*")
 _REFERENCE = re.compile(r"\{\{ doc\('" + DOC_BLOCK_NAME.pattern + r"'\) \}\}")
 """The one piece of Jinja that may be written, and only as the whole of a description."""
@@ -103,7 +102,7 @@ def refuse_unwritable(text: str) -> None:
     """Last defence before the file; a reference to a doc block passes. Raises: SchemaFileError."""
     if not _REFERENCE.fullmatch(text):
         _refuse_jinja(text)
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise SchemaFileError(f"text with half a surrogate pair can't be written as UTF-8: {text[:60]!r}")
 
 
