@@ -57,6 +57,14 @@ def templates_in_force(settings: Settings) -> tuple[tuple[Template, ...], tuple[
     return found, tuple(path for path in templates.files if path not in used)
 
 
+def without_folder(templates: Iterable[Template], settings: Settings) -> tuple[Path, ...]:
+    """The files of templates for folders that the project doesn't have: no node is asked for with them."""
+    project = settings.dbt.project_dir
+    if not (project / "dbt_project.yml").is_file():
+        return ()
+    return tuple(one.files[0] for one in templates if one.folder and not (project / one.folder).is_dir())
+
+
 def template_in_force(name: str, folder: str, settings: Settings) -> Template:
     """The template of that name, as it is for nodes of a folder of the project.
 

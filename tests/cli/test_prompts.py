@@ -138,3 +138,29 @@ def test_a_mistake_in_a_template_is_one_line(shop: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == (
         f"Error: {shop / 'ours/model.yml'}:2: it takes too much: a range of more than 20,000.\n"
     )
+
+
+def test_why_nothing_fits_ends_with_one_full_stop(shop: Path) -> None:
+    limit = "models: {openai/gpt-6-luna: {context_window: 300}}\n"
+    (shop / "dbt-describe.yml").write_text(f"model: openai/gpt-6-luna\n{limit}", encoding="utf-8")
+    text = shown("render", "numbers")
+    assert "shorter templates.\n" in text
+    assert ".." not in text
+
+
+def test_a_copy_that_says_the_same_is_listed_by_its_own_path(shop: Path) -> None:
+    shown("eject", "seed")
+    (line,) = (line for line in shown("list").splitlines() if line.startswith("seed "))
+    assert line.split()[1:3] == ["1", str(Path("ours/seed.yml"))]
+
+
+def test_a_folder_that_the_project_does_not_have_is_warned_of(shop: Path) -> None:
+    for folder in ("models", "model"):
+        (shop / "ours" / folder).mkdir()
+        (shop / "ours" / folder / "model.yml").write_text("output: {column_words: 8}\n", encoding="utf-8")
+    lines = shown("list").splitlines()
+    assert [line for line in lines if "no folder" in line] == [
+        f"Warning: {Path('ours/model/model.yml')} is for nodes of model/, but the project has no folder of that name."
+    ]
+    listed = json.loads(shown("list", "--json"))
+    assert listed["nowhere"] == [str(shop / "ours/model/model.yml")]

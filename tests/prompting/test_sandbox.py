@@ -15,6 +15,8 @@ from dbt_describe.prompting.template_files import Body
 
 DOUBLED = "{% set box = namespace(it='xxxxxxxx') %}{% for one in range(99) %}{% set box.it = GROWN %}{% endfor %}"
 
+SHARED = "{% set a = [1, 1] %}{% set b = [1, 1] %}" + "{% set a = [a, a] %}{% set b = [b, b] %}" * 40
+
 
 def render(text: str, **values: object) -> str:
     return Renderer().render(Body(text, Path("t.yml"), 1), values)
@@ -48,6 +50,23 @@ def render(text: str, **values: object) -> str:
         + "".join(f"{{% set a %}}{{{{ a }}}}{{{{ a }}}}{'{% endset %}'}" for _ in range(40)),
         "{% for one in range(15000) %}" + "x" * 5000 + "{% endfor %}",
         "{% for one in range(15000) %}{{ 'x' * 5000 }}{% endfor %}",
+        f"{SHARED}{{{{ a == b }}}}",
+        SHARED.replace("[", "(").replace("]", ")") + "{% set d = {a: 1} %}",
+        "{% set a = {'x': 1} %}" + "{% set a = {'x': a, 'y': a} %}" * 40 + "{{ a == 1 }}",
+        "{% set a = {'x': 1} %}" + "{% set a = dict(x=a, y=a) %}" * 40 + "{{ a == 1 }}",
+        "{% set a = [1] %}" + "{% set a = [a] * 2 %}" * 40 + "{{ a == 1 }}",
+        "{% set box = namespace(it=1) %}{% macro m() %}{% set box.it = varargs %}{% endmacro %}"
+        + "{{ m(box.it, box.it) }}" * 40
+        + "{{ box.it == 1 }}",
+        "{% set box = namespace(it=[]) %}{% for one in range(9999) %}{% set box.it = [box.it] %}{% endfor %}",
+        "{{ ['x' * 3000000] * 9000 == ['x' * 3000000] * 9000 }}",
+        "{{ ([range(9999)] * 90000)|map('list')|list|length }}",
+        "{{ (('f' * 4000000)|int(0, 16)) // (('f' * 2000000)|int(0, 16)) }}",
+        "{{ 1e308|int }}",
+        f"{{{{ 0x{'f' * 3000} // 0x{'f' * 2000} }}}}",
+        f"{{{{ 0x{'f' * 3000} - 1 }}}}",
+        "{% set s = 'x' * 4000000 %}" + "{% set a = s[1:] %}" * 15,
+        "{% set s = 'x' * 4000000 %}" + "{% set a = 'abc'|truncate(1, true, end=s) %}" * 15,
     ],
 )
 def test_work_and_memory_have_an_end(text: str) -> None:
@@ -108,6 +127,24 @@ def test_a_text_of_a_megabyte_is_rendered() -> None:
     assert len(render("{{ sql }}{{ sql }}", sql="x" * 1_000_000)) == 2_000_001
 
 
+def test_a_namespace_in_itself_is_shown_without_what_is_in_it() -> None:
+    boxes = "{% set a = namespace() %}" + "{% set a = namespace(x=a, y=a) %}" * 40
+    assert render(boxes + "{{ a }} {{ [a]|join }} {{ a ~ '' }}") == "<namespace> <namespace> <namespace>\n"
+
+
+def test_each_test_of_a_list_looks_at_the_time() -> None:
+    sandbox = Sandbox(Limits(time_s=900), clock=itertools.count().__next__)
+    with pytest.raises(LimitError, match="more than 900 s of work"):
+        sandbox.from_string("{{ range(999)|reject('in', [1])|list|length }}").render()
+
+
+def test_lists_in_lists_are_compared_and_looked_up() -> None:
+    text = (
+        "{% for a, b in [(1, [2]), (3, [4])] %}{{ {(a, 1): b}[(a, 1)][0:1] == b }}{% endfor %} {{ '12'|int - 7 // 2 }}"
+    )
+    assert render(text) == "TrueTrue 9\n"
+
+
 def test_time_has_an_end() -> None:
     sandbox = Sandbox(Limits(time_s=3), clock=itertools.count().__next__)
     with pytest.raises(LimitError, match="more than 3 s of work"):
@@ -138,3 +175,34 @@ def test_no_filter_is_offered_that_is_not_guarded() -> None:
     }
     assert growing <= jinja2.filters.FILTERS.keys()
     assert not growing & Sandbox().filters.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{% for a in [1] %}\n" * 21 + "x" + "{% endfor %}" * 21, 21),
+        ("{% if 1 %}\n" * 110 + "x" + "{% endif %}" * 110, r"1\d\d"),
+        ("{% if 1 %}\n" * 3000 + "x" + "{% endif %}" * 3000, 1),
+        ("{{ " + "(" * 150 + "1 - one" + " - one)" * 150 + " }}", 1),
+        ("{{ " + "not " * 5000 + "1 }}", 1),
+    ],
+)
+def test_what_python_cannot_nest_names_the_line(text: str, line: int | str) -> None:
+    with pytest.raises(PromptError, match=rf"^t\.yml:{line}: .*too deep\.$"):
+        render(text, one=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% include 'other' %}", "{% include %} isn't allowed here: a body stands alone."),
+        ("{% import 'other' as other %}", "{% import %} isn't allowed here: a body stands alone."),
+        ("{% from 'other' import one %}", "{% import %} isn't allowed here: a body stands alone."),
+        ("{% extends 'other' %}", "{% extends %} isn't allowed here: a body stands alone."),
+        ("{{ 'x'|uppper }}", "No filter named 'uppper'."),
+    ],
+)
+def test_what_is_not_there_is_said_with_one_full_stop(text: str, said: str) -> None:
+    with pytest.raises(PromptError) as raised:
+        render(f"\n{text}")
+    assert str(raised.value) == f"t.yml:2: {said}"

@@ -12,7 +12,7 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.prompts import build_prompts, render_repair
 from dbt_describe.prompting.reviews import build_reviews
 from dbt_describe.prompting.templates import Templates, open_templates
-from dbt_describe.prompting.variables import VARIABLES, WORDS, check_template, known_variables
+from dbt_describe.prompting.variables import VARIABLES, WORDS, check_template, check_templates, known_variables
 from dbt_describe.prompting.window import Window
 from tests.prompting.reference import PAGE, render
 
@@ -73,6 +73,45 @@ def test_the_check_finds_what_a_node_of_some_kind_would_have_shown(tmp_path: Pat
     templates = open_templates(tmp_path)
     with pytest.raises(PromptError, match=r"model\.yml:3: 'style_section' is undefined"):
         check_template(templates.get("model"), templates)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        (
+            "model",
+            "{{ output.colum_words }}",
+            "'output.colum_words' is undefined. Did you mean output.column_words? Known",
+        ),
+        (
+            "model",
+            "{{ output['colum_words'] }}",
+            "'output.colum_words' is undefined. Did you mean output.column_words?",
+        ),
+        ("macro", "{{ style.langauge }}", "'style.langauge' is undefined. Did you mean style.language?"),
+        ("source", "{{ words.prats }}", "'words.prats' is undefined. Did you mean words.parts?"),
+        ("repair", "{{ words.prats }}", "'words.prats' is undefined. Did you mean words.parts?"),
+        ("review", "{{ style.langauge }}", "'style.langauge' is undefined. Did you mean style.language?"),
+        ("model", "{{ node.name }}", "'node.name' is undefined. node is one value, with no parts."),
+    ],
+)
+def test_the_check_finds_parts_that_no_variable_has(tmp_path: Path, name: str, body: str, said: str) -> None:
+    text = f"user: |\n  {{% if output.node_words > 999 %}}\n  {body}\n  {{% endif %}}\n"
+    (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(PromptError) as raised:
+        check_templates(open_templates(tmp_path))
+    assert str(raised.value).startswith(f"{tmp_path / name}.yml:3: {said}")
+
+
+def test_the_check_passes_over_what_may_be_missing_and_what_is_the_templates_own(tmp_path: Path) -> None:
+    text = (
+        "words: {colour: red}\nuser: |\n  {{ words.colour }} {{ words.size|default('') }} {{ words.items()|list }}\n"
+        "  {% if style.mood is defined %}{{ style.mood }}{% endif %} {{ sql.upper() }} {{ sql[0] }}\n"
+        "  {% for node in [{'name': 'n'}] %}{{ node.name }}{% endfor %}\n"
+    )
+    (tmp_path / "model.yml").write_text(text, encoding="utf-8")
+    (tmp_path / "repair.yml").write_text("user: '{{ words.colour|default(words.part) }}'\n", encoding="utf-8")
+    assert check_templates(open_templates(tmp_path))
 
 
 def test_a_body_knows_no_other_bodys_variables() -> None:

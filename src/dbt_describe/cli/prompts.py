@@ -4,7 +4,7 @@
 
     {"templates": [{"name": "model", "folder": "", "version": "model 1+1f2e3d4c", "is_yours": true, "description": "…",
                     "files": ["prompts/model.yml", …]}, …],
-     "unused": ["prompts/modle.yml"]}
+     "unused": ["prompts/modle.yml"], "nowhere": ["prompts/modls/model.yml"]}
 
 `prompts render NODE --json` prints, for each node:
 
@@ -54,7 +54,9 @@ def list_(as_json: bool, **given: Any) -> None:
     from dbt_describe import showing  # noqa: PLC0415 - --help must not wait for it
 
     found, unused = showing.templates_in_force(settings)
-    print_text(json.dumps(list_as_json(found, unused), indent=2) if as_json else render_list(found, unused))
+    nowhere = showing.without_folder(found, settings)
+    as_plain = json.dumps(list_as_json(found, unused, nowhere), indent=2) if as_json else ""
+    print_text(as_plain or render_list(found, unused, nowhere))
 
 
 @prompts.command()
@@ -133,25 +135,39 @@ def render(node: str, as_json: bool, **given: Any) -> None:
     print_text(json.dumps([rendered_as_json(one) for one in rendered], indent=2) if as_json else show_all(rendered))
 
 
-def render_list(templates: Sequence[Template], unused: Sequence[Path]) -> str:
-    """A line for each template, and one for each file that nothing is made of."""
+def render_list(templates: Sequence[Template], unused: Sequence[Path], nowhere: Sequence[Path]) -> str:
+    """A line for each template, and one for each file that nothing is made of, or that is for no folder there is."""
     rows = [
         (
             f"{template.name} ({template.folder}/)" if template.folder else template.name,
             template.label.partition(" ")[2],
-            _shown_path(template.files[0]) if template.digest else "shipped",
+            _place(template),
             template.description,
         )
         for template in templates
     ]
     lines = aligned(("template", "version", "from", "for"), rows, words=frozenset({0, 1, 2, 3}), names=3)
     odd = [f"Warning: {_shown_path(path)} is used by no template; is its name one of the above?" for path in unused]
+    odd += [
+        f"Warning: {_shown_path(one.files[0])} is for nodes of {one.folder}/, but the project has no folder of that name."
+        for one in templates
+        if one.folder and one.files[0] in nowhere
+    ]
     return "\n".join([*lines, *odd])
 
 
-def list_as_json(templates: Sequence[Template], unused: Sequence[Path]) -> dict[str, Any]:
+def list_as_json(templates: Sequence[Template], unused: Sequence[Path], nowhere: Sequence[Path]) -> dict[str, Any]:
     """The same as plain values."""
-    return {"templates": list(map(template_as_json, templates)), "unused": list(map(str, unused))}
+    listed = list(map(template_as_json, templates))
+    return {"templates": listed, "unused": list(map(str, unused)), "nowhere": list(map(str, nowhere))}
+
+
+def _place(template: Template) -> str:
+    """The first file of the user's own that it is made of, if there is one."""
+    from dbt_describe.prompting.templates import shipped_directory  # noqa: PLC0415 - --help must not wait for it
+
+    shipped = shipped_directory()
+    return next((_shown_path(path) for path in template.files if path.parent != shipped), "shipped")
 
 
 def template_as_json(template: Template) -> dict[str, Any]:
@@ -218,7 +234,7 @@ def _parts(prompt: Prompt) -> Iterator[dict[str, Any]]:
 def _node(rendered: Rendered) -> Iterator[str]:
     yield f"{rendered.unique_id}  ({rendered.path})"
     if rendered.reason:
-        yield f"  Nothing would be asked: {rendered.reason}."
+        yield f"  Nothing would be asked: {rendered.reason.rstrip('.')}."
     if rendered.after:
         yield f"  Asked after {', '.join(rendered.after)}: what is written of them is added to this."
     for number, prompt in enumerate(rendered.prompts, 1):

@@ -9,25 +9,28 @@ of the methods of texts only those are known that a prompt has use for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import jinja2
 import jinja2.filters
 import jinja2.nodes
 import jinja2.runtime
 import jinja2.sandbox
-import jinja2.utils
-import jinja2.visitor
+import jinja2.tests
 import msgspec
+
+from dbt_describe.prompting.counting import Counting, Namespace
 
 MOST_INTEGER_BITS = 256
 WIDEST_INDENT = 100
 MOST_PARTS = 100_000
-"""Of lists, with all that stands in them."""
+"""Of lists, with all that stands in them, as often as it does."""
+MOST_DEPTH = 16
+"""Of lists that stand in lists."""
 _OTHER_CHARACTERS = 10  # of a number or a truth value, about
-_METHODS: Mapping[type, frozenset[str]] = {
+METHODS: Mapping[type, frozenset[str]] = {
     str: frozenset(
         {"capitalize", "count", "endswith", "find", "isdigit", "isupper", "lower", "lstrip", "removeprefix"}
         | {"removesuffix", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper"}
@@ -38,11 +41,14 @@ _METHODS: Mapping[type, frozenset[str]] = {
     jinja2.runtime.LoopContext: frozenset({"changed", "cycle"}),
 }
 _PLAIN_FILTERS = frozenset(
-    {"abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length"}
+    {"abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "items", "last", "length"}
     | {"list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort"}
     | {"string", "title", "trim", "truncate", "unique", "upper", "wordcount"}
 )
-"""What they give is hardly longer than what they get. `replace`, `join` and `indent` are here, too, but look first."""
+"""What they give is hardly longer than what they get. `replace`, `join`, `indent` and `int` are here, too,
+but look first."""
+_SIZED = (str, list, tuple, dict, range)
+_Test: TypeAlias = Callable[..., Any]
 _Filter = TypeVar("_Filter", bound=Callable[..., Any])
 
 
@@ -66,7 +72,7 @@ class LimitError(jinja2.TemplateRuntimeError):
 class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     """Renders plain text: prompts are no HTML, escaping would change the SQL."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self, limits: Limits = Limits(), clock: Callable[[], float] = time.thread_time) -> None:  # noqa: B008 - frozen
         super().__init__(
@@ -76,10 +82,10 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             finalize=self._shown,
         )
-        guarded: dict[str, Callable[..., Any]] = {"replace": self._replace, "join": self._join, "indent": self._indent}
-        plain = {name: self._watched(jinja2.filters.FILTERS[name]) for name in sorted(_PLAIN_FILTERS)}
-        self.filters = plain | guarded
-        self.globals = {"range": self._range, "namespace": jinja2.utils.Namespace, "dict": dict}
+        self.filters = {name: self._watched(jinja2.filters.FILTERS[name]) for name in sorted(_PLAIN_FILTERS)}
+        self.filters |= {"replace": self._replace, "join": self._join, "indent": self._indent, "int": self._int}
+        self.tests = {name: self._timed(cast("_Test", test)) for name, test in jinja2.tests.TESTS.items()}
+        self.globals = {"range": self._range, "namespace": Namespace, "dict": dict}
         self._limits = limits
         self._clock = clock
         self._steps = 0
@@ -104,6 +110,15 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         self._spend(characters)
         return ""
 
+    def bounded(self, value: object) -> object:
+        """A value that is made or compared: as an argument of a call, it is looked through (see `call`)."""
+        return value
+
+    def counted(self, value: object) -> object:
+        """A part of a text or of a list: a copy of its own."""
+        self._allow(self._size(value))
+        return value
+
     def concat_texts(self, *parts: object) -> str:
         """What `~` does."""
         self._allow(sum(map(self._size, parts)))
@@ -115,27 +130,31 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
             return False
         if not callable(value):
             return True
-        return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS.items())
+        return any(isinstance(obj, kind) and attr in names for kind, names in METHODS.items())
 
     def wrap_str_format(self, value: Any) -> None:
         """No `format` of texts, which could make a huge one."""
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
         """The result of an operation, which mustn't be huge."""
-        sequences = [side for side in (left, right) if isinstance(side, (str, list, tuple))]
+        sides = (left, right)
+        sequences = [side for side in sides if isinstance(side, (str, list, tuple))]
         if operator == "%" and sequences:
             raise LimitError("% of a text isn't possible here; put texts together with ~")
         if operator == "+" and sequences:
-            self._allow(sum(map(len, sequences)))
+            self._allow(self._size(*sequences))
+        _allow_bits(max(map(_bits, sides)))
         if operator == "*":
             self._allow_product(left, right)
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
-            self._allow_bits(left.bit_length() * abs(right))
+            _allow_bits(left.bit_length() * abs(right))
         self._spend(0)
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: jinja2.runtime.Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as in Jinja: the template's keywords may be `self` and `obj`
         """The result of a call, counted if it is a text."""
+        # A macro has them as lists, `varargs` and `kwargs`, that may come to stand in each other.
+        __self._measure([args, kwargs])
         result = super().call(__context, __obj, *args, **kwargs)
         __self._spend(len(result) if isinstance(result, (str, list)) else 0)
         return result
@@ -143,7 +162,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> jinja2.nodes.Template:
         """The template's tree, with a step in each loop and macro, and a `~` that counts."""
         tree = super()._parse(source, name, filename)
-        _Counting().visit(tree)
+        Counting().visit(tree)
         tree.set_environment(self)
         return tree
 
@@ -162,34 +181,41 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     def _allow_product(self, left: object, right: object) -> None:
         if isinstance(left, int) and isinstance(right, int):
-            self._allow_bits(left.bit_length() + right.bit_length())
+            _allow_bits(left.bit_length() + right.bit_length())
         for sequence, times in ((left, right), (right, left)):
             if isinstance(sequence, (str, list, tuple)) and isinstance(times, int):
-                self._allow(len(sequence) * max(times, 0))
+                parts, characters = self._measure(sequence)
+                if not isinstance(sequence, str):
+                    _allow_parts(parts * max(times, 0))
+                self._allow(max(characters, len(sequence)) * max(times, 0))
 
-    @staticmethod
-    def _allow_bits(bits: int) -> None:
-        if bits > MOST_INTEGER_BITS:
-            raise LimitError(f"a number of more than {MOST_INTEGER_BITS} bits")
+    def _size(self, *values: object) -> int:
+        """Characters of the values as text, about."""
+        return self._measure(values[0] if len(values) == 1 else values)[1]
 
-    @staticmethod
-    def _size(value: object) -> int:
-        """Characters of the value as text, about; lists may stand in each other many times over."""
-        total, parts, left = 0, 0, [value]
+    def _measure(self, value: object) -> tuple[int, int]:
+        """Of how many parts and, as text, of about how many characters it is.
+
+        Lists may stand in each other many times over: to compare, to show and to hash them takes as much as if each
+        was another one.
+
+        Raises:
+            LimitError: that is too much for a value.
+        """
+        parts, characters, left = 0, 0, [(value, 0)]
         while left:
-            parts += 1
-            if parts > MOST_PARTS:
-                raise LimitError(f"a list of more than {MOST_PARTS:,} parts")
-            part = left.pop()
-            if isinstance(part, str):
-                total += len(part)
-            elif isinstance(part, (list, tuple)):
-                left += part[: MOST_PARTS + 1]
-            elif isinstance(part, Mapping):
-                left += [one for pair in part.items() for one in pair]
-            else:
-                total += _OTHER_CHARACTERS
-        return total
+            part, depth = left.pop()
+            inner, own = _opened(part)
+            parts += max(1, len(part)) if isinstance(part, range) else 1
+            characters += own
+            _allow_parts(parts + len(inner))
+            if inner and depth > MOST_DEPTH:
+                raise LimitError(f"lists that stand in each other more than {MOST_DEPTH} deep")
+            if characters > self._limits.text_characters:
+                raise LimitError(f"a value of more than {self._limits.text_characters:,} characters")
+            left += [(one, depth + 1) for one in inner]
+        self._spend(0)
+        return parts, characters
 
     def _shown(self, value: Any) -> Any:
         """What `{{ … }}` puts into the prompt."""
@@ -201,10 +227,26 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
         @wraps(plain)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            self._allow(sum(self._size(value) for value in args if isinstance(value, (str, list, tuple, dict))))
+            self._allow(self._size([one for one in (*args, *kwargs.values()) if isinstance(one, _SIZED)]))
             return plain(*args, **kwargs)
 
         return watched  # type: ignore[return-value]  # the same signature: `wraps` says so to Jinja, too
+
+    def _timed(self, plain: _Test) -> _Test:
+        """The test, with the time looked at: `select` may make it very often."""
+
+        @wraps(plain)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._spend(0)
+            return plain(*args, **kwargs)
+
+        return timed
+
+    def _int(self, value: object, default: int = 0, base: int = 10) -> int:
+        if isinstance(value, str) and len(value) > MOST_INTEGER_BITS:
+            raise LimitError(f"a number of more than {MOST_INTEGER_BITS} characters")
+        _allow_bits(_bits(number := jinja2.filters.do_int(value, default, base)))
+        return number
 
     def _replace(self, text: str, old: str, new: str, count: int | None = None) -> str:
         most = str(text).count(str(old)) if count is None else min(count, str(text).count(str(old)))
@@ -232,20 +274,26 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return rounds
 
 
-class _Counting(jinja2.visitor.NodeTransformer):
-    """Puts `Sandbox.step` and `Sandbox.concat_texts` into a template."""
-
-    def visit(self, node: jinja2.nodes.Node, *args: Any, **kwargs: Any) -> jinja2.nodes.Node:
-        """The node with what stands in it changed."""
-        self.generic_visit(node, *args, **kwargs)
-        if isinstance(node, jinja2.nodes.Concat):
-            return _call("concat_texts", node.nodes).set_lineno(node.lineno)
-        if isinstance(node, (jinja2.nodes.For, jinja2.nodes.Macro, jinja2.nodes.CallBlock)):
-            characters = sum(len(text.data) for text in node.find_all(jinja2.nodes.TemplateData))
-            step = jinja2.nodes.ExprStmt(_call("step", [jinja2.nodes.Const(characters)]))
-            node.body.insert(0, step.set_lineno(node.lineno))
-        return node
+def _opened(value: object) -> tuple[Sequence[object], int]:
+    """What stands in the value, and about how many characters it has beside that."""
+    if isinstance(value, str):
+        return (), len(value)
+    if isinstance(value, (list, tuple)):
+        return value[: MOST_PARTS + 1], 0
+    if isinstance(value, Mapping):
+        return [one for pair in value.items() for one in pair], 0
+    return (), _OTHER_CHARACTERS * (len(value) if isinstance(value, range) else 1)
 
 
-def _call(name: str, arguments: list[jinja2.nodes.Expr]) -> jinja2.nodes.Call:
-    return jinja2.nodes.Call(jinja2.nodes.EnvironmentAttribute(name), arguments, [], None, None)
+def _allow_parts(parts: int) -> None:
+    if parts > MOST_PARTS:
+        raise LimitError(f"a list of more than {MOST_PARTS:,} parts")
+
+
+def _bits(value: object) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _allow_bits(bits: int) -> None:
+    if bits > MOST_INTEGER_BITS:
+        raise LimitError(f"a number of more than {MOST_INTEGER_BITS} bits")

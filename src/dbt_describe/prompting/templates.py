@@ -143,13 +143,15 @@ class Templates:
         names = set(self.names)
         return tuple(sorted((name, folder) for name, folder in named if folder != "." and name in names))
 
-    def check(self, body: Body, known: Set[str]) -> None:
+    def check(self, body: Body, known: Mapping[str, Set[str] | None]) -> None:
         """Look for mistakes that don't depend on a node: bad Jinja, variables that aren't among the known ones.
+
+        The known ones are given with what stands below each; None: it is a text or a number.
 
         Raises:
             PromptError: there is one; the message names file and line.
         """
-        self._renderer.compile(body, known)
+        self._renderer.check(body, known)
 
     def render(self, body: Body, variables: Mapping[str, object]) -> str:
         """The body with the variables filled in.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 
@@ -83,8 +83,15 @@ WORDS: Mapping[str, str] = {
 
 def known_variables(body: str, template: str = "") -> frozenset[str]:
     """Names of the variables of a body, `style`, `system` or `user`; those of `repair` and `review` know others."""
+    return frozenset(known_parts(body, template, frozenset()))
+
+
+def known_parts(body: str, template: str, words: Set[str]) -> Mapping[str, Set[str] | None]:
+    """The variables of a body with what stands below each, `words` below `words`; None: it is a text or a number."""
     places = {REPAIR: (REPAIR,), REVIEW: (body, REVIEW, f"{REVIEW}.{body}")}.get(template, (body,))
-    return frozenset(one.name.partition(".")[0] for one in VARIABLES if set(places) & set(one.bodies))
+    names = [one.name.partition(".") for one in VARIABLES if set(places) & set(one.bodies)]
+    below = {name: frozenset(part for other, _, part in names if other == name and part) for name, _, _ in names}
+    return {name: words if name == "words" else parts or None for name, parts in below.items()}
 
 
 def check_templates(templates: Templates) -> tuple[Template, ...]:
@@ -101,10 +108,17 @@ def check_templates(templates: Templates) -> tuple[Template, ...]:
 
 
 def check_template(template: Template, templates: Templates) -> None:
-    """Look for mistakes that don't depend on a node: bad Jinja, unknown variables.
+    """Look for mistakes that don't depend on a node: bad Jinja, unknown variables and parts of them.
 
     Raises:
         PromptError: there is one; the message names file and line.
     """
+    words = _words(templates) if template.name in {REPAIR, REVIEW} else template.words.keys()
     for name in BODIES:
-        templates.check(getattr(template, name), known_variables(name, template.name))
+        templates.check(getattr(template, name), known_parts(name, template.name, words))
+
+
+def _words(templates: Templates) -> frozenset[str]:
+    """Those of all templates: `repair` and `review` are given the words of the node's own."""
+    everywhere = [(name, "") for name in templates.names]
+    return frozenset(word for place in (*everywhere, *templates.special) for word in templates.get(*place).words)
