@@ -159,8 +159,8 @@ def test_a_folder_that_the_project_does_not_have_is_warned_of(shop: Path) -> Non
         (shop / "ours" / folder).mkdir()
         (shop / "ours" / folder / "model.yml").write_text("output: {column_words: 8}\n", encoding="utf-8")
     lines = shown("list").splitlines()
-    assert [line for line in lines if "no folder" in line] == [
-        f"Warning: {Path('ours/model/model.yml')} is for nodes of model/, but the project has no folder of that name."
+    assert [line for line in lines if "no such folder" in line] == [
+        f"Warning: {Path('ours/model/model.yml')} is for nodes of model/, but the project has no such folder."
     ]
     listed = json.loads(shown("list", "--json"))
     assert listed["nowhere"] == [str(shop / "ours/model/model.yml")]

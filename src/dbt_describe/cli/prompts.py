@@ -149,7 +149,7 @@ def render_list(templates: Sequence[Template], unused: Sequence[Path], nowhere: 
     lines = aligned(("template", "version", "from", "for"), rows, words=frozenset({0, 1, 2, 3}), names=3)
     odd = [f"Warning: {_shown_path(path)} is used by no template; is its name one of the above?" for path in unused]
     odd += [
-        f"Warning: {_shown_path(one.files[0])} is for nodes of {one.folder}/, but the project has no folder of that name."
+        f"Warning: {_shown_path(one.files[0])} is for nodes of {one.folder}/, but the project has no such folder."
         for one in templates
         if one.folder and one.files[0] in nowhere
     ]
