@@ -171,6 +171,7 @@ def failure(url: str, directory: Path) -> str:
     return str(raised.value)
 
 
+@pytest.mark.slow
 def test_refresh_makes_both_artifacts_which_are_then_fresh(demo: Path, dbt_describe: Run) -> None:
     expected = dbt_describe("plan").stdout
     shutil.rmtree(demo / "target")

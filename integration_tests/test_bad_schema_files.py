@@ -138,6 +138,7 @@ def test_nothing_is_verified_that_dbt_could_not_read_before(demo: Path, dbt_desc
     assert schema_files(demo) == before
 
 
+@pytest.mark.slow
 def test_once_the_file_is_mended_the_rest_is_written_and_nothing_is_asked_again(demo: Path, dbt_describe: Run) -> None:
     touch_manifest(demo)
     whole = (demo / MARTS).read_bytes()
@@ -236,6 +237,7 @@ def test_a_file_that_changes_while_it_is_written_is_left(
     assert_only_failed(demo, MARTS, expected if meanwhile is None else {**expected, MARTS: meanwhile})
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_after_its_answers_were_paid_for_is_written_later_for_nothing(
     demo: Path, dbt_describe: Run
 ) -> None:

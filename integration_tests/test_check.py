@@ -13,6 +13,7 @@ ASKS_THE_WAREHOUSE = "select {{ run_query('select 1 as a').rows[0][0] if execute
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_without_a_warehouse_only_what_changed_is_compiled_and_what_is_stale_is_found(
     demo: Path, dbt_describe: Run
 ) -> None:

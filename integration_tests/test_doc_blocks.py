@@ -85,6 +85,7 @@ def test_the_second_run_changes_nothing_and_the_same_run_gives_the_same_names(de
     assert (demo / DOCS).read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_later_run_takes_over_the_reference_of_the_origin(demo: Path, dbt_describe: Run) -> None:
     dbt_describe("document", "--doc-blocks", "--exclude", "fct_monthly_sales", "orders_snapshot")
     before = (demo / DOCS).read_bytes()
@@ -96,6 +97,7 @@ def test_a_later_run_takes_over_the_reference_of_the_origin(demo: Path, dbt_desc
     rendered(demo)
 
 
+@pytest.mark.slow
 def test_without_a_file_of_such_blocks_a_new_one_is_made_in_the_docs_paths(demo: Path, dbt_describe: Run) -> None:
     (demo / DOCS).unlink()
     staging = demo / "models/staging/_staging.yml"
@@ -110,6 +112,7 @@ def test_without_a_file_of_such_blocks_a_new_one_is_made_in_the_docs_paths(demo:
     assert rendered(demo)["model.corner_shop.fct_orders", "order_id"].startswith("Number of the order")
 
 
+@pytest.mark.slow
 def test_a_docs_file_that_cant_be_written_costs_the_blocks_only(
     demo: Path, dbt_describe: Run, plain: dict[tuple[str, str], str]
 ) -> None:

@@ -205,7 +205,7 @@ def test_kept_answers_are_told_of_and_forgotten(dbt_describe: Run) -> None:
         dbt_describe("document", "--select", "int_payments_by_order", "--dry-run", *MODEL, **keys(server))
         again = dbt_describe("document", "--select", "int_payments_by_order", "--dry-run", *MODEL, **keys(server))
         assert len(server.requests) == 1
-        assert "kept           1  answers" in again.stdout
+        assert "kept           1  answer that had been paid for before" in again.stdout
         assert dbt_describe("cache", "info").stdout.startswith("1 answers")
         assert dbt_describe("cache", "clear").stdout == "Forgot 1 answers.\n"
         words = ("--select", "int_payments_by_order", "--dry-run", "--no-cache", *MODEL)

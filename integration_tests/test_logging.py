@@ -7,6 +7,8 @@ import re
 import stat
 from pathlib import Path
 
+import pytest
+
 from integration_tests.conftest import Run
 from integration_tests.openai_server import OpenAIServer
 
@@ -14,6 +16,7 @@ MODEL = ("--model", "openai/loopback", "--select", "int_payments_by_order", "--d
 SECRET = "sk-test-secret"
 
 
+@pytest.mark.slow
 def test_debug_lines_tell_sizes_and_times_and_neither_texts_nor_keys(dbt_describe: Run) -> None:
     with OpenAIServer() as server:
         done = dbt_describe(

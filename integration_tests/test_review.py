@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from integration_tests.conftest import DBT, Run, clean_environment
 from integration_tests.openai_server import Fault, OpenAIServer, answer_from_schema
 
@@ -47,6 +49,7 @@ def kill_at(begun: int, demo: Path, server: OpenAIServer) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_in_the_middle_of_the_loop_goes_on_there(demo: Path, dbt_describe: Run) -> None:
     """Draft, review, revision, second review: the last three are killed once each while they are waited for."""
     with OpenAIServer(answer=answer, faults=[Fault("hang", at=frozenset({2, 4, 6}))]) as server:

@@ -120,6 +120,7 @@ def test_an_older_file_in_the_place_of_a_model_is_noticed(demo: Path, dbt_descri
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_a_file_saved_while_dbt_builds_is_noticed(demo: Path, dbt_describe: Run) -> None:
     model = demo / "models/marts/fct_monthly_sales.sql"
     model.write_text(model.read_text(encoding="utf-8").replace("sum(order_total)", "max(order_total)"))
@@ -205,6 +206,7 @@ def test_after_our_own_edits_dbt_only_parses_and_lineage_is_still_known(demo: Pa
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_other_vars_than_the_manifest_was_made_with_make_it_anew(dbt_describe: Run) -> None:
     first, second = (dbt_describe("plan", "--vars", "{currency: EUR}") for _ in range(2))
     assert "made with another profile, target or vars" in first.stderr

@@ -59,6 +59,7 @@ def test_a_template_leads_to_files_that_dbt_reads(demo: Path, dbt_describe: Run)
     assert files["fct_product_sales"] == "models/marts/marts.yml"
 
 
+@pytest.mark.slow
 def test_dbt_osmosis_s_paths_lead_to_files_that_dbt_reads(demo: Path, dbt_describe: Run) -> None:
     change_project(demo, yaml.safe_load(yaml_of_the_page("dbt_project.yml")))
     (demo / "models/marts/marts.yml").unlink()
@@ -101,6 +102,7 @@ def test_a_place_that_can_t_be_is_told_before_anything_is_written_there(
     assert not (demo / "docs").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_dbtignore_hides_is_told_before_anything_is_written(demo: Path, dbt_describe: Run) -> None:
     (demo / ".dbtignore").write_text("_inter*.yml", encoding="utf-8")
     for _ in range(2):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from integration_tests.conftest import commit_all, run_in
@@ -91,6 +92,7 @@ class Shop:
         return [line[1:].strip() for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")]
 
 
+@pytest.mark.slow
 def test_descriptions_stay_true_as_sql_and_texts_change(demo: Path) -> None:
     (demo / "dbt-describe.yml").write_text(SETTINGS, encoding="utf-8")
     shop = Shop(demo)

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from integration_tests.conftest import DBT, Run, clean_environment
 from integration_tests.openai_server import OpenAIServer
 
@@ -84,6 +86,7 @@ def test_a_killed_run_blocks_nobody(demo: Path, dbt_describe: Run) -> None:
     assert "Waiting" not in rest.stderr
 
 
+@pytest.mark.slow
 def test_who_writes_nothing_waits_for_nobody(demo: Path, dbt_describe: Run) -> None:
     with OpenAIServer(latency_s=4) as server:
         first = start_document(demo, server)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 # A busy machine must not fail a test: time is measured in benchmarks.
-settings.register_profile("default", deadline=None)
+settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
 
 _SECRET_PREFIXES = ("OPENAI_", "ANTHROPIC_", "AZURE_", "GOOGLE_", "GROQ_", "DBT_")
