@@ -15,7 +15,7 @@ help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
 	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11"
-	@echo "make test-slow  the tests that CI leaves out as they take long: all selections, drafts of the large real projects"
+	@echo "make test-slow  the tests that CI leaves out as they take long: whole stories, all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
 	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
