@@ -46,6 +46,7 @@ def test_a_port_where_nobody_listens_is_an_error() -> None:
             ask_port(unused.getsockname()[1], "/")
 
 
+@pytest.mark.slow
 def test_a_project_s_own_settings_are_used(demo: Path, dbt_describe: Run) -> None:
     done = dbt_describe("init", OPENAI_API_KEY="k", LLM_PROVIDER="")
     assert "Found corner_shop: 12 models, manifest and catalog." in done.stdout

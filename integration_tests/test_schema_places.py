@@ -70,6 +70,7 @@ def test_dbt_osmosis_s_paths_lead_to_files_that_dbt_reads(demo: Path, dbt_descri
     assert files["orders_snapshot"] == "snapshots/_snapshots__snapshots.yml"
 
 
+@pytest.mark.slow
 def test_a_file_that_all_directories_share_takes_new_directories_in(demo: Path, dbt_describe: Run) -> None:
     texts = [demo / "models/staging/_staging.yml", demo / "models/marts/marts.yml"]
     models = [entry for text in texts for entry in yaml.safe_load(text.read_text(encoding="utf-8"))["models"]]
@@ -80,6 +81,7 @@ def test_a_file_that_all_directories_share_takes_new_directories_in(demo: Path, 
     assert set(read_by_dbt(demo).values()) == {"models/schema.yml", "snapshots/_snapshots__snapshots.yml"}
 
 
+@pytest.mark.slow
 def test_dbt_reads_models_and_snapshots_in_every_directory_of_its_own(demo: Path, dbt_describe: Run) -> None:
     text = 'schema_path: {models: "macros/all", snapshots: "seeds/{section}"}'
     (demo / "dbt-describe.yml").write_text(text, encoding="utf-8")

@@ -61,6 +61,7 @@ def test_a_second_run_waits_and_then_asks_nothing_again(demo: Path) -> None:
     assert "Described" in first_out
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_waiting_ends_at_once_and_nothing_was_written(demo: Path) -> None:
     with OpenAIServer(latency_s=0.5) as server:
         first = start_document(demo, server)
@@ -75,6 +76,7 @@ def test_ctrl_c_while_waiting_ends_at_once_and_nothing_was_written(demo: Path) -
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_a_killed_run_blocks_nobody(demo: Path, dbt_describe: Run) -> None:
     with OpenAIServer(latency_s=0.3) as server:
         first = start_document(demo, server)
