@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.recording import Recorder
 from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
+from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import place_of, share_blocks
 from dbt_describe.verifying import Verdict, verify
@@ -139,7 +138,7 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
-    _run(drafting.fill(settings.concurrency))
+    run_to_end(drafting.fill(settings.concurrency))
     verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
     progress.end()
     is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
@@ -202,17 +201,6 @@ def _tell_language(project: Project, writer: Writer, progress: Progress) -> None
             f"Descriptions here are in another script; new ones are in {language}. `language` in dbt-describe.yml says "
             "what to write in."
         )
-
-
-def _run(work: Coroutine[None, None, None]) -> None:
-    """Run to the end; in a thread of its own where this one has a running event loop, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-        return
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, work).result()
 
 
 def open_writer(settings: Settings, progress: Progress, *, asks: bool = True) -> Writer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 
 def waits_for(order: Sequence[str], parents: Mapping[str, Iterable[str]], items: Iterable[str]) -> dict[str, set[str]]:
@@ -95,3 +96,14 @@ def _remaining_path(depends_on: Mapping[str, set[str]], dependents: Mapping[str,
             if open_dependents[parent] == 0:
                 ends.append(parent)
     return length
+
+
+def run_to_end(work: Coroutine[None, None, None]) -> None:
+    """Run to the end; in a thread of its own where this one has a running event loop, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, work).result()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import struct
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from operator import mul
 
 import msgspec
@@ -24,6 +22,7 @@ from dbt_describe.redaction.columns import is_personal, is_secret
 from dbt_describe.redaction.credentials import is_telling, without_credentials
 from dbt_describe.redaction.literals import without_personal_literals
 from dbt_describe.redaction.personal import without_personal
+from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import LlmSettings, Settings, secret_values
 
 LEAST_SIMILARITY = 0.45
@@ -107,7 +106,7 @@ def _vectors(
         elif missing and ask:
             model = embedding_model(llm.prompting.embeddings, llm.config, llm.environ)
             progress.wait(f"Asking {model.model} what {len(missing):,} passages and names mean.")
-            _run(ask(list(missing), model, llm.config, llm.store_dir, keep, note, progress.say))
+            run_to_end(ask(list(missing), model, llm.config, llm.store_dir, keep, note, progress.say))
     except (LlmError, StoreError) as error:
         progress.say(f"Not all passages can be found by what they mean: {error}")
     return {text: struct.unpack(f"<{len(vector) // 4}f", vector) for text, vector in found.items()}
@@ -147,14 +146,3 @@ def _safe(llm: LlmSettings) -> Callable[[str], str]:
         return without_personal(without_personal_literals(text, lambda name: is_personal(name) or is_secret(name)))
 
     return safe
-
-
-def _run(work: Coroutine[None, None, None]) -> None:
-    """Run to the end; in a thread of its own where this one has a running event loop, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-        return
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, work).result()
