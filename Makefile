@@ -2,9 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+UV := .venv-uv/bin/uv
 PATHS := src tests integration_tests benchmarks
 # Versions of dbt beside the one in .venv, each in an environment of its own.
 OLDER_DBT := 1.8 1.9 1.10
+# Environments of dbt-osmosis that `make test` has beside .venv: without its openai extra, and with it.
+OSMOSIS := 1.5.0 1.5.0-openai
+OLDER_OSMOSIS := 1.3.0 1.4.0
 
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
@@ -22,9 +26,22 @@ help:
 	@echo "make bench-scale  how long a plan of 10,000 models takes, cold and warm"
 	@echo "make clean  remove the environments and what was made"
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev,duckdb]"
+# uv installs in seconds what pip takes a minute or two for, and there are several environments.
+$(UV): constraints.txt
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@touch $@
+
+$(INSTALLED): pyproject.toml constraints.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python .venv -c constraints.txt -e ".[dev,duckdb]"
+	@touch $@
+
+# dbt-osmosis pins packages below what .venv has, so that it needs environments of its own.
+.venv-osmosis-%/.installed: pyproject.toml constraints/osmosis-%.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-$*.txt \
+		-e . "dbt-osmosis$(if $(filter %-openai,$*),[openai])==$(firstword $(subst -, ,$*))" dbt-duckdb
 	@touch $@
 
 demo: $(INSTALLED)
@@ -39,7 +56,7 @@ fast: $(INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal tests
 
 # mypy has a core of its own for a minute, beside tests that wait for one another.
-test: $(INSTALLED)
+test: $(INSTALLED) $(OSMOSIS:%=.venv-osmosis-%/.installed)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; \
@@ -56,9 +73,9 @@ test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED)
 test-dbt-%: .venv-dbt-%/.installed
 	.venv-dbt-$*/bin/python -m pytest -n auto --dist worksteal -m engine integration_tests
 
-.venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/dbt-$*.txt -e ".[duckdb,test]"
+.venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
 bench: $(INSTALLED)
@@ -75,4 +92,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .venv-dbt-* .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
