@@ -14,7 +14,7 @@ import msgspec
 from dbt_describe.conventions import as_allowed
 from dbt_describe.deciding import Decide, Decided, Decisions
 from dbt_describe.errors import DbtDescribeError, StoppedError
-from dbt_describe.filing import Filing
+from dbt_describe.filing import Destination
 from dbt_describe.lineage.origins import ColumnRef, Lineage
 from dbt_describe.planning import SKIPPED, Abstention, Draft, NodePlan, Plan, Task, inherit
 from dbt_describe.progress import Progress
@@ -35,7 +35,7 @@ class Drafting:
         lineage: Lineage,
         plan: Plan,
         writer: Writer,
-        filing: Filing,
+        filing: Destination,
         progress: Progress,
         decide: Decide | None = None,
     ) -> None:

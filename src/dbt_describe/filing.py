@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from dbt_describe.errors import LockFileError, SchemaFileError
 from dbt_describe.placing import GONE, edit_maker, is_gone
@@ -29,6 +30,35 @@ from dbt_describe.sharing import Sharing, place_of
 NO_DOCS_FILE = "no directory is known where dbt reads docs blocks (docs-paths, .dbtignore)"
 
 
+class Destination(Protocol):
+    """Where drafts go: into schema files, or to another tool that writes them."""
+
+    written: list[Draft]
+    """The drafts that are where they belong; complete after `finish`."""
+    results: list[FileResult]
+    failures: list[Failure]
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be written."""
+
+    @property
+    def references(self) -> Mapping[tuple[str, str], str]:
+        """The docs blocks that written descriptions refer to, by unique_id and lower-case column."""
+
+    def has(self, unique_id: str) -> bool:
+        """Whether the node's descriptions have a place."""
+
+    def add(self, drafts: Iterable[Draft]) -> None:
+        """Keep drafts."""
+
+    def end_node(self, unique_id: str) -> None:
+        """No more drafts come for a node."""
+
+    def finish(self) -> None:
+        """No more drafts come at all."""
+
+
 class Filing:
     """Collects drafts and writes each file when all its nodes have ended, or when told to finish.
 
@@ -46,7 +76,6 @@ class Filing:
         share: Callable[[Iterable[Draft]], Sharing] | None = None,
         note: Callable[[Iterable[Draft]], None] | None = None,
     ) -> None:
-        self.is_dry = dry_run
         self._project = project
         self._paths = paths
         self._dry_run = dry_run
@@ -64,6 +93,11 @@ class Filing:
         self._changes: list[tuple[FileChange, tuple[Path, ...]]] = []
         """What was written, with the directories made for it."""
         self._cleaned: set[Path] = set()
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be written."""
+        return self._dry_run
 
     def has(self, unique_id: str) -> bool:
         """Whether the node has a file that can be edited."""

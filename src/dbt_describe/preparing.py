@@ -84,6 +84,14 @@ class Prepared(msgspec.Struct, frozen=True):
             )
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A project that a caller has opened itself, and what of it is to be described."""
+
+    project: Project
+    selected: tuple[str, ...]
+    """unique_ids, in the manifest's order."""
+
+
 class Studied(msgspec.Struct, frozen=True):
     """A project as it stands: what it says, what its SQL proves, and whose the texts are."""
 
@@ -116,16 +124,15 @@ def _unknowns(project: Project, lineage: Lineage, lock: LockFile, selected: Sequ
     return (*project.warnings, *lineage.warnings, *lock.warnings, *unread, *unlisted)
 
 
-def study(settings: Settings, progress: Progress) -> Studied:
-    """Read the project and its lock, and trace its lineage.
+def study(settings: Settings, progress: Progress, opened: Opened | None = None) -> Studied:
+    """Read the project and its lock, and trace its lineage; what is `opened` isn't read, nor selected from.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
         LockFileError: the lock can't be read.
     """
-    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
-    project = open_project(settings.dbt, progress.wait, settings.sources)
-    chosen = choose_nodes(project, settings, progress, changed)
+    opened = opened or _open(settings, progress)
+    project, chosen = opened.project, list(opened.selected)
     lineage = trace_project(project, store_dir=settings.llm.store_dir, say=progress.wait)
     project = with_sql_columns(project, lineage)
     if "semantic_model" in settings.resource_types:
@@ -140,14 +147,20 @@ def study(settings: Settings, progress: Progress) -> Studied:
     return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
 
 
-def prepare(settings: Settings, progress: Progress) -> Prepared:
-    """Read the project, trace its lineage and find its gaps.
+def _open(settings: Settings, progress: Progress) -> Opened:
+    changed = files_changed_since(settings.dbt.project_dir, settings.changed) if settings.changed else None
+    project = open_project(settings.dbt, progress.wait, settings.sources)
+    return Opened(project, tuple(choose_nodes(project, settings, progress, changed)))
+
+
+def prepare(settings: Settings, progress: Progress, opened: Opened | None = None) -> Prepared:
+    """Read the project, trace its lineage and find its gaps; what is `opened` isn't read, nor selected from.
 
     Raises:
         ProjectError: no project, no usable manifest, or a selector that matches nothing.
         LockFileError: the lock can't be read.
     """
-    studied = study(settings, progress)
+    studied = study(settings, progress, opened)
     lineage, standings = studied.lineage, studied.standings
     conventions = with_style(read_conventions(studied.project, settings.language), settings.llm.prompting.style)
     project = msgspec.structs.replace(studied.project, conventions=conventions)

@@ -13,10 +13,11 @@ from dbt_describe.conventions import writes_other_script
 from dbt_describe.deciding import Decide
 from dbt_describe.drafting import Drafting
 from dbt_describe.errors import DbtCommandError, LlmSettingsError, LockFileError, ManifestError
-from dbt_describe.filing import Filing
+from dbt_describe.filing import Destination, Filing
+from dbt_describe.hosting import Host
 from dbt_describe.placing import find_schema_files
 from dbt_describe.planning import Abstention, leave_out
-from dbt_describe.preparing import Prepared, prepare
+from dbt_describe.preparing import Opened, Prepared, prepare
 from dbt_describe.progress import Progress, Silent
 from dbt_describe.project.dbt import find_dbt
 from dbt_describe.project.exclusive import writing_alone
@@ -35,10 +36,14 @@ from dbt_describe.writers.protocol import Writer, WriterResult
 from dbt_describe.writers.rules import RulesWriter
 
 
-def find_places(prepared: Prepared, settings: Settings) -> tuple[Prepared, dict[str, Path], list[Failure]]:
+def find_places(
+    prepared: Prepared, settings: Settings, host: Host | None = None
+) -> tuple[Prepared, dict[str, Path], list[Failure]]:
     """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
-    paths, failures, refused = find_schema_files(prepared.written, gaps, settings.schema_path)
+    paths, failures, refused = (
+        host.find_places(gaps) if host else find_schema_files(prepared.written, gaps, settings.schema_path)
+    )
     borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
     left = leave_out(prepared.plan, refused)
     return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
@@ -97,8 +102,16 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
     return tuple(estimates)
 
 
-def document(settings: Settings, progress: Progress | None = None, decide: Decide | None = None) -> Report:
+def document(
+    settings: Settings,
+    progress: Progress | None = None,
+    decide: Decide | None = None,
+    opened: Opened | None = None,
+    host: Host | None = None,
+) -> Report:
     """Describe what is missing and write it into the schema files; with `decide`, only the drafts that it takes.
+
+    What is `opened` isn't read from the project's artifacts. A `host` writes the files in our place.
 
     A node or file that fails is reported and costs the others nothing. Ctrl-C lets the requests under way end, writes
     what there is and returns a report with `interrupted`; a second Ctrl-C abandons the requests too. While another
@@ -115,15 +128,22 @@ def document(settings: Settings, progress: Progress | None = None, decide: Decid
         find_dbt("parse", "leave out --verify")
     writer = open_writer(settings, progress)
     if settings.dry_run:
-        return document_with(writer, settings, progress, decide)
+        return document_with(writer, settings, progress, decide, opened, host)
     with writing_alone(settings.dbt, progress.wait) as warning:
-        report = document_with(writer, settings, progress, decide)
+        report = document_with(writer, settings, progress, decide, opened, host)
     return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
-def document_with(writer: Writer, settings: Settings, progress: Progress, decide: Decide | None = None) -> Report:
+def document_with(
+    writer: Writer,
+    settings: Settings,
+    progress: Progress,
+    decide: Decide | None = None,
+    opened: Opened | None = None,
+    host: Host | None = None,
+) -> Report:
     """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
-    prepared = prepare(settings, progress)
+    prepared = prepare(settings, progress, opened)
     if not prepared.project.has_files:
         raise ManifestError(
             f"None of the files that the manifest names is in {prepared.project.root}: nothing can be written. Run "
@@ -131,15 +151,16 @@ def document_with(writer: Writer, settings: Settings, progress: Progress, decide
         )
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
-    prepared, paths, failures = find_places(prepared, settings)
+    prepared, paths, failures = find_places(prepared, settings, host)
     _tell_language(prepared.project, writer, progress)
     writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run, charge=writer.charge))
-    share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
-    filing = Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
+    filing = _open_destination(prepared, paths, settings, recorder, host)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
     run_to_end(drafting.fill(settings.concurrency))
-    verdict = verify(settings.dbt, filing, progress.wait) if settings.verify else Verdict()
+    verdict = (
+        verify(settings.dbt, filing, progress.wait) if settings.verify and isinstance(filing, Filing) else Verdict()
+    )
     progress.end()
     is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
     return Report(
@@ -183,7 +204,16 @@ def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Absten
     )
 
 
-def _record(recorder: Recorder, filing: Filing, drafting: Drafting) -> bool:
+def _open_destination(
+    prepared: Prepared, paths: dict[str, Path], settings: Settings, recorder: Recorder, host: Host | None
+) -> Destination:
+    if host:
+        return host.open_destination(paths, recorder.note, dry_run=settings.dry_run)
+    share = partial(share_blocks, project=prepared.project, lineage=prepared.lineage) if settings.doc_blocks else None
+    return Filing(prepared.written, paths, dry_run=settings.dry_run, share=share, note=recorder.note)
+
+
+def _record(recorder: Recorder, filing: Destination, drafting: Drafting) -> bool:
     """Whether the lock file has changed; where it can't be written, that is a failure like a schema file's."""
     try:
         return recorder.settle(filing.written, drafting.abstentions)
