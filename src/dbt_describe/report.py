@@ -99,7 +99,9 @@ class Report(msgspec.Struct, frozen=True):
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
     not_asked: int = 0
-    """Their descriptions that were left for another run."""
+    """Their descriptions that were left for another run; with `cached_only`, those that a model would be asked for."""
+    cached_only: bool = False
+    """Whether nothing was asked, and only answers that were kept were given."""
 
     @property
     def inherited(self) -> int:

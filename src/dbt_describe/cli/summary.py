@@ -98,9 +98,10 @@ def name_writers(report: Report) -> str:
 
 
 def _headline(report: Report) -> list[str]:
-    if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
+    is_over = not (report.failures or report.not_begun or report.not_asked)
+    if is_over and not report.drafts and not report.abstentions:
         return [_nothing_missing(report.nodes, report.described_before)]
-    if not report.drafts and not report.failures and not report.not_begun:
+    if is_over and not report.drafts:
         return [
             f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
         ]
@@ -145,12 +146,14 @@ def _counts(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report) -> list[str]:
-    """What came to nothing, apart from what was left because the run was stopped."""
-    if not report.failures and not report.not_begun:
+    """What came to nothing, apart from what was left because the run was stopped, or asks nothing."""
+    if not (report.failures or report.not_begun or report.not_asked):
         return []
     open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
     left = report.not_asked if report.failures else open_
     failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
+    if report.cached_only:
+        return failed + [f"  to ask     {left:>5,}  of {report.writer}: no answer is kept"] * bool(left)
     return failed + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
 
 

@@ -35,6 +35,8 @@ class Flags(msgspec.Struct, frozen=True):
     no_prompt_cache: bool = False
     review: str = ""
     """Who reviews drafts: a model, `model` for that of `routes.review`, or `none`."""
+    cached_only: bool = False
+    """Whether nothing is asked, and only answers that are kept are given."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
         concurrency=flags.concurrency or config.concurrency,
         prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
     )
-    merged = msgspec.structs.replace(_without_rules(config), review=review)
+    merged = _cached_only(msgspec.structs.replace(_without_rules(config), review=review), flags)
     for model in (*_models(merged.config), *([file.prompting.embeddings] if merged.config.model else [])):
         prefix = model.strip().partition("/")[0]
         message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
@@ -154,6 +156,13 @@ def _with_timeout(config: LlmConfig, timeout: str) -> LlmConfig:
         for name, endpoint in config.endpoints.items()
     }
     return msgspec.structs.replace(config, timeouts=bounded(config.timeouts), endpoints=endpoints)
+
+
+def _cached_only(merged: Merged, flags: Flags) -> Merged:
+    """Where nothing is asked, no model is too far away for what it answered before."""
+    offline = merged.config.offline and (merged.rules_fallback or not flags.cached_only)
+    config = msgspec.structs.replace(merged.config, offline=offline, cached_only=flags.cached_only)
+    return msgspec.structs.replace(merged, config=config)
 
 
 def _offline(variable: str | None, otherwise: bool) -> bool:
