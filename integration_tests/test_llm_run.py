@@ -217,7 +217,7 @@ def test_kept_answers_are_told_of_and_forgotten(dbt_describe: Run) -> None:
         dbt_describe("document", *words, **keys(server))
         assert len(server.requests) == 2
     assert "model.corner_shop.int_payments_by_order" in dbt_describe("usage", "--by", "node").stdout
-    assert dbt_describe("usage", "--csv").stdout.splitlines()[-1].startswith("total,2,0,1,")
+    assert dbt_describe("usage", "--csv").stdout.splitlines()[-1].startswith("total,2,0,2,")
 
 
 def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -> None:
