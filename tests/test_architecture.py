@@ -187,6 +187,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "osmosis": FOUNDATION
     | {
         "cli",
+        "configuration",
+        "llm",
         "placeholders",
         "placing",
         "planning",

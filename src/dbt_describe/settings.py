@@ -203,6 +203,11 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
     return directory, msgspec.structs.replace(found, model=wanted or found.model)
 
 
+def environment() -> dict[str, str]:
+    """The variables of the process."""
+    return dict(os.environ)
+
+
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:
     """Whether colours are welcome (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")

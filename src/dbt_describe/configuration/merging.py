@@ -20,6 +20,7 @@ SAME_ROUTE, NOBODY = "model", "none"
 """Who reviews where no model is named: that of `routes.review`; or nobody, whatever the file says."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+_OFFLINE = "DBT_DESCRIBE_OFFLINE"
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
     budget = _budget(config.budget, flags)
     config = msgspec.structs.replace(
         config,
-        offline=flags.offline or _offline(environ.get("DBT_DESCRIBE_OFFLINE"), config.offline),
+        offline=flags.offline or truth_of(_OFFLINE, environ.get(_OFFLINE), otherwise=config.offline),
         budget=budget,
         concurrency=flags.concurrency or config.concurrency,
         prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
@@ -128,13 +129,13 @@ def osmosis_model(environ: Mapping[str, str]) -> str:
         spec = find_spec(provider)
     except LlmSettingsError as error:
         raise SettingsError(
-            f"LLM_PROVIDER can't be used: {error} Or name a model with --model (`rules` asks none)."
+            f"LLM_PROVIDER can't be used: {error} Or name a model by --model or DBT_DESCRIBE_MODEL (`rules` asks none)."
         ) from error
     set_ones = (environ[variable].strip() for variable in spec.model_variables if environ.get(variable, "").strip())
     name = next(set_ones, "") or spec.default_model
     if not name:
         variable = spec.model_variables[0] if spec.model_variables else "DBT_DESCRIBE_MODEL"
-        raise SettingsError(f"LLM_PROVIDER is {provider}, and no model is named: set {variable}, or pass --model.")
+        raise SettingsError(f"LLM_PROVIDER is {provider}, and no model is named: set {variable}, or name a model.")
     return f"{provider}/{name}"
 
 
@@ -165,12 +166,17 @@ def _cached_only(merged: Merged, flags: Flags) -> Merged:
     return msgspec.structs.replace(merged, config=config)
 
 
-def _offline(variable: str | None, otherwise: bool) -> bool:
-    if variable is None:
+def truth_of(name: str, value: str | None, *, otherwise: bool) -> bool:
+    """What a variable of that name says; `otherwise`, where it isn't set.
+
+    Raises:
+        SettingsError: it is neither true nor false.
+    """
+    if value is None:
         return otherwise
-    word = variable.strip().lower()
+    word = value.strip().lower()
     if word not in _TRUE | _FALSE:
-        raise SettingsError(f"DBT_DESCRIBE_OFFLINE is `{variable}`; it must be 1 or 0.")
+        raise SettingsError(f"{name} is `{value}`; it must be 1 or 0.")
     return word in _TRUE
 
 
