@@ -59,7 +59,11 @@ def _write(context: OsmosisContext, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        context.project.manifest.writable_manifest().write(str(temporary))
+        manifest = context.project.manifest.writable_manifest()
+        # Only dbt's own commands fill these in.
+        manifest.metadata.project_name = context.project.runtime_cfg.project_name
+        manifest.metadata.adapter_type = context.project.runtime_cfg.credentials.type
+        manifest.write(str(temporary))
         temporary.replace(path)
     except OSError as error:
         raise ManifestError(f"Can't write {path}: {error.strerror or error}. Make it writable.") from error
