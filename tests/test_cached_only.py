@@ -26,8 +26,8 @@ from dbt_describe.writers.llm import LlmWriter
 from tests.llm.fakes import FakeCompleter, described, gateway_of, model_of
 from tests.test_keeping_true import SCHEMA, Shop
 
-NOT_INHERITED = 8
-"""Of the shop's 11 missing descriptions, those that no described column upstream holds the values of."""
+NOT_INHERITED, COPIES = 8, 1
+"""Of the shop's 11 missing descriptions, those whose values no described column upstream holds; of these, copies."""
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_without_kept_answers_all_that_a_model_would_be_asked_for_is_left_and_co
     inherited = {draft.column for draft in report.drafts}
     assert inherited == {"order_id"}
     assert report.not_asked == report.missing - len(report.drafts) == NOT_INHERITED
+    assert (report.copies_left, report.to_ask) == (COPIES, NOT_INHERITED - COPIES)
     assert (report.abstentions, report.not_begun, report.spent.calls) == ((), 0, 0)
     assert shop.texts.items() >= before.items()
 

@@ -59,6 +59,8 @@ class Drafting:
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self.not_asked = 0
         """Descriptions that were left because the run was stopped, or asks nothing; known at its end."""
+        self.copies_left = 0
+        """Those of them that hold the values of another one."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
@@ -130,6 +132,7 @@ class Drafting:
             return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
         self._leave(unique_id, (*left, *result.not_asked))
+        self.copies_left += len(left)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
         written = len(node_plan.inherited) + len(drafts) + len(result.drafts)

@@ -191,6 +191,7 @@ def document_with(
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
         not_asked=drafting.not_asked,
+        copies_left=drafting.copies_left,
         cached_only=settings.llm.config.cached_only,
         references=filing.references,
     )

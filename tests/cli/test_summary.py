@@ -82,19 +82,21 @@ def test_what_failed_is_told_apart_from_what_was_left() -> None:
 
 
 def test_what_would_be_asked_is_told_where_nothing_is() -> None:
-    report = Report("openai/x", 3, 0, 6, drafts=DRAFTS, files=(FILE,), not_asked=4, cached_only=True)
+    report = Report("openai/x", 3, 0, 6, drafts=DRAFTS, files=(FILE,), not_asked=4, copies_left=1, cached_only=True)
     assert render_report(report).splitlines() == [
         "Described 2 of 6 missing descriptions in 1 file.",
         "  inherited      1  the same values as a described column upstream",
         "  written        1  by gpt",
         "  unknown        0  left empty",
-        "  to ask         4  of openai/x: no answer is kept",
+        "  to ask         3  of openai/x, as no answer is kept; 1 column will follow",
         "  changed       2  models/orders.yml",
     ]
     assert report.exit_code == 0
-    nothing = render_report(msgspec.structs.replace(report, drafts=(), files=(), not_asked=6)).splitlines()
+    nothing = render_report(
+        msgspec.structs.replace(report, drafts=(), files=(), not_asked=6, copies_left=0)
+    ).splitlines()
     assert nothing[0] == "Described 0 of 6 missing descriptions in 0 files."
-    assert nothing[-1] == "  to ask         6  of openai/x: no answer is kept"
+    assert nothing[-1] == "  to ask         6  of openai/x, as no answer is kept"
 
 
 def test_one_of_a_kind_is_told_as_one() -> None:

@@ -153,7 +153,9 @@ def _unfinished(report: Report) -> list[str]:
     left = report.not_asked if report.failures else open_
     failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
     if report.cached_only:
-        return failed + [f"  to ask     {left:>5,}  of {report.writer}: no answer is kept"] * bool(left)
+        copies = f"; {_count(report.copies_left, 'column')} will follow" if report.copies_left else ""
+        asked = f"  to ask     {report.to_ask:>5,}  of {report.writer}, as no answer is kept{copies}"
+        return failed + [asked] * bool(report.not_asked)
     return failed + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
 
 

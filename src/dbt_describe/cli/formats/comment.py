@@ -48,8 +48,8 @@ def _headline(report: Report) -> str:
     unknown = (
         f"; {counted(len(report.abstentions), 'description')} can't be known from here" if report.abstentions else ""
     )
-    if report.cached_only and report.not_asked:
-        unknown += f"; {counted(report.not_asked, 'description')} would be asked of {_code(report.writer)}"
+    if report.to_ask:
+        unknown += f"; {counted(report.to_ask, 'description')} would be asked of {_code(report.writer)}"
     if not report.drafts:
         return f"**dbt-describe has nothing to propose**{unknown}."
     kind = "missing or outdated description" if report.outdated else "missing description"
