@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates, core, root_of
 from dbt_describe.osmosis.hosting import OsmosisDestination
 from dbt_describe.osmosis.places import explain, find_files, forget
@@ -26,13 +27,15 @@ from dbt_describe.schema_files import shown_path
 class Commit:
     """What dbt-osmosis writes of one context, in its own words but one file at a time."""
 
-    def __init__(self, context: OsmosisContext, destination: OsmosisDestination) -> None:
+    def __init__(self, context: OsmosisContext, destination: OsmosisDestination, *, raises: bool) -> None:
+        """`raises` says that failures must be raised, since nobody asks for the report."""
+        self._raises = raises
         self._context = context
         self._destination = destination
         self._root = root_of(context)
         self.failures: list[Failure] = []
         self.files: list[FileResult] = []
-        self._unwritten: set[Path] = set()
+        self._written: set[Path] = set()
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -54,7 +57,7 @@ class Commit:
         lost = {
             draft.unique_id
             for path, drafts in self._destination.drafts_by_file.items()
-            if path in self._unwritten
+            if path not in self._written
             for draft in drafts
         }
         known = {failure.subject for failure in report.failures}
@@ -68,10 +71,11 @@ class Commit:
     def _commit(self, original: Callable[..., None]) -> None:
         nodes = candidates(self._context)
         groups, self.failures = find_files(self._context, nodes)
-        self._unwritten = set(self._destination.drafts_by_file) - set(groups)
         with _replaced(core("sync_operations"), "_sync_doc_section", self._section_writer()):
             for path, group in groups.items():
                 self._write(path, group, original)
+        if self._raises and self.failures:
+            raise SchemaFileError("; ".join(f"{one.subject}: {one.message}" for one in self.failures))
 
     def _write(self, path: Path, group: Mapping[str, OsmosisNode], original: Callable[..., None]) -> None:
         before = _bytes_of(path)
@@ -79,11 +83,11 @@ class Commit:
             self._write_nodes(list(group.values()), original)
         except Exception as error:  # noqa: BLE001 - whatever dbt-osmosis fails with costs this file only
             forget(path)
-            self._unwritten.add(path)
             self.failures.append(
                 Failure(shown_path(path, self._root), f"dbt-osmosis couldn't write it: {explain(error)}")
             )
             return
+        self._written.add(path)
         descriptions = len(self._destination.drafts_by_file.get(path, ()))
         after = _bytes_of(path)
         if descriptions:

@@ -14,6 +14,7 @@ class OsmosisColumn(Protocol):
     """dbt's ColumnInfo."""
 
     description: str
+    data_type: str | None
 
 
 class OsmosisNode(Protocol):
@@ -41,7 +42,6 @@ class OsmosisSettings(Protocol):
 
     dry_run: bool
     catalog_path: str | None
-    skip_add_columns: bool
 
 
 class OsmosisProject(Protocol):
@@ -93,7 +93,7 @@ def quietly() -> Iterator[None]:
     """Keep dbt-osmosis from telling what it is told to do by us."""
     logger = logging.getLogger("dbt-osmosis")
     before = logger.level
-    logger.setLevel(max(before, logging.ERROR))
+    logger.setLevel(max(before, logging.CRITICAL))
     try:
         yield
     finally:

@@ -11,10 +11,10 @@ import click
 import msgspec
 
 from dbt_describe import run
-from dbt_describe.cli.output import is_colored, show
+from dbt_describe.cli.output import bug_message, is_colored, show
 from dbt_describe.cli.progress import open_progress
 from dbt_describe.cli.summary import render_report
-from dbt_describe.errors import EXIT_USAGE, DbtDescribeError
+from dbt_describe.errors import EXIT_BUG, EXIT_USAGE, DbtDescribeError
 from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates
 from dbt_describe.osmosis.hosting import OsmosisHost
@@ -29,10 +29,16 @@ _unfinished = contextlib.ExitStack()
 """What is still held of the last run: the project's lock, and dbt-osmosis's commit."""
 
 
-class _UserError(click.ClickException):
-    """An error that dbt-osmosis's command shows as its own."""
+class _MistakeError(click.ClickException):
+    """What the user can mend: dbt-osmosis's command shows it as its own."""
 
     exit_code = EXIT_USAGE
+
+
+class _BugError(click.ClickException):
+    """A bug of ours."""
+
+    exit_code = EXIT_BUG
 
 
 def synthesize(context: OsmosisContext, node: OsmosisNode | None = None) -> None:
@@ -46,7 +52,9 @@ def synthesize(context: OsmosisContext, node: OsmosisNode | None = None) -> None
     """
     with _ONE_AT_A_TIME:
         _unfinished.close()
-        nodes = candidates(context) if node is None else {node.unique_id: node}
+        nodes = candidates(context)
+        if node is not None:
+            nodes = {node.unique_id: node} if node.unique_id in nodes else {}
         if not nodes:
             return
         with _told_by_click():
@@ -57,6 +65,7 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
     progress = open_progress()
     settings = settings_of(context)
     writer = run.open_writer(settings, progress)
+    command = click.get_current_context(silent=True)
     with contextlib.ExitStack() as held:
         warning = "" if settings.dry_run else held.enter_context(writing_alone(settings.dbt, progress.wait))
         project = read_manifest(context, nodes, settings, progress.wait)
@@ -66,10 +75,11 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
             report = msgspec.structs.replace(report, warnings=(*report.warnings, warning))
         if host.destination is None:
             raise TypeError("the run has opened no destination")
-        commit = Commit(context, host.destination)
+        commit = Commit(context, host.destination, raises=command is None)
+        if command is None:  # nobody says when all is done: only the commit is still waited for
+            held.close()
         held.enter_context(commit.in_place())
         _unfinished.push(held.pop_all())
-    command = click.get_current_context(silent=True)
     if command is not None:
         command.call_on_close(lambda: _end(report, commit))
 
@@ -88,9 +98,12 @@ def _end(report: Report, commit: Commit) -> None:
 @contextlib.contextmanager
 def _told_by_click() -> Iterator[None]:
     """Let errors of the user's be one line of dbt-osmosis's command."""
+    if click.get_current_context(silent=True) is None:
+        yield
+        return
     try:
         yield
     except DbtDescribeError as error:
-        if click.get_current_context(silent=True) is None:
-            raise
-        raise _UserError(str(error)) from error
+        raise _MistakeError(str(error)) from error
+    except Exception as error:
+        raise _BugError(bug_message(error).removeprefix("Error: ")) from error
