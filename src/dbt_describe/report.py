@@ -96,10 +96,12 @@ class Report(msgspec.Struct, frozen=True):
     """Those of them that were written anew."""
     is_recorded: bool = False
     """Whether dbt-describe.lock has changed."""
+    taken_over: int = 0
+    """Texts that a host, dbt-osmosis, had itself, and that were written with the drafts."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
     not_asked: int = 0
-    """Their descriptions that were left for another run; with `cached_only`, all that are left because nothing is asked."""
+    """Their descriptions that were left for another run; with `cached_only`, because nothing is asked."""
     copies_left: int = 0
     """Those of the latter that will be inherited from others of them."""
     cached_only: bool = False

@@ -98,7 +98,7 @@ def name_writers(report: Report) -> str:
 
 
 def _headline(report: Report) -> list[str]:
-    is_over = not (report.failures or report.not_begun or report.not_asked)
+    is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over)
     if is_over and not report.drafts and not report.abstentions:
         return [_nothing_missing(report.nodes, report.described_before)]
     if is_over and not report.drafts:
@@ -135,6 +135,8 @@ def _counts(report: Report) -> list[str]:
         lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  {drafts} checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
+    if report.taken_over:
+        lines.append(f"  taken over {report.taken_over:>5,}  as dbt-osmosis has inherited them")
     refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""
     as_before = "as they are" if report.outdated else "empty"
     lines.append(f"  unknown    {len(report.abstentions):>5,}  left {as_before}{refused}")
