@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 import msgspec
+from click.globals import pop_context
 
 from dbt_describe import run
 from dbt_describe.cli.output import bug_message, is_colored, show
@@ -88,10 +89,12 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
         held.enter_context(commit.in_place())
         _unfinished.push(held.pop_all())
     if command is not None:
-        command.call_on_close(lambda: _end(report, commit))
+        # The outermost: it is closed while click can still take another exit code.
+        outermost = command.find_root()
+        outermost.call_on_close(lambda: _end(report, commit, outermost))
 
 
-def _end(report: Report, commit: Commit | Registration) -> None:
+def _end(report: Report, commit: Commit | Registration, command: click.Context) -> None:
     """What is told at the end of dbt-osmosis's command; its exit code is ours where that says more."""
     _unfinished.close()
     completed = commit.completed(report)
@@ -101,6 +104,8 @@ def _end(report: Report, commit: Commit | Registration) -> None:
     error = sys.exc_info()[1]
     ends_well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0, 1))
     if completed.exit_code and ends_well:
+        if getattr(command, "_depth", 1) == 0:  # click is about to pop it, and won't come to it
+            pop_context()
         raise SystemExit(completed.exit_code)
 
 

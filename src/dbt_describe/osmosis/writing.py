@@ -25,7 +25,6 @@ ONLY_DESCRIPTIONS = (
     "Written by dbt-describe (DBT_DESCRIBE_OSMOSIS_WRITER): descriptions alone. Data types, tags, meta, the order of "
     "columns, and columns without a description are left as they are."
 )
-_NAMED = 3
 
 
 class WritingHost:
