@@ -22,9 +22,10 @@ from dbt_describe.report import Report
 from dbt_describe.sharing import Sharing, place_of
 
 ONLY_DESCRIPTIONS = (
-    "Written by dbt-describe (DBT_DESCRIBE_OSMOSIS_WRITER): descriptions alone. Data types, tags, meta, the order of "
-    "columns, and columns without a description are left as they are."
+    "DBT_DESCRIBE_OSMOSIS_WRITER: only descriptions are written. Data types, tags, meta, the order of columns, and "
+    "columns without a description stay as they are."
 )
+_NAMED = 3
 
 
 class WritingHost:
@@ -72,6 +73,7 @@ class WritingDestination(Filing):
         *,
         dry_run: bool,
     ) -> None:
+        self.unwritable = inherited.unwritable
         self._theirs = frozenset(map(place_of, inherited.drafts))
         sharing = Sharing(inherited.references)
         super().__init__(
@@ -121,8 +123,16 @@ class Registration:
             yield
 
     def completed(self, report: Report) -> Report:
-        """The report of the run, with what was written of dbt-osmosis's own."""
-        return msgspec.structs.replace(report, taken_over=self._destination.taken_over)
+        """The report of the run, with what was written of dbt-osmosis's own, and what can't be."""
+        left = self._destination.unwritable
+        names = ", ".join(f"{unique_id}.{column}" for unique_id, column in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        warnings = (
+            (f"What dbt-osmosis has inherited for {names}{more} holds Jinja, and isn't written.",) if left else ()
+        )
+        return msgspec.structs.replace(
+            report, taken_over=self._destination.taken_over, warnings=(*report.warnings, *warnings)
+        )
 
     def _register(self) -> None:
         root = root_of(self._context)
