@@ -20,6 +20,7 @@ from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates
 from dbt_describe.osmosis.hosting import OsmosisHost
 from dbt_describe.osmosis.manifests import read_manifest
+from dbt_describe.osmosis.places import find_files, fingerprints
 from dbt_describe.osmosis.settings import settings_of
 from dbt_describe.preparing import Opened
 from dbt_describe.project.exclusive import writing_alone
@@ -63,6 +64,7 @@ def synthesize(context: OsmosisContext, node: OsmosisNode | None = None) -> None
 
 
 def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None:
+    before = fingerprints(find_files(context, candidates(context))[0])
     progress = open_progress()
     settings = settings_of(context)
     writer = run.open_writer(settings, progress)
@@ -76,7 +78,7 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
             report = msgspec.structs.replace(report, warnings=(*report.warnings, warning))
         if host.destination is None:
             raise TypeError("the run has opened no destination")
-        commit = Commit(context, host.destination, raises=command is None)
+        commit = Commit(context, host.destination, before, raises=command is None)
         if command is None:  # nobody says when all is done: only the commit is still waited for
             held.close()
         held.enter_context(commit.in_place())
