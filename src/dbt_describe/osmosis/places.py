@@ -53,8 +53,8 @@ def forget(path: Path) -> None:
     reader = core("schema.reader")
     with reader._YAML_BUFFER_CACHE_LOCK:
         for cache in (reader._YAML_BUFFER_CACHE, reader._YAML_ORIGINAL_CACHE):
-            if path in cache:
-                del cache[path]
+            for key in [key for key in cache.keys() if key.resolve() == path]:  # noqa: SIM118 - it can't be iterated
+                del cache[key]
 
 
 def _fingerprint(path: Path) -> bytes:
