@@ -188,6 +188,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "cli",
         "configuration",
+        "filing",
         "llm",
         "placeholders",
         "placing",
@@ -200,6 +201,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "run",
         "schema_files",
         "settings",
+        "sharing",
     },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},

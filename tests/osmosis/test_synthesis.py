@@ -17,6 +17,7 @@ from dbt_describe.errors import DbtDescribeError
 from dbt_describe.osmosis import compiling
 from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.hosting import OsmosisDestination
+from dbt_describe.osmosis.places import fingerprints
 from dbt_describe.osmosis.synthesis import synthesize
 from dbt_describe.planning import Draft
 from dbt_describe.provenance.entries import read_lock
@@ -111,9 +112,9 @@ def test_a_file_that_cant_be_written_costs_the_others_nothing_and_isnt_counted(o
     assert texts(context, THERE)["payments"]["columns"] == {"payer_id": TEXT}
 
 
-def test_what_a_person_writes_while_models_are_asked_is_read_before_the_file_is_written(osmosis: Make) -> None:
-    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE))
-    written = {"orders": {"description": "By hand."}}
+def test_what_a_person_writes_while_models_are_asked_stays_and_the_file_is_named(osmosis: Make) -> None:
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE), (PAYMENTS, THERE))
+    written = {"orders": {"columns": {"customer_id": "By hand."}}}
 
     @click.command()
     def document() -> None:
@@ -121,8 +122,11 @@ def test_what_a_person_writes_while_models_are_asked_is_read_before_the_file_is_
         Path(context.project.runtime_cfg.project_root, HERE).write_text(json.dumps(written), encoding="utf-8")
         context.commit()
 
-    assert CliRunner().invoke(document).exit_code == 0
-    assert texts(context, HERE)["orders"] == {"description": "By hand.", "columns": {"customer_id": TEXT}}
+    done = CliRunner().invoke(document)
+    assert done.exit_code == 3
+    assert f"{HERE}: was changed while models were asked" in done.output
+    assert texts(context, HERE) == written
+    assert texts(context, THERE)["payments"]["columns"] == {"payer_id": TEXT}
 
 
 def test_a_column_that_dbt_osmosis_doesnt_list_is_left_and_named(osmosis: Make) -> None:
@@ -172,7 +176,7 @@ def test_a_placeholder_of_a_node_is_written_over_and_what_a_person_put_in_its_pl
     destination.finish()
     by_hand = {"orders": {"description": pending}, "payments": {"description": "By hand."}}
     path.write_text(json.dumps(by_hand), encoding="utf-8")
-    with Commit(context, destination, raises=True).in_place():
+    with Commit(context, destination, fingerprints([path]), raises=True).in_place():
         context.commit()
     assert texts(context, HERE)["orders"]["description"] == "One row per order."
     assert texts(context, HERE)["payments"]["description"] == "By hand."

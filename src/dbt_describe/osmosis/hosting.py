@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbt_describe.errors import LockFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode
-from dbt_describe.osmosis.places import find_files
+from dbt_describe.osmosis.places import find_files, without_faulty
 from dbt_describe.placeholders import is_missing
 from dbt_describe.placing import Placement
 from dbt_describe.planning import Draft
@@ -18,6 +18,7 @@ from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import fault_of_text
 
 NOT_LISTED = "dbt-osmosis lists no such column; build it, or list it in the schema file"
+_NAMED = 5
 
 
 class OsmosisHost:
@@ -32,9 +33,13 @@ class OsmosisHost:
     def find_places(self, gaps: Mapping[str, Sequence[str]]) -> Placement:
         """The file that dbt-osmosis writes each node to, found by its own means; and what it has no entry for."""
         nodes = {name: self._nodes[name] for name in gaps if name in self._nodes}
-        groups, failures = find_files(self._context, nodes)
-        for failure in failures:
+        found, homeless = find_files(self._context, nodes)
+        groups, faulty = without_faulty(self._context, found)
+        failures = [*homeless, *faulty]
+        for failure in failures[:_NAMED]:
             self._progress.say(f"Not asked about: {failure.subject}: {failure.message}")
+        if len(failures) > _NAMED:
+            self._progress.say(f"Nor are models asked about {len(failures) - _NAMED:,} more; see the end.")
         paths = {name: path for path, group in groups.items() for name in group}
         refused = {
             (name, column): NOT_LISTED

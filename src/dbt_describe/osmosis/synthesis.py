@@ -19,7 +19,9 @@ from dbt_describe.errors import EXIT_BUG, EXIT_USAGE, DbtDescribeError
 from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates
 from dbt_describe.osmosis.hosting import OsmosisHost
+from dbt_describe.osmosis.log_lines import logged_above
 from dbt_describe.osmosis.manifests import read_manifest
+from dbt_describe.osmosis.places import find_files, fingerprints
 from dbt_describe.osmosis.settings import settings_of, writes_files
 from dbt_describe.osmosis.writing import ONLY_DESCRIPTIONS, Registration, WritingDestination, WritingHost
 from dbt_describe.preparing import Opened
@@ -64,6 +66,7 @@ def synthesize(context: OsmosisContext, node: OsmosisNode | None = None) -> None
 
 
 def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None:
+    before = fingerprints(find_files(context, candidates(context))[0])
     progress = open_progress()
     settings = settings_of(context)
     writer = run.open_writer(settings, progress)
@@ -72,7 +75,8 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
         warning = "" if settings.dry_run else held.enter_context(writing_alone(settings.dbt, progress.wait))
         project = read_manifest(context, nodes, settings, progress.wait)
         host = WritingHost(context, nodes, project) if writes_files(settings) else OsmosisHost(context, nodes, progress)
-        report = run.document_with(writer, settings, progress, opened=Opened(project, tuple(nodes)), host=host)
+        with logged_above(progress):
+            report = run.document_with(writer, settings, progress, opened=Opened(project, tuple(nodes)), host=host)
         if report.not_asked:  # what would be asked would change files
             context.register_mutations(report.not_asked)
         if warning:
@@ -82,7 +86,7 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
         commit = (
             Registration(context, host.destination)
             if isinstance(host.destination, WritingDestination)
-            else Commit(context, host.destination, raises=command is None)
+            else Commit(context, host.destination, before, raises=command is None)
         )
         if command is None:  # nobody says when all is done: only the commit is still waited for
             held.close()
