@@ -34,13 +34,13 @@ $(UV): constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python .venv -c constraints.txt -e ".[dev,duckdb]"
+	$(UV) pip install --quiet --compile-bytecode --python .venv -c constraints.txt -e ".[dev,duckdb]"
 	@touch $@
 
 # dbt-osmosis pins packages below what .venv has, so that it needs environments of its own.
 .venv-osmosis-%/.installed: pyproject.toml constraints/osmosis-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-$*.txt \
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/osmosis-$*.txt \
 		-e . "dbt-osmosis$(if $(filter %-openai,$*),[openai])==$(firstword $(subst -, ,$*))" dbt-duckdb
 	@touch $@
 
@@ -75,7 +75,7 @@ test-dbt-%: .venv-dbt-%/.installed
 
 .venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
 bench: $(INSTALLED)
