@@ -35,6 +35,7 @@ SYNTHESIZE = ("dbt-osmosis", "yaml", "document", "--synthesize")
 _PRELOADED_MODULES = ("dbt_osmosis.cli.main", "openai", "sqlglot", "dbt_describe.run")
 _HASH_SEED = "0"
 """dbt-osmosis takes the nodes below a node out of a set, so that the order of what it does, and prints, isn't fixed."""
+_NODE = re.compile(r'<data name="node">\n(\w+) (\S+)')
 _SILENCED = ("OPENAI_", "AZURE_OPENAI_", "LLM_", "OSMOSIS_", "DBT_", "PRELOADED_")
 
 
@@ -195,9 +196,15 @@ def answer(body: dict[str, Any]) -> str:
 
 def node_of(request: RecordedRequest) -> str:
     """The node that a request of dbt-describe asks about, as `model.name`."""
-    found = re.search(r'<data name="node">\n(\w+) (\S+)', request.text)
+    found = _NODE.search(request.text)
     assert found, request.text
     return f"{found[1]}.{found[2]}"
+
+
+def name_of(body: dict[str, Any]) -> str:
+    """The name of the node that the body of a request asks about."""
+    found = _NODE.search("\n".join(message["content"] for message in body["messages"]))
+    return found[2] if found else ""
 
 
 def keys(server: OpenAIServer) -> dict[str, str]:
