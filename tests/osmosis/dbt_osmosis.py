@@ -5,6 +5,7 @@ Files are JSON, which is YAML. `integration_tests/` has the real one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -90,6 +91,12 @@ class Adapter:
     def connection_named(self, _: str, *, should_release_connection: bool) -> Any:
         assert should_release_connection
         return threading.Lock()
+
+    def acquire_connection(self) -> None:
+        """There is one again."""
+
+    def get_columns_in_relation(self, _: object) -> None:
+        self.connections.queries += 1
 
 
 class Context:
@@ -235,6 +242,9 @@ def _introspection() -> ModuleType:
     module = ModuleType("dbt_osmosis.core.introspection")
 
     def get_columns(context: Context, node: Node) -> dict[str, Any]:
+        if node.unique_id not in context.built:
+            with contextlib.suppress(Exception):
+                context.project.adapter.get_columns_in_relation(node)
         found = context.built.get(node.unique_id, {})
         return {name: SimpleNamespace(name=name, type=kind) for name, kind in found.items()}
 

@@ -145,6 +145,21 @@ def test_columns_that_differ_in_case_only_get_the_same_text(osmosis: Make) -> No
     assert texts(context, HERE)["both"]["columns"] == {"CUSTOMER_ID": TEXT, "customer_id": TEXT}
 
 
+def test_a_column_whose_name_is_quoted_in_the_file_gets_its_text(osmosis: Make) -> None:
+    quoted = model("quoted", ORDERS["raw_code"], reads=["customers"], columns={'"customer_id"': ""})
+    context = osmosis((CUSTOMERS, HERE), (quoted, HERE))
+    assert command(context).exit_code == 0
+    assert texts(context, HERE)["quoted"]["columns"] == {'"customer_id"': TEXT}
+
+
+def test_the_warehouse_isnt_asked_again_for_what_dbt_osmosis_has_found(osmosis: Make) -> None:
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE))
+    context.built = {"model.shop.orders": {"customer_id": "INTEGER"}}
+    assert command(context).exit_code == 0
+    assert texts(context, HERE)["orders"]["columns"] == {"customer_id": TEXT}
+    assert context.project.adapter.connections.queries == 0
+
+
 def test_a_text_that_stands_under_another_case_stays_and_isnt_asked_for(osmosis: Make) -> None:
     both = model(
         "both", ORDERS["raw_code"], reads=["customers"], columns={"CUSTOMER_ID": "By hand.", "customer_id": ""}

@@ -44,7 +44,8 @@ class Commit:
         self._before = before
         self._raises = raises
         self._context = context
-        self._destination = destination
+        self._drafts = destination.drafts_by_file
+        self._previous = destination.previous
         self._root = root_of(context)
         self.failures: list[Failure] = []
         self.files: list[FileResult] = []
@@ -68,10 +69,7 @@ class Commit:
     def completed(self, report: Report) -> Report:
         """The report of the run, with what has become of the files."""
         lost = {
-            draft.unique_id
-            for path, drafts in self._destination.drafts_by_file.items()
-            if path not in self._written
-            for draft in drafts
+            draft.unique_id for path, drafts in self._drafts.items() if path not in self._written for draft in drafts
         }
         known = {failure.subject for failure in report.failures}
         return msgspec.structs.replace(
@@ -113,7 +111,7 @@ class Commit:
             )
             return
         self._written.add(path)
-        descriptions = len(self._destination.drafts_by_file.get(path, ()))
+        descriptions = len(self._drafts.get(path, ()))
         after = _bytes_of(path)
         if descriptions:
             self.files.append(
@@ -141,7 +139,7 @@ class Commit:
     def _section_writer(self) -> Callable[..., None]:
         """dbt-osmosis's own, which writes a node's description only where the file has none: not over a placeholder."""
         original = core("sync_operations")._sync_doc_section
-        previous = self._destination.previous
+        previous = self._previous
 
         def sync_doc_section(context: Any, node: Any, doc_section: dict[str, Any]) -> None:
             if context is self._context and node.unique_id in previous:

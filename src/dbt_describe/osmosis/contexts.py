@@ -106,3 +106,23 @@ def quietly() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+class NotAskedError(Exception):
+    """The warehouse isn't asked."""
+
+
+@contextlib.contextmanager
+def refusing(holder: object, names: Iterable[str], reason: str) -> Iterator[None]:
+    """Let methods of an object do nothing but raise NotAskedError."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NotAskedError(reason)
+
+    for name in names:
+        setattr(holder, name, refuse)
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(holder, name)

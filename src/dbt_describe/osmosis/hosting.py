@@ -13,6 +13,7 @@ from dbt_describe.placeholders import is_missing
 from dbt_describe.placing import Placement
 from dbt_describe.planning import Draft
 from dbt_describe.progress import Progress
+from dbt_describe.project.nodes import unquoted
 from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import fault_of_text
@@ -132,8 +133,9 @@ class OsmosisDestination:
             self.previous[draft.unique_id] = node.description
             node.description = draft.text
             return
-        for name in find_columns(node, draft.column):
-            if name == draft.column or is_missing(node.columns[name].description):
+        names = find_columns(node, draft.column)
+        for name in names:
+            if len(names) == 1 or name == draft.column or is_missing(node.columns[name].description):
                 node.columns[name].description = draft.text
 
     def _tell(self, drafts: list[Draft]) -> None:
@@ -144,6 +146,6 @@ class OsmosisDestination:
 
 
 def find_columns(node: OsmosisNode, column: str) -> list[str]:
-    """The names by which the node has a column: several, where the file and the warehouse differ in case."""
+    """The names by which the node has a column, quoted or not: several, where file and warehouse differ in case."""
     wanted = column.lower()
-    return [name for name in node.columns if name.lower() == wanted]
+    return [name for name in node.columns if unquoted(name).lower() == wanted]
