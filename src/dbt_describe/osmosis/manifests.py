@@ -11,10 +11,10 @@ import msgspec
 
 from dbt_describe.errors import ManifestError
 from dbt_describe.osmosis.compiling import compile_nodes
-from dbt_describe.osmosis.contexts import OsmosisColumn, OsmosisContext, OsmosisNode, core, quietly, root_of
+from dbt_describe.osmosis.contexts import OsmosisColumn, OsmosisContext, OsmosisNode, core, quietly, refusing, root_of
 from dbt_describe.project.artifacts import Compiled, checksums, compiled_before, load_project
 from dbt_describe.project.freshness import Say, target_dir
-from dbt_describe.project.nodes import Node, Project
+from dbt_describe.project.nodes import Node, Project, unquoted
 from dbt_describe.project.project_file import with_project_file
 from dbt_describe.project.target import OWN_DIRECTORY, mtime
 from dbt_describe.settings import Settings
@@ -29,7 +29,6 @@ def read_manifest(context: OsmosisContext, nodes: Mapping[str, OsmosisNode], set
         ProjectError: dbt_project.yml or the catalog can't be read.
     """
     target = target_dir(settings.dbt)
-    before = _compiled_before(target)
     say("Compiling the SQL of the selected nodes.")
     with quietly():
         uncompiled = compile_nodes(context, nodes)
@@ -37,8 +36,9 @@ def read_manifest(context: OsmosisContext, nodes: Mapping[str, OsmosisNode], set
     _write(context, path)
     root = root_of(context)
     project = with_project_file(load_project(root, path, _catalog_path(context, target)))
-    project, left = _with_older_sql(project, uncompiled, before, path)
-    with quietly():
+    project, left = _with_older_sql(project, uncompiled, target, path) if uncompiled else (project, {})
+    # What dbt-osmosis hasn't found by now isn't there: it would look for it again.
+    with quietly(), refusing(context.project.adapter, ("get_columns_in_relation",), "it was asked before"):
         found = {name: _as_in_context(project.nodes[name], node, context) for name, node in nodes.items()}
     warnings = (*project.warnings, *([_warning(left)] if left else []))
     return msgspec.structs.replace(project, nodes={**project.nodes, **found}, warnings=warnings)
@@ -77,11 +77,10 @@ def _catalog_path(context: OsmosisContext, target: Path) -> Path:
 
 
 def _with_older_sql(
-    project: Project, uncompiled: Mapping[str, str], before: Compiled, path: Path
+    project: Project, uncompiled: Mapping[str, str], target: Path, path: Path
 ) -> tuple[Project, dict[str, str]]:
     """The project with SQL that was compiled of the same file before, and what still has none."""
-    if not uncompiled:
-        return project, {}
+    before = _compiled_before(target)
     by_unique_id = checksums(path)
     nodes = dict(project.nodes)
     left = {}
@@ -110,7 +109,7 @@ def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext) -> No
     placeholders = frozenset(context.placeholders)
     listed: dict[str, list[OsmosisColumn]] = defaultdict(list)
     for name, column in live.columns.items():
-        listed[name.lower()].append(column)
+        listed[unquoted(name).lower()].append(column)
     columns = tuple(
         msgspec.structs.replace(
             column,
@@ -142,4 +141,4 @@ def _data_type(listed: Iterable[OsmosisColumn]) -> str:
 def _built_columns(context: OsmosisContext, live: OsmosisNode) -> dict[str, str]:
     """Types of the table's columns by lower-case name, as dbt-osmosis has asked for them before."""
     found: Mapping[str, Any] = core("introspection").get_columns(context, live)
-    return {name.lower(): str(column.type or "") for name, column in found.items()}
+    return {unquoted(name).lower(): str(column.type or "") for name, column in found.items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 import msgspec
+from click.globals import pop_context
 
 from dbt_describe import run
 from dbt_describe.cli.output import bug_message, is_colored, show
@@ -19,6 +20,7 @@ from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates
 from dbt_describe.osmosis.hosting import OsmosisHost
 from dbt_describe.osmosis.manifests import read_manifest
+from dbt_describe.osmosis.places import find_files, fingerprints
 from dbt_describe.osmosis.settings import settings_of
 from dbt_describe.preparing import Opened
 from dbt_describe.project.exclusive import writing_alone
@@ -62,6 +64,7 @@ def synthesize(context: OsmosisContext, node: OsmosisNode | None = None) -> None
 
 
 def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None:
+    before = fingerprints(find_files(context, candidates(context))[0])
     progress = open_progress()
     settings = settings_of(context)
     writer = run.open_writer(settings, progress)
@@ -75,16 +78,18 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
             report = msgspec.structs.replace(report, warnings=(*report.warnings, warning))
         if host.destination is None:
             raise TypeError("the run has opened no destination")
-        commit = Commit(context, host.destination, raises=command is None)
+        commit = Commit(context, host.destination, before, raises=command is None)
         if command is None:  # nobody says when all is done: only the commit is still waited for
             held.close()
         held.enter_context(commit.in_place())
         _unfinished.push(held.pop_all())
     if command is not None:
-        command.call_on_close(lambda: _end(report, commit))
+        # The outermost: it is closed while click can still take another exit code.
+        outermost = command.find_root()
+        outermost.call_on_close(lambda: _end(report, commit, outermost))
 
 
-def _end(report: Report, commit: Commit) -> None:
+def _end(report: Report, commit: Commit, command: click.Context) -> None:
     """What is told at the end of dbt-osmosis's command; its exit code is ours where that says more."""
     _unfinished.close()
     completed = commit.completed(report)
@@ -92,6 +97,8 @@ def _end(report: Report, commit: Commit) -> None:
     error = sys.exc_info()[1]
     ends_well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0, 1))
     if completed.exit_code and ends_well:
+        if getattr(command, "_depth", 1) == 0:  # click is about to pop it, and won't come to it
+            pop_context()
         raise SystemExit(completed.exit_code)
 
 
