@@ -225,9 +225,9 @@ OWNERS: dict[str, set[str]] = {
 }
 
 INSIDE_OF_DBT = "osmosis/compiling.py"
-"""The one module that may ask for dbt by name, when it is called: by dbt-osmosis, which has imported dbt long before."""
+"""It may ask for dbt by name when it is called: dbt-osmosis calls it, which has imported dbt long before."""
 OPT_OUT = "osmosis/takeover.py"
-"""It reads one variable of the environment: dbt-osmosis imports it with every command, and all of `settings` is heavy."""
+"""It reads one variable: dbt-osmosis imports it with every command, which `settings` is too heavy for."""
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -6,8 +6,6 @@ import contextlib
 import gc
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +17,7 @@ from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
-from dbt_describe.cli.output import complain, is_colored, show
+from dbt_describe.cli.output import bug_message, complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
@@ -160,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         complain(f"Error: {error}")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours ends in a file, not in a face
-        complain(_bug_message(error))
+        complain(bug_message(error))
         sys.exit(EXIT_BUG)
 
 
@@ -192,12 +190,3 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
         flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
         joined += [] if flag else [argument]
     return [*joined[:-1], *arguments[end:]]
-
-
-def _bug_message(error: Exception) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix="dbt-describe-", suffix=".log", delete=False, encoding="utf-8") as log:
-        traceback.print_exception(error, file=log)
-    return (
-        f"Error: a bug in dbt-describe ({type(error).__name__}). Details are in {log.name}; "
-        "please open an issue with them. Files already written are complete."
-    )

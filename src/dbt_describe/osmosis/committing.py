@@ -15,24 +15,41 @@ from typing import Any
 
 import msgspec
 
+from dbt_describe.errors import SchemaFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates, core, root_of
 from dbt_describe.osmosis.hosting import OsmosisDestination
-from dbt_describe.osmosis.places import explain, find_files, forget
+from dbt_describe.osmosis.places import Groups, explain, find_files, fingerprints, forget, without_faulty
 from dbt_describe.placeholders import is_missing
 from dbt_describe.report import Failure, FileResult, Report
 from dbt_describe.schema_files import shown_path
+
+CHANGED = "was changed while models were asked, and is left as it is; run the command again, which asks nothing twice"
 
 
 class Commit:
     """What dbt-osmosis writes of one context, in its own words but one file at a time."""
 
-    def __init__(self, context: OsmosisContext, destination: OsmosisDestination) -> None:
+    def __init__(
+        self,
+        context: OsmosisContext,
+        destination: OsmosisDestination,
+        before: Mapping[Path, bytes],
+        *,
+        raises: bool,
+    ) -> None:
+        """`before` are fingerprints of the files as dbt-osmosis knows them: what has changed since isn't written.
+
+        `raises` says that failures must be raised, since nobody asks for the report.
+        """
+        self._before = before
+        self._raises = raises
         self._context = context
-        self._destination = destination
+        self._drafts = destination.drafts_by_file
+        self._previous = destination.previous
         self._root = root_of(context)
         self.failures: list[Failure] = []
         self.files: list[FileResult] = []
-        self._unwritten: set[Path] = set()
+        self._written: set[Path] = set()
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -52,10 +69,7 @@ class Commit:
     def completed(self, report: Report) -> Report:
         """The report of the run, with what has become of the files."""
         lost = {
-            draft.unique_id
-            for path, drafts in self._destination.drafts_by_file.items()
-            if path in self._unwritten
-            for draft in drafts
+            draft.unique_id for path, drafts in self._drafts.items() if path not in self._written for draft in drafts
         }
         known = {failure.subject for failure in report.failures}
         return msgspec.structs.replace(
@@ -67,11 +81,24 @@ class Commit:
 
     def _commit(self, original: Callable[..., None]) -> None:
         nodes = candidates(self._context)
-        groups, self.failures = find_files(self._context, nodes)
-        self._unwritten = set(self._destination.drafts_by_file) - set(groups)
+        found, homeless = find_files(self._context, nodes)
+        unchanged, changed = self._without_changed(found)
+        groups, faulty = without_faulty(self._context, unchanged)
+        self.failures = [*homeless, *changed, *faulty]
         with _replaced(core("sync_operations"), "_sync_doc_section", self._section_writer()):
             for path, group in groups.items():
                 self._write(path, group, original)
+        if self._raises and self.failures:
+            raise SchemaFileError("; ".join(f"{one.subject}: {one.message}" for one in self.failures))
+
+    def _without_changed(self, groups: Groups) -> tuple[Groups, list[Failure]]:
+        """The files that are as they were; of others, dbt-osmosis would take back what somebody wrote meanwhile."""
+        now = fingerprints(groups)
+        changed = [path for path in groups if now[path] != self._before.get(path, b"")]
+        for path in changed:
+            forget(path)
+        unchanged = {path: group for path, group in groups.items() if path not in changed}
+        return unchanged, [Failure(shown_path(path, self._root), CHANGED) for path in changed]
 
     def _write(self, path: Path, group: Mapping[str, OsmosisNode], original: Callable[..., None]) -> None:
         before = _bytes_of(path)
@@ -79,12 +106,12 @@ class Commit:
             self._write_nodes(list(group.values()), original)
         except Exception as error:  # noqa: BLE001 - whatever dbt-osmosis fails with costs this file only
             forget(path)
-            self._unwritten.add(path)
             self.failures.append(
                 Failure(shown_path(path, self._root), f"dbt-osmosis couldn't write it: {explain(error)}")
             )
             return
-        descriptions = len(self._destination.drafts_by_file.get(path, ()))
+        self._written.add(path)
+        descriptions = len(self._drafts.get(path, ()))
         after = _bytes_of(path)
         if descriptions:
             self.files.append(
@@ -112,7 +139,7 @@ class Commit:
     def _section_writer(self) -> Callable[..., None]:
         """dbt-osmosis's own, which writes a node's description only where the file has none: not over a placeholder."""
         original = core("sync_operations")._sync_doc_section
-        previous = self._destination.previous
+        previous = self._previous
 
         def sync_doc_section(context: Any, node: Any, doc_section: dict[str, Any]) -> None:
             if context is self._context and node.unique_id in previous:

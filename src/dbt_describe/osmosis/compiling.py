@@ -13,15 +13,12 @@ import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dbt_describe.osmosis.contexts import OsmosisContext
+from dbt_describe.osmosis.contexts import OsmosisContext, refusing
 
 _COMPILED = frozenset({"model", "snapshot"})
 _QUERYING = ("open", "execute", "add_query")
 """Methods of dbt's connection managers without which nothing is asked."""
-
-
-class IntrospectionDisabledError(Exception):
-    """SQL wants to ask the warehouse, and the user doesn't want it to be asked."""
+_DISABLED = "it asks the warehouse, and introspection is disabled"
 
 
 def compile_nodes(context: OsmosisContext, unique_ids: Iterable[str]) -> dict[str, str]:
@@ -61,23 +58,9 @@ def _needs_compiling(node: Any) -> bool:
 def _connected(context: OsmosisContext) -> Iterator[None]:
     adapter = context.project.adapter
     disabled = context.project.config.disable_introspection
-    guard = _refusing(adapter.connections) if disabled else contextlib.nullcontext()
-    # Given back at once, as dbt-osmosis does it: a connection that is kept would keep DuckDB's file.
+    guard = refusing(adapter.connections, _QUERYING, _DISABLED) if disabled else contextlib.nullcontext()
+    # Given back, as models may be asked for minutes: who has a connection to DuckDB has its file.
     with guard, adapter.connection_named("dbt_describe", should_release_connection=True):
         yield
-
-
-@contextlib.contextmanager
-def _refusing(connections: Any) -> Iterator[None]:
-    """Let no query be sent."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise IntrospectionDisabledError("it asks the warehouse, and introspection is disabled")
-
-    for name in _QUERYING:
-        setattr(connections, name, refuse)
-    try:
-        yield
-    finally:
-        for name in _QUERYING:
-            delattr(connections, name)
+    # Not opened before it is used; dbt-osmosis takes it for granted that there is one.
+    adapter.acquire_connection()

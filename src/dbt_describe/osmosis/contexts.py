@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,51 +15,59 @@ class OsmosisColumn(Protocol):
 
     description: str
 
+    @property
+    def data_type(self) -> str | None:
+        """As the schema file or dbt-osmosis says."""
+
 
 class OsmosisNode(Protocol):
     """A node of dbt's manifest."""
 
-    unique_id: str
-    name: str
-    package_name: str
     description: str
-    columns: MutableMapping[str, OsmosisColumn]
 
+    @property
+    def unique_id(self) -> str:
+        """dbt's own."""
 
-class OsmosisManifest(Protocol):
-    """dbt's manifest in memory."""
+    @property
+    def package_name(self) -> str:
+        """The project's name, or a package's."""
 
-    nodes: MutableMapping[str, Any]
-    sources: MutableMapping[str, Any]
-
-    def writable_manifest(self) -> Any:
-        """What is written as manifest.json."""
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """OsmosisColumns by name."""
 
 
 class OsmosisSettings(Protocol):
     """The options of the command."""
 
-    dry_run: bool
-    catalog_path: str | None
-    skip_add_columns: bool
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is written."""
 
-
-class OsmosisProject(Protocol):
-    """The project and its connection."""
-
-    config: Any
-    runtime_cfg: Any
-    adapter: Any
-    manifest: OsmosisManifest
+    @property
+    def catalog_path(self) -> str | None:
+        """The catalog.json that is asked in the warehouse's place."""
 
 
 class OsmosisContext(Protocol):
     """dbt-osmosis's YamlRefactorContext: one command's work."""
 
-    project: OsmosisProject
-    settings: OsmosisSettings
-    placeholders: Iterable[str]
-    ignore_patterns: Iterable[str]
+    @property
+    def project(self) -> Any:
+        """The project: `config`, `runtime_cfg`, `adapter`, `manifest`."""
+
+    @property
+    def settings(self) -> OsmosisSettings:
+        """The options of the command."""
+
+    @property
+    def placeholders(self) -> Iterable[str]:
+        """Texts that are no descriptions."""
+
+    @property
+    def ignore_patterns(self) -> Iterable[str]:
+        """Expressions for columns that aren't listed."""
 
     def register_mutations(self, count: int) -> None:
         """Count changes that are, or would be, made."""
@@ -93,8 +101,28 @@ def quietly() -> Iterator[None]:
     """Keep dbt-osmosis from telling what it is told to do by us."""
     logger = logging.getLogger("dbt-osmosis")
     before = logger.level
-    logger.setLevel(max(before, logging.ERROR))
+    logger.setLevel(max(before, logging.CRITICAL))
     try:
         yield
     finally:
         logger.setLevel(before)
+
+
+class NotAskedError(Exception):
+    """The warehouse isn't asked."""
+
+
+@contextlib.contextmanager
+def refusing(holder: object, names: Iterable[str], reason: str) -> Iterator[None]:
+    """Let methods of an object do nothing but raise NotAskedError."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NotAskedError(reason)
+
+    for name in names:
+        setattr(holder, name, refuse)
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(holder, name)

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from dbt_describe.errors import LockFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode
-from dbt_describe.osmosis.places import find_files
+from dbt_describe.osmosis.places import find_files, without_faulty
+from dbt_describe.placeholders import is_missing
 from dbt_describe.placing import Placement
 from dbt_describe.planning import Draft
 from dbt_describe.progress import Progress
+from dbt_describe.project.nodes import unquoted
 from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import fault_of_text
 
-NOT_LISTED = "dbt-osmosis lists no such column; build the model, or list it in its schema file"
+NOT_LISTED = "dbt-osmosis lists no such column; build it, or list it in the schema file"
+_NAMED = 5
 
 
 class OsmosisHost:
@@ -31,15 +34,19 @@ class OsmosisHost:
     def find_places(self, gaps: Mapping[str, Sequence[str]]) -> Placement:
         """The file that dbt-osmosis writes each node to, found by its own means; and what it has no entry for."""
         nodes = {name: self._nodes[name] for name in gaps if name in self._nodes}
-        groups, failures = find_files(self._context, nodes)
-        for failure in failures:
+        found, homeless = find_files(self._context, nodes)
+        groups, faulty = without_faulty(self._context, found)
+        failures = [*homeless, *faulty]
+        for failure in failures[:_NAMED]:
             self._progress.say(f"Not asked about: {failure.subject}: {failure.message}")
+        if len(failures) > _NAMED:
+            self._progress.say(f"Nor are models asked about {len(failures) - _NAMED:,} more; see the end.")
         paths = {name: path for path, group in groups.items() for name in group}
         refused = {
             (name, column): NOT_LISTED
             for name, node in nodes.items()
             for column in gaps[name]
-            if column and find_column(node, column) is None
+            if column and not find_columns(node, column)
         }
         return Placement(paths, failures, refused)
 
@@ -125,8 +132,11 @@ class OsmosisDestination:
         if not draft.column:
             self.previous[draft.unique_id] = node.description
             node.description = draft.text
-        elif name := find_column(node, draft.column):
-            node.columns[name].description = draft.text
+            return
+        names = find_columns(node, draft.column)
+        for name in names:
+            if len(names) == 1 or name == draft.column or is_missing(node.columns[name].description):
+                node.columns[name].description = draft.text
 
     def _tell(self, drafts: list[Draft]) -> None:
         try:
@@ -135,9 +145,7 @@ class OsmosisDestination:
             self.failures.append(Failure(LOCK_FILE, str(error)))
 
 
-def find_column(node: OsmosisNode, column: str) -> str | None:
-    """The name by which the node has a column: the same, else the same but for case."""
-    if column in node.columns:
-        return column
+def find_columns(node: OsmosisNode, column: str) -> list[str]:
+    """The names by which the node has a column, quoted or not: several, where file and warehouse differ in case."""
     wanted = column.lower()
-    return next((name for name in node.columns if name.lower() == wanted), None)
+    return [name for name in node.columns if unquoted(name).lower() == wanted]

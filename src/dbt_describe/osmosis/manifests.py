@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import msgspec
 
 from dbt_describe.errors import ManifestError
 from dbt_describe.osmosis.compiling import compile_nodes
-from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, core, quietly, root_of
+from dbt_describe.osmosis.contexts import OsmosisColumn, OsmosisContext, OsmosisNode, core, quietly, refusing, root_of
 from dbt_describe.project.artifacts import Compiled, checksums, compiled_before, load_project
 from dbt_describe.project.freshness import Say, target_dir
-from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.project.nodes import Node, Project, unquoted
 from dbt_describe.project.project_file import with_project_file
 from dbt_describe.project.target import OWN_DIRECTORY, mtime
 from dbt_describe.settings import Settings
@@ -28,15 +29,16 @@ def read_manifest(context: OsmosisContext, nodes: Mapping[str, OsmosisNode], set
         ProjectError: dbt_project.yml or the catalog can't be read.
     """
     target = target_dir(settings.dbt)
-    before = _compiled_before(target)
     say("Compiling the SQL of the selected nodes.")
-    uncompiled = compile_nodes(context, nodes)
+    with quietly():
+        uncompiled = compile_nodes(context, nodes)
     path = target / OWN_DIRECTORY / "osmosis" / "manifest.json"
     _write(context, path)
     root = root_of(context)
     project = with_project_file(load_project(root, path, _catalog_path(context, target)))
-    project, left = _with_older_sql(project, uncompiled, before, path)
-    with quietly():
+    project, left = _with_older_sql(project, uncompiled, target, path) if uncompiled else (project, {})
+    # What dbt-osmosis hasn't found by now isn't there: it would look for it again.
+    with quietly(), refusing(context.project.adapter, ("get_columns_in_relation",), "it was asked before"):
         found = {name: _as_in_context(project.nodes[name], node, context) for name, node in nodes.items()}
     warnings = (*project.warnings, *([_warning(left)] if left else []))
     return msgspec.structs.replace(project, nodes={**project.nodes, **found}, warnings=warnings)
@@ -59,7 +61,11 @@ def _write(context: OsmosisContext, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        context.project.manifest.writable_manifest().write(str(temporary))
+        manifest = context.project.manifest.writable_manifest()
+        # Only dbt's own commands fill these in.
+        manifest.metadata.project_name = context.project.runtime_cfg.project_name
+        manifest.metadata.adapter_type = context.project.runtime_cfg.credentials.type
+        manifest.write(str(temporary))
         temporary.replace(path)
     except OSError as error:
         raise ManifestError(f"Can't write {path}: {error.strerror or error}. Make it writable.") from error
@@ -71,11 +77,10 @@ def _catalog_path(context: OsmosisContext, target: Path) -> Path:
 
 
 def _with_older_sql(
-    project: Project, uncompiled: Mapping[str, str], before: Compiled, path: Path
+    project: Project, uncompiled: Mapping[str, str], target: Path, path: Path
 ) -> tuple[Project, dict[str, str]]:
     """The project with SQL that was compiled of the same file before, and what still has none."""
-    if not uncompiled:
-        return project, {}
+    before = _compiled_before(target)
     by_unique_id = checksums(path)
     nodes = dict(project.nodes)
     left = {}
@@ -99,36 +104,41 @@ def _warning(left: Mapping[str, str]) -> str:
 
 
 def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext) -> Node:
-    """The node with the columns that dbt-osmosis has of it, and no others: it writes no others."""
-    listed = {name.lower() for name in live.columns}
+    """The node as dbt-osmosis has it: of a table that it has looked at, no columns but those that it lists."""
     built = _built_columns(context, live)
     placeholders = frozenset(context.placeholders)
+    listed: dict[str, list[OsmosisColumn]] = defaultdict(list)
+    for name, column in live.columns.items():
+        listed[unquoted(name).lower()].append(column)
     columns = tuple(
         msgspec.structs.replace(
             column,
-            description=_without(column.description, placeholders),
-            data_type=column.data_type or built.get(column.name.lower(), ""),
+            description=_description(listed[column.name.lower()], placeholders),
+            data_type=_data_type(listed[column.name.lower()]) or built.get(column.name.lower()) or column.data_type,
         )
         for column in node.columns
-        if column.name.lower() in listed
+        if not built or column.name.lower() in listed
     )
+    # A column that the user has dbt-osmosis ignore is there, too.
+    is_whole = not list(context.ignore_patterns) and built.keys() <= listed.keys()
     return msgspec.structs.replace(
         node,
         columns=columns,
-        description=_without(node.description, placeholders),
-        is_built=bool(built) and _are_all(columns, built),
+        description="" if node.description in placeholders else node.description,
+        is_built=is_whole if built else node.is_built,
     )
 
 
-def _without(description: str, placeholders: Collection[str]) -> str:
-    return "" if description in placeholders else description
+def _description(listed: Iterable[OsmosisColumn], placeholders: Collection[str]) -> str:
+    """The first text that the columns have, which differ in case only."""
+    return next((one.description for one in listed if one.description not in placeholders), "")
+
+
+def _data_type(listed: Iterable[OsmosisColumn]) -> str:
+    return next((one.data_type for one in listed if one.data_type), "")
 
 
 def _built_columns(context: OsmosisContext, live: OsmosisNode) -> dict[str, str]:
     """Types of the table's columns by lower-case name, as dbt-osmosis has asked for them before."""
     found: Mapping[str, Any] = core("introspection").get_columns(context, live)
-    return {name.lower(): str(column.type or "") for name, column in found.items()}
-
-
-def _are_all(columns: Collection[Column], built: Mapping[str, str]) -> bool:
-    return built.keys() <= {column.name.lower() for column in columns}
+    return {unquoted(name).lower(): str(column.type or "") for name, column in found.items()}

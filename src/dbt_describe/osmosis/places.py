@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, core, quietly, root_of
@@ -16,7 +17,7 @@ Groups = dict[Path, dict[str, OsmosisNode]]
 
 
 def find_files(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> tuple[Groups, list[Failure]]:
-    """The file of each node, and what can't be written: a node that no file is known for, or a file."""
+    """The file that each node is written to, and nodes that dbt-osmosis knows none for."""
     groups: Groups = defaultdict(dict)
     failures: list[Failure] = []
     with quietly():
@@ -25,12 +26,21 @@ def find_files(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> tup
                 groups[_target_of(context, node).resolve()][unique_id] = node
             except Exception as error:  # noqa: BLE001 - whatever dbt-osmosis has against a node costs that node only
                 failures.append(Failure(unique_id, explain(error)))
-        root = root_of(context)
-        for path, group in list(groups.items()):
-            if fault := _fault_of(context, path, list(group.values())):
-                failures.append(Failure(shown_path(path, root), fault))
-                del groups[path]
     return dict(groups), failures
+
+
+def without_faulty(context: OsmosisContext, groups: Groups) -> tuple[Groups, list[Failure]]:
+    """The files that dbt-osmosis can write, and what is wrong with the others."""
+    root = root_of(context)
+    with quietly():
+        faults = {path: _fault_of(context, path, list(group.values())) for path, group in groups.items()}
+    sound = {path: group for path, group in groups.items() if not faults[path]}
+    return sound, [Failure(shown_path(path, root), fault) for path, fault in faults.items() if fault]
+
+
+def fingerprints(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """What tells a file's content from any other; empty where there is no file."""
+    return {path: _fingerprint(path) for path in paths}
 
 
 def explain(error: Exception) -> str:
@@ -43,8 +53,15 @@ def forget(path: Path) -> None:
     reader = core("schema.reader")
     with reader._YAML_BUFFER_CACHE_LOCK:
         for cache in (reader._YAML_BUFFER_CACHE, reader._YAML_ORIGINAL_CACHE):
-            if path in cache:
-                del cache[path]
+            for key in [key for key in cache.keys() if key.resolve() == path]:  # noqa: SIM118 - it can't be iterated
+                del cache[key]
+
+
+def _fingerprint(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b""
 
 
 def _target_of(context: OsmosisContext, node: OsmosisNode) -> Path:
@@ -62,10 +79,11 @@ def _target_of(context: OsmosisContext, node: OsmosisNode) -> Path:
 
 def _fault_of(context: OsmosisContext, path: Path, group: list[OsmosisNode]) -> str:
     """Why dbt-osmosis can't write to a file, or empty."""
-    directory = path
+    directory = path.parent
     while not directory.exists():
         directory = directory.parent
-    if path.is_dir() or not os.access(path.parent if path.exists() else directory, os.W_OK):
+    # It replaces files by others, which takes no more than a directory that can be written to.
+    if path.is_dir() or not directory.is_dir() or not os.access(directory, os.W_OK):
         return "can't be written to"
     sync = core("sync_operations")
     try:
@@ -75,7 +93,4 @@ def _fault_of(context: OsmosisContext, path: Path, group: list[OsmosisNode]) -> 
             sync._prepare_yaml_document(context, group[0], path)
     except Exception as error:  # noqa: BLE001 - whatever dbt-osmosis has against a file costs that file only
         return explain(error)
-    finally:
-        # A person may edit the file while models are asked: it must be read again before it is written.
-        forget(path)
     return ""
