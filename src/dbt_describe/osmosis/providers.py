@@ -74,7 +74,7 @@ def with_openai_api(
         api_key=key or "none",
     )
     if provider == "anthropic" and not (has_anthropic or _has_anthropic)():
-        # Anthropic's compatible API ignores the wished shape of an answer.
+        # Anthropic's own ignores `response_format` (https://platform.claude.com/docs/en/api/openai-sdk, 2026-11).
         shape: dict[str, ModelConfig] = {} if is_own else {config.model: ModelConfig(structured_output="prompt")}
         return msgspec.structs.replace(
             config, endpoints={**config.endpoints, provider: by_openai}, models={**shape, **config.models}
