@@ -187,6 +187,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "osmosis": FOUNDATION
     | {
         "cli",
+        "configuration",
+        "filing",
+        "llm",
         "placeholders",
         "placing",
         "planning",
@@ -198,6 +201,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "run",
         "schema_files",
         "settings",
+        "sharing",
     },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},

@@ -54,13 +54,14 @@ class Manifest:
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self.nodes = dict(nodes)
         self.sources: dict[str, Any] = {}
+        self.docs: dict[str, Any] = {}
         self.metadata = SimpleNamespace(project_name=None, adapter_type=None)
 
     def writable_manifest(self) -> Manifest:
         return self
 
     def write(self, path: str) -> None:
-        content = manifest(*(node.as_entry() for node in self.nodes.values()))
+        content = manifest(*(node.as_entry() for node in self.nodes.values())) | {"docs": self.docs}
         content["metadata"] |= vars(self.metadata)
         Path(path).write_text(json.dumps(content), encoding="utf-8")
 
@@ -122,6 +123,7 @@ class Context:
         self.pool = ThreadPoolExecutor(2)
         self.yaml_handler = self.yaml_handler_lock = None
         self.mutations = 0
+        self.written_files: set[Path] = set()
         self.built: dict[str, dict[str, str]] = {}
         """unique_id → columns of the table, with their types."""
         self.broken_files: set[str] = set()
@@ -129,6 +131,9 @@ class Context:
 
     def register_mutations(self, count: int) -> None:
         self.mutations += count
+
+    def register_written_file(self, path: Path) -> None:
+        self.written_files.add(path)
 
     def node(self, name: str) -> Node:
         found: Node = self.project.manifest.nodes[f"model.{PACKAGE}.{name}"]

@@ -57,6 +57,7 @@ def cli() -> None:
 @click.option("--interactive", is_flag=True, help="Show each draft on the terminal; ask whether to take it.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
+@click.option("--cached-only", is_flag=True, help="Ask nothing: use only answers that were had before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
 @PROFILE_VALUES
 @click.option(
@@ -77,6 +78,8 @@ def document(format_: str, hook: bool, ask: bool, interactive: bool, **given: An
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
     if interactive:
         _check_interactive(hook=hook)
+    if given["cached_only"]:
+        _check_cached_only(hook=hook, no_cache=given["no_cache"])
     from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
 
     settings = settings_of(given, Hook(asks=ask) if hook else None)
@@ -105,6 +108,13 @@ def _check_interactive(*, hook: bool) -> None:
         raise click.UsageError("--interactive can't be combined with --hook: nobody is there to answer.")
     if not is_terminal():
         raise click.UsageError("--interactive needs a terminal: stdin or stderr isn't one. To see drafts: --dry-run.")
+
+
+def _check_cached_only(*, hook: bool, no_cache: bool) -> None:
+    if no_cache:
+        raise click.UsageError("--cached-only and --no-cache can't be combined: nothing would be left to answer from.")
+    if hook:
+        raise click.UsageError("--cached-only can't be combined with --hook, which asks nobody by itself.")
 
 
 def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) -> str:

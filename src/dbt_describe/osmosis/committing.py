@@ -63,7 +63,7 @@ class Commit:
                 return
             self._commit(original)
 
-        with _replaced(sync, "sync_node_to_yaml", sync_node_to_yaml):
+        with replaced(sync, "sync_node_to_yaml", sync_node_to_yaml):
             yield
 
     def completed(self, report: Report) -> Report:
@@ -85,7 +85,7 @@ class Commit:
         unchanged, changed = self._without_changed(found)
         groups, faulty = without_faulty(self._context, unchanged)
         self.failures = [*homeless, *changed, *faulty]
-        with _replaced(core("sync_operations"), "_sync_doc_section", self._section_writer()):
+        with replaced(core("sync_operations"), "_sync_doc_section", self._section_writer()):
             for path, group in groups.items():
                 self._write(path, group, original)
         if self._raises and self.failures:
@@ -160,7 +160,8 @@ def _bytes_of(path: Path) -> bytes | None:
 
 
 @contextlib.contextmanager
-def _replaced(module: Any, name: str, value: object) -> Iterator[None]:
+def replaced(module: Any, name: str, value: object) -> Iterator[None]:
+    """Let a module have another value by that name as long as the block runs."""
     before = getattr(module, name)
     setattr(module, name, value)
     try:

@@ -23,7 +23,7 @@ def find_files(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> tup
     with quietly():
         for unique_id, node in nodes.items():
             try:
-                groups[_target_of(context, node).resolve()][unique_id] = node
+                groups[target_of(context, node).resolve()][unique_id] = node
             except Exception as error:  # noqa: BLE001 - whatever dbt-osmosis has against a node costs that node only
                 failures.append(Failure(unique_id, explain(error)))
     return dict(groups), failures
@@ -64,7 +64,7 @@ def _fingerprint(path: Path) -> bytes:
         return b""
 
 
-def _target_of(context: OsmosisContext, node: OsmosisNode) -> Path:
+def target_of(context: OsmosisContext, node: OsmosisNode) -> Path:
     """Where dbt-osmosis writes a node.
 
     Source: `_resolve_sync_yaml_paths` in `core/sync_operations.py` of dbt-osmosis 1.5.0 (2026-11).

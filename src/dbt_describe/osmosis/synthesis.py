@@ -19,9 +19,11 @@ from dbt_describe.errors import EXIT_BUG, EXIT_USAGE, DbtDescribeError
 from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates
 from dbt_describe.osmosis.hosting import OsmosisHost
+from dbt_describe.osmosis.log_lines import logged_above
 from dbt_describe.osmosis.manifests import read_manifest
 from dbt_describe.osmosis.places import find_files, fingerprints
-from dbt_describe.osmosis.settings import settings_of
+from dbt_describe.osmosis.settings import settings_of, writes_files
+from dbt_describe.osmosis.writing import ONLY_DESCRIPTIONS, Registration, WritingDestination, WritingHost
 from dbt_describe.preparing import Opened
 from dbt_describe.project.exclusive import writing_alone
 from dbt_describe.report import Report
@@ -72,13 +74,20 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
     with contextlib.ExitStack() as held:
         warning = "" if settings.dry_run else held.enter_context(writing_alone(settings.dbt, progress.wait))
         project = read_manifest(context, nodes, settings, progress.wait)
-        host = OsmosisHost(context, nodes, progress)
-        report = run.document_with(writer, settings, progress, opened=Opened(project, tuple(nodes)), host=host)
+        host = WritingHost(context, nodes, project) if writes_files(settings) else OsmosisHost(context, nodes, progress)
+        with logged_above(progress):
+            report = run.document_with(writer, settings, progress, opened=Opened(project, tuple(nodes)), host=host)
+        if report.not_asked:  # what would be asked would change files
+            context.register_mutations(report.not_asked)
         if warning:
             report = msgspec.structs.replace(report, warnings=(*report.warnings, warning))
         if host.destination is None:
             raise TypeError("the run has opened no destination")
-        commit = Commit(context, host.destination, before, raises=command is None)
+        commit = (
+            Registration(context, host.destination)
+            if isinstance(host.destination, WritingDestination)
+            else Commit(context, host.destination, before, raises=command is None)
+        )
         if command is None:  # nobody says when all is done: only the commit is still waited for
             held.close()
         held.enter_context(commit.in_place())
@@ -89,11 +98,13 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
         outermost.call_on_close(lambda: _end(report, commit, outermost))
 
 
-def _end(report: Report, commit: Commit, command: click.Context) -> None:
+def _end(report: Report, commit: Commit | Registration, command: click.Context) -> None:
     """What is told at the end of dbt-osmosis's command; its exit code is ours where that says more."""
     _unfinished.close()
     completed = commit.completed(report)
     show(render_report(completed, color=is_colored()))
+    if isinstance(commit, Registration):
+        show(ONLY_DESCRIPTIONS)
     error = sys.exc_info()[1]
     ends_well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0, 1))
     if completed.exit_code and ends_well:
