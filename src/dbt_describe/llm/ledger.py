@@ -45,6 +45,15 @@ class KnowsBatches(Protocol):
         """
 
 
+def rows_of_batch(recorder: object, batch_id: str) -> frozenset[str]:
+    """The keys of the answers of a batch that have a row already, as far as the recorder tells.
+
+    Raises:
+        StoreError: the rows can't be read.
+    """
+    return recorder.keys_of_batch(batch_id) if isinstance(recorder, KnowsBatches) else frozenset()
+
+
 class Ledger:
     """The layer that puts the price on each reply, and writes the rows.
 

@@ -85,11 +85,8 @@ class Collected:
     async def _answer(self, collected: list[tuple[Request, asyncio.Event]]) -> None:
         try:
             submitted = await self._batches.submit([Item(request) for request, _ in collected])
-            if submitted.pending:
-                # Some are in batches of others, which are as good as ours.
-                await self._batches.wait()
-            elif submitted.batches:
-                await self._batches.wait(submitted.batches)
+            if ids := (*submitted.batches, *submitted.others):
+                await self._batches.wait(ids)
         except DbtDescribeError as error:
             self._say(f"Asked one by one instead of in a batch: {error}")
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dbt_describe.errors import LlmSettingsError, QuotaError, StoppedError
 from dbt_describe.llm.batches.exclusion import Exclusion
@@ -167,8 +167,8 @@ class Batches:
         """The requests of one of our batches, or of all that aren't forgotten."""
         return self._records.items(batch_id)
 
-    def pending(self) -> frozenset[str]:
-        """The keys of requests whose answer a batch may still bring."""
+    def pending(self) -> Mapping[str, str]:
+        """The keys of requests whose answer a batch may still bring → our id of the batch."""
         return self._records.pending()
 
     def key(self, request: Request) -> str:
@@ -207,7 +207,9 @@ class Batches:
                 self._reserved[record.id] = sum((amounts[item.request.key] for item in batch), Amount())
         ids = tuple(record.id for record, _ in records)
         sent = sum(record.requests for record, _ in records)
-        return Submitted(ids, sent, planned.cached, planned.pending, tuple(planned.left)), records
+        return Submitted(
+            ids, sent, planned.cached, planned.pending, tuple(planned.others), tuple(planned.left)
+        ), records
 
     async def _advance(self, batch_id: str, tally: Tally) -> None:
         async with self._exclusion.turn():

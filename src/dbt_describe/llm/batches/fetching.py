@@ -18,7 +18,7 @@ from dbt_describe.llm.batches.tally import Tally
 from dbt_describe.llm.budget import amount_of
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import AdaptedError, TransientError
-from dbt_describe.llm.ledger import KnowsBatches
+from dbt_describe.llm.ledger import rows_of_batch
 from dbt_describe.llm.messages import Reply, Request
 
 MARK_EVERY = 50
@@ -123,8 +123,7 @@ class _Reading:
         self._items = {item.custom_id: item for item in items}
         # A power cut may have taken answers from the cache that were marked already.
         self._open = {item.custom_id for item in items if item.state == "open" or self._is_lost(item)}
-        usage = memory.usage
-        self._rows = usage.keys_of_batch(record.provider_id) if isinstance(usage, KnowsBatches) else frozenset()
+        self._rows = rows_of_batch(memory.usage, record.provider_id)
         self._answered: set[str] = set()
         self._errors: dict[str, LlmError] = {}
         self._marks: list[tuple[str, str, ItemState, str]] = []

@@ -61,7 +61,9 @@ _MIGRATIONS = (
 
 
 class BatchRecords:
-    """The batches of a directory, in SQLite. Every change is on disk, power cuts included, when its call returns.
+    """The batches of a directory, in SQLite. Every change outlasts the process when its call returns.
+
+    What nobody could find out again outlasts a power cut, too: new batches, and that one may have arrived.
 
     Raises:
         StoreError: the file can't be used; so does every call.
@@ -70,8 +72,6 @@ class BatchRecords:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self._connection: sqlite3.Connection = open_database(self.path, _MIGRATIONS)
-        # What is paid for must outlast a power cut; there are few writes.
-        self._connection.execute("PRAGMA synchronous=FULL")
 
     def add(
         self, record: BatchRecord, items: Sequence[NewItem], instead_of: Sequence[tuple[ItemRecord, str]] = ()
@@ -84,7 +84,7 @@ class BatchRecords:
             (record.id, f"{record.id}-{number:05}", item.request.key, item.tag, _packed(item.request), "open", "")
             for number, item in enumerate(items)
         ]
-        with self._transaction():
+        with self._through_power_cuts(), self._transaction():
             self._insert(record)
             self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             for item, reason in instead_of:
@@ -95,7 +95,8 @@ class BatchRecords:
         changed = msgspec.structs.replace(record, **fields)
         values = {name: _stored(getattr(changed, name)) for name in fields}
         assignments = ", ".join(f"{name} = ?" for name in values)
-        with store_errors(FILE_NAME):
+        is_decisive = changed.progress != record.progress
+        with self._through_power_cuts() if is_decisive else contextlib.nullcontext(), store_errors(FILE_NAME):
             self._connection.execute(
                 f"UPDATE batches SET {assignments} WHERE id = ?",  # noqa: S608 - names of ours
                 (*values.values(), record.id),
@@ -133,14 +134,14 @@ class BatchRecords:
             for batch, custom_id, key, tag, state, message in rows
         )
 
-    def pending(self) -> frozenset[str]:
-        """The keys of requests that a batch may still answer."""
+    def pending(self) -> dict[str, str]:
+        """The keys of requests that a batch may still answer → our id of the batch."""
         with store_errors(FILE_NAME):
             rows = self._connection.execute(
-                "SELECT key FROM items JOIN batches ON batches.id = items.batch "
+                "SELECT key, batch FROM items JOIN batches ON batches.id = items.batch "
                 "WHERE items.state = 'open' AND batches.progress <> 'done'"
             ).fetchall()
-        return frozenset(key for (key,) in rows)
+        return dict(rows)
 
     def requests(self, batch_id: str) -> Mapping[str, Request]:
         """The requests of a batch by custom id, each read when it is asked for."""
@@ -178,6 +179,15 @@ class BatchRecords:
             "UPDATE items SET state = ?, message = ? WHERE batch = ? AND custom_id = ?",
             (state, message, batch, custom_id),
         )
+
+    @contextlib.contextmanager
+    def _through_power_cuts(self) -> Iterator[None]:
+        """Wait for the disk with what is committed inside of the block, and with all that was committed before."""
+        self._connection.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from dbt_describe.errors import BudgetError
@@ -40,6 +42,8 @@ class Submitted(msgspec.Struct, frozen=True):
     """Answered already: nothing needs to be sent."""
     pending: int = 0
     """Asked in an earlier batch that hasn't come back yet, or twice in this call."""
+    others: tuple[str, ...] = ()
+    """Our ids of these earlier batches."""
     left: tuple[Left, ...] = ()
     """For the live path, or for another time: over the budget, or larger than a batch may be."""
 
@@ -47,10 +51,12 @@ class Submitted(msgspec.Struct, frozen=True):
 class Planned:
     """The items of one `submit`, sorted as they are added; `pending` are the keys that other batches ask."""
 
-    def __init__(self, pending: frozenset[str], spending: Spending) -> None:
-        self._asked = set(pending)
+    def __init__(self, pending: Mapping[str, str], spending: Spending) -> None:
+        self._pending = pending
+        self._asked: set[str] = set()
         self._spending = spending
         self.cached = self.pending = 0
+        self.others: dict[str, None] = {}
         self.left: list[Left] = []
         self.by_model: dict[str, tuple[Partner, list[tuple[NewItem, int, Amount]]]] = {}
         """A model → what goes there: each request with its bytes, and what was reserved for it."""
@@ -61,7 +67,9 @@ class Planned:
         if partner.lane.answered(prepared):
             self.cached += 1
             return
-        if prepared.key in self._asked:
+        if prepared.key in self._pending:
+            self.others[self._pending[prepared.key]] = None
+        if prepared.key in self._pending or prepared.key in self._asked:
             self.pending += 1
             return
         size = size_of(prepared, partner.provider)
