@@ -83,12 +83,12 @@ class Batches:
         A batch that can't be sent just now is sent by `advance`.
 
         Raises:
-            StoppedError: the run was stopped before.
+            StoppedError: the run was stopped before, or asks nothing.
             LlmSettingsError, QuotaError: no batch can be sent.
             StoreError: nothing can be recorded, and so nothing was sent.
         """
-        if self._means.around.stopping.is_set():
-            raise StoppedError("The run was stopped before this was asked.")
+        if self._means.around.stopping.is_set() or self._means.around.cached_only:
+            raise StoppedError("Nothing more is asked in this run.")
         tally = Tally()
         async with self._exclusion.turn():
             counts, records = self._record(items)
