@@ -197,6 +197,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "project",
         "provenance",
+        "recording",
         "report",
         "run",
         "schema_files",
