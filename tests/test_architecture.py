@@ -31,13 +31,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "planning", "inheritance", "placeholders", "redaction", "uniqueness"},
     "redaction": set(),
     "store": FOUNDATION,
+    "runs": {"project", "redaction", "store"},
     "llm": FOUNDATION | {"store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION
     | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting"},
+    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs"},
+    "resuming": FOUNDATION | {"runs", "settings"},
+    "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
@@ -123,13 +126,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedule",
         "settings",
         "sharing",
+        "tracking",
         "verifying",
         "writers",
         "llm",
         "prompting",
     },
     "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
-    "accounts": FOUNDATION | {"llm"},
+    "accounts": FOUNDATION | {"llm", "runs"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
     | {
@@ -174,7 +178,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inspection",
         "logs",
         "memory",
+        "resuming",
         "run",
+        "runs",
         "settings",
         "showing",
         "report",
@@ -184,7 +190,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "redaction",
     },
     "__main__": {"cli"},
-    "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
+    "__init__": {"adopting", "checking", "checkup", "counting", "resuming", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
@@ -199,7 +205,7 @@ OWNERS: dict[str, set[str]] = {
     "openai": {"llm"},
     "pathspec": {"project"},
     "platformdirs": {"settings"},
-    "sqlite3": {"store", "lineage", "llm", "memory", "profiling"},
+    "sqlite3": {"store", "lineage", "llm", "memory", "profiling", "runs"},
     "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},

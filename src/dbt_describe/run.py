@@ -29,6 +29,7 @@ from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 from dbt_describe.sharing import place_of, share_blocks
+from dbt_describe.tracking import UNTRACKED, Track, tracked
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
@@ -126,12 +127,14 @@ def document(
         settings = msgspec.structs.replace(settings, verify=False)
     if settings.verify:
         find_dbt("parse", "leave out --verify")
-    writer = open_writer(settings, progress)
-    if settings.dry_run:
-        return document_with(writer, settings, progress, decide, opened, host)
-    with writing_alone(settings.dbt, progress.wait) as warning:
-        report = document_with(writer, settings, progress, decide, opened, host)
-    return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
+    with tracked(settings, progress) as (settings, track):
+        writer = open_writer(settings, progress)
+        writer.charge(track.spent)
+        if settings.dry_run:
+            return document_with(writer, settings, progress, decide, opened, host, track)
+        with writing_alone(settings.dbt, progress.wait) as warning:
+            report = document_with(writer, settings, progress, decide, opened, host, track)
+        return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
 def document_with(
@@ -141,6 +144,7 @@ def document_with(
     decide: Decide | None = None,
     opened: Opened | None = None,
     host: Host | None = None,
+    track: Track = UNTRACKED,
 ) -> Report:
     """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress, opened)
@@ -153,6 +157,7 @@ def document_with(
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings, host)
     _tell_language(prepared.project, writer, progress)
+    progress = track.begin(prepared.plan, paths, writer.name, progress)
     writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run, charge=writer.charge))
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = _open_destination(prepared, paths, settings, recorder, host)
@@ -163,7 +168,7 @@ def document_with(
     )
     progress.end()
     is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
-    return Report(
+    report = Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
@@ -192,6 +197,8 @@ def document_with(
         not_asked=drafting.not_asked,
         references=filing.references,
     )
+    track.end(report)
+    return report
 
 
 def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:

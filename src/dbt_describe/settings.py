@@ -35,6 +35,7 @@ from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
+from dbt_describe.runs.calls import said
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -51,6 +52,11 @@ class LlmSettings(msgspec.Struct, frozen=True):
     store_dir: Path | None = None
     """Where answers and usage are kept; None: nowhere."""
     use_cache: bool = True
+    """Whether answers of earlier runs are used again."""
+    answers_since: float = 0.0
+    """Unix time in seconds: answers that were kept since then are used again, whatever else is not."""
+    run: str = ""
+    """What usage is recorded under; empty: a new name."""
     rules_fallback: bool = False
     """Whether the rules writer describes what no model could."""
     is_hook: bool = False
@@ -90,6 +96,10 @@ class Settings(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     """Globs of what is left alone: see `hands_off`."""
     check: CheckSettings = CheckSettings()
+    given: Mapping[str, object] = {}
+    """What `make_settings` was called with, as far as it says something."""
+    resumes: str = ""
+    """The run to go on with."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -146,6 +156,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         SettingsError: a value can't be used.
         SelectionError: a selector can't be understood.
     """
+    given = said(locals(), make_settings.__kwdefaults__ or {})
     env = os.environ if environ is None else environ
     dbt = invocation_of(project_dir, profiles_dir, profile, target, vars, target_path, env)
     dbt = msgspec.structs.replace(dbt, defer_state=defer_state_of(defer_state, dbt.project_dir))
@@ -181,7 +192,18 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         language=file.language,
         ignore=file.ignore,
         check=file.check,
+        given=given,
     )
+
+
+def find_project(project_dir: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The project's directory, as `make_settings` finds it.
+
+    Raises:
+        ProjectNotFoundError: there is no dbt project.
+    """
+    env = os.environ if environ is None else environ
+    return find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or "."))
 
 
 def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path, Survey]:
@@ -192,7 +214,7 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
         SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
         LlmSettingsError: there is no such provider.
     """
-    directory = find_project_dir(Path(project_dir or os.environ.get("DBT_PROJECT_DIR") or "."))
+    directory = find_project(project_dir)
     wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
     if wanted:
         find_spec(spelled_model(wanted, LlmConfig()).partition("/")[0])

@@ -21,6 +21,7 @@ from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
+from dbt_describe.cli.runs import runs
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
 from dbt_describe.cli.usage import usage
@@ -60,6 +61,13 @@ def cli() -> None:
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[RUN]",
+    help="Go on with a run that didn't end, called as it was. Default: the project's last one.",
+)
 @PROFILE_VALUES
 @click.option(
     "--doc-blocks/--no-doc-blocks",
@@ -79,6 +87,8 @@ def document(format_: str, hook: bool, ask: bool, interactive: bool, **given: An
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
     if interactive:
         _check_interactive(hook=hook)
+    if hook and given["resume"] is not None:
+        raise click.UsageError("--resume can't be combined with --hook: of commits, nothing is left to go on with.")
     from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
 
     settings = settings_of(given, Hook(asks=ask) if hook else None)
@@ -135,7 +145,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, prompts, models, ping, memory, usage, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, runs, cache, init, schema):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,7 +194,12 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
     for flag in ("manifest", "catalog"):
         if given.get(flag) is not None and not given[flag].strip():
             raise click.UsageError(f"--{flag} needs a value.")
-    return make_settings(
+    make: Callable[..., Settings] = make_settings
+    if given.get("resume") is not None:
+        from dbt_describe.resuming import settings_to_go_on  # noqa: PLC0415 - --help must not wait for it
+
+        make = partial(settings_to_go_on, given["resume"], complain)
+    return make(
         project_dir=given["project_dir"],
         profiles_dir=given.get("profiles_dir"),
         profile=given.get("profile", ""),

@@ -169,7 +169,7 @@ class ModelLane:
         stack = self._flights = SingleFlight(stack)
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, since=around.memory.answers_since)
         return stack
 
     def _caches(self, prefix_characters: int) -> bool:
