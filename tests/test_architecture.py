@@ -195,7 +195,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
-    "filelock": {"project"},
+    "filelock": {"llm", "project"},
     "genai_prices": {"llm"},
     "jinja2": {"prompting"},
     "json_repair": {"answers"},

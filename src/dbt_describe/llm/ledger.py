@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -31,6 +31,27 @@ class Recorder(Protocol):
 
     def close(self) -> None:
         """No more rows come."""
+
+
+@runtime_checkable
+class KnowsBatches(Protocol):
+    """A recorder that tells which answers of a batch have their rows already."""
+
+    def keys_of_batch(self, batch_id: str) -> frozenset[str]:
+        """The keys of the requests, by the provider's id of the batch.
+
+        Raises:
+            StoreError: the rows can't be read.
+        """
+
+
+def rows_of_batch(recorder: object, batch_id: str) -> frozenset[str]:
+    """The keys of the answers of a batch that have a row already, as far as the recorder tells.
+
+    Raises:
+        StoreError: the rows can't be read.
+    """
+    return recorder.keys_of_batch(batch_id) if isinstance(recorder, KnowsBatches) else frozenset()
 
 
 class Ledger:
@@ -97,6 +118,14 @@ class Ledger:
             self._observe(request, reply)
         self._record(request, reply, "answered", batch_id=batch_id, context=BATCH)
         return reply
+
+    def priced_batched(self, reply: Reply) -> Reply:
+        """The reply with its cost, which is a batch's; no row is written."""
+        return self._priced(reply, BATCH)
+
+    def record_unbatched(self, request: Request, error: LlmError, batch_id: str) -> None:
+        """Write a row for a request that failed in a batch; it isn't billed."""
+        self._record(request, Reply(""), "failed", type(error).__name__, batch_id, BATCH)
 
     def _record_failure(self, request: Request, error: LlmError, latency_s: float) -> None:
         billed = Usage(error.billed_input_tokens, error.billed_output_tokens)

@@ -50,6 +50,8 @@ class BatchStatus(msgspec.Struct, frozen=True):
     failed: int = 0
     message: str = ""
     """What the provider says of a batch that failed as a whole, quotable."""
+    may_retry: bool = False
+    """Whether a batch that failed as a whole may well be taken later."""
     retry_after_s: float | None = None
     """How long the provider asks to wait before it is asked again."""
 
