@@ -218,7 +218,7 @@ def test_an_unknown_resource_type_is_asked_for_with_the_base_template() -> None:
     assert prompt.template.name == "base"
 
 
-@pytest.mark.parametrize("tokens", [3000, 4096, 8192])
+@pytest.mark.parametrize("tokens", [3000, pytest.param(4096, marks=pytest.mark.slow), 8192])
 def test_no_prompt_with_its_answer_is_larger_than_the_window(tokens: int) -> None:
     wide = tuple(
         ColumnFacts(f"column_{index}", "varchar", ("tested unique",), "computed as x + y") for index in range(300)
