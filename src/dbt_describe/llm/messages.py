@@ -57,6 +57,8 @@ class Request(msgspec.Struct, frozen=True):
     """The parts that the messages are made of → about how many tokens each is. Only for accounts."""
     key: str = ""
     """What tells it apart from others, computed once by the gateway."""
+    asked_as: str = ""
+    """The key of a question that was asked in its place, in other words: that one's answer is wanted."""
     on_text: Callable[[str], None] | None = None
     """Called with each piece of the answer as it comes; such a request isn't sent again after the first piece."""
 
@@ -180,6 +182,8 @@ class Forecast(msgspec.Struct, frozen=True):
     model: str
     """The model that would be asked first, as it is configured."""
     cost_usd: Decimal | None
+    batch_cost_usd: Decimal | None = None
+    """The same in a batch; None where its provider has none, too."""
 
 
 class LlmModel(Completer, Protocol):
