@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -22,7 +21,7 @@ from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
 from dbt_describe.provenance.entries import HUMAN
 from dbt_describe.report import Failure, Reviewed, Spent
-from dbt_describe.schedule import run_in_order, waits_for
+from dbt_describe.schedule import on_interrupt, run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
 
 
@@ -59,9 +58,18 @@ class Drafting:
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self.not_asked = 0
         """Descriptions that were left because the run was stopped; known at its end."""
+        self.under_way: set[str] = set()
+        """Nodes of which something is asked in a batch that hasn't come back yet."""
+        self.waiting = 0
+        """Descriptions that are left because of that."""
         self._inherited = 0
         self._ended: set[str] = set()
-        self._failed: set[str] = set()
+        self._open: set[str] = set()
+        """Nodes that failed, or are asked in a batch: nobody knows that their columns can't be known."""
+        self._left: set[ColumnRef] = set()
+        """Columns that copy one of theirs."""
+        self._waiting: set[ColumnRef] = set()
+        """Those of them that copy one which is asked in a batch."""
         self._stop = asyncio.Event()
         self._decisions = Decisions(decide) if decide else None
 
@@ -77,7 +85,7 @@ class Drafting:
         depends_on = waits_for(topological_order(nodes), parents, self.nodes)
         self.progress.begin(len(self.nodes))
         work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))
-        with _on_interrupt(lambda: self._interrupt(work)):
+        with on_interrupt(lambda: self._interrupt(work)):
             try:
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
@@ -117,7 +125,7 @@ class Drafting:
             if not result.failures:
                 return
         self.failures += [Failure(unique_id, message) for message in result.failures]
-        self._failed |= {unique_id} if result.failures else set()
+        self._open |= {unique_id} if result.failures or result.under_way else set()
         self._count(result)
         decided = await self._decided(result.drafts, task)
         result = _as_decided(result, decided)
@@ -128,6 +136,9 @@ class Drafting:
             return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
+        self._wait_for(node_plan, result)
+        if result.under_way:
+            return
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
         written = len(node_plan.inherited) + len(drafts) + len(result.drafts)
         self.progress.end_node(unique_id, written, unknown, "; ".join(result.failures))
@@ -149,6 +160,18 @@ class Drafting:
         except Exception as error:  # noqa: BLE001 - a bug of ours on one node must not cost the others
             shown = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             return WriterResult(failures=(f"a bug in dbt-describe ({shown}); please open an issue",))
+
+    def _wait_for(self, node_plan: NodePlan, result: WriterResult) -> None:
+        """Count what is left to a batch, and what copies that."""
+        unique_id = node_plan.task.unique_id
+        self.under_way |= {unique_id} if result.under_way else set()
+        copies = ((ColumnRef(unique_id, name.lower()), origin) for name, origin in node_plan.following.items())
+        left = {ref for ref, origin in copies if ref in self._left and self._is_waiting(origin)}
+        self._waiting |= left
+        self.waiting += len(result.under_way) + len(left)
+
+    def _is_waiting(self, origin: ColumnRef) -> bool:
+        return origin.unique_id in self.under_way or origin in self._waiting
 
     def _stop_asking(self) -> None:
         self._stop.set()
@@ -200,6 +223,8 @@ class Drafting:
             output_tokens=self.spent.output_tokens + result.output_tokens,
             cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
             cached=self.spent.cached + result.cached,
+            batched=self.spent.batched + result.batched,
+            batched_cost_usd=_sum(self.spent.batched_cost_usd, result.batched_cost_usd),
         )
         self.reviewed = Reviewed(
             self.reviewed.drafts + result.reviewed,
@@ -223,7 +248,9 @@ class Drafting:
                 drafts.append(draft)
             elif claimed or self.writer.is_free:
                 asked.add(name)
-            elif origin.unique_id not in self._failed:
+            elif origin.unique_id in self._open or origin in self._left:
+                self._left.add(ColumnRef(task.unique_id, name.lower()))
+            else:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
         columns = tuple(column.name for column in node.columns if column.name in asked)
         return drafts, msgspec.structs.replace(task, columns=columns), refused
@@ -241,24 +268,3 @@ def _shown(ref: ColumnRef) -> str:
 
 def _sum(left: Decimal | None, right: Decimal | None) -> Decimal | None:
     return None if left is None or right is None else left + right
-
-
-@contextlib.contextmanager
-def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
-    """Call back on Ctrl-C or SIGTERM while the block runs, where the platform and the thread allow it."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-    try:
-        for number in signals:
-            loop.add_signal_handler(number, call)
-    except (NotImplementedError, RuntimeError, ValueError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            # The loop would leave SIGTERM to the system, which ends the process on the spot.
-            signal.signal(number, before[number] or signal.SIG_DFL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
                 input_tokens=estimate.input_tokens,
                 output_tokens=estimate.output_tokens,
                 cost_usd=estimate.cost_usd,
+                batch_cost_usd=estimate.batch_cost_usd if estimate.calls else Decimal(0),
                 redactions=estimate.redactions,
                 failures=estimate.failures,
             )
@@ -195,6 +197,8 @@ def document_with(
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
         not_asked=drafting.not_asked,
+        under_way=len(drafting.under_way),
+        waiting=drafting.waiting,
         references=filing.references,
     )
     track.end(report)

@@ -266,7 +266,7 @@ def _state_of(report: Report) -> State:
         return "interrupted"
     if report.stopped_by and not report.is_misconfigured and not is_done:
         return "out_of_budget"
-    return "finished" if is_done else "failed"
+    return "failed" if not is_done else "waiting" if report.under_way else "finished"
 
 
 def _digest(node: NodePlan) -> str:

@@ -16,7 +16,10 @@ FROM_HERE = frozenset({"project_dir", "profiles_dir", "config", "prompts", "file
 """Options whose relative paths are taken from the working directory, which is another one next time."""
 NOT_KEPT = frozenset({"hook", "environ"})
 NOT_DECISIVE = frozenset(
-    {"project_dir", "max_cost", "max_tokens", "concurrency", "verify", "refresh", "no_prompt_cache"}
+    {
+        *("project_dir", "max_cost", "max_tokens", "concurrency", "verify", "refresh", "no_prompt_cache"),
+        *("batch", "wait", "waves"),
+    }
 )
 """Options that say how, and how far, a run goes, not what it is about."""
 

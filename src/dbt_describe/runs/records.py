@@ -17,9 +17,11 @@ from dbt_describe.store import open_database, store_errors
 FILE_NAME = "runs.db"
 LOCKS = "runs"
 """The directory with a lock for each run under way; the system releases it when the process ends, however it ends."""
-State = Literal["running", "finished", "interrupted", "failed", "out_of_budget", "killed"]
-"""`failed`: something of it came to nothing. `killed`: its process is gone, and left no word."""
-OPEN_STATES: frozenset[State] = frozenset({"interrupted", "failed", "out_of_budget", "killed"})
+State = Literal["running", "finished", "interrupted", "failed", "out_of_budget", "waiting", "killed"]
+"""`failed`: something of it came to nothing. `waiting`: a batch that it sent hasn't come back yet. `killed`: its
+process is gone, and left no word.
+"""
+OPEN_STATES: frozenset[State] = frozenset({"interrupted", "failed", "out_of_budget", "waiting", "killed"})
 """What can be gone on with."""
 WORDS: Mapping[State, str] = {
     "running": "is running",
@@ -27,6 +29,7 @@ WORDS: Mapping[State, str] = {
     "interrupted": "was interrupted",
     "failed": "left something undone",
     "out_of_budget": "was stopped by the budget",
+    "waiting": "waits for a batch",
     "killed": "was killed",
 }
 KEPT_PER_PROJECT = 50

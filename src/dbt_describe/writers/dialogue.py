@@ -112,9 +112,7 @@ class Dialogue:
         except RefusedAnswerError as error:
             return _abstained(facts, str(error))
 
-    async def _converse(
-        self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int, asked_as: str = ""
-    ) -> Reading:
+    async def _converse(self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int, asked_as: str = "") -> Reading:
         """Ask, and ask once more for what can't be accepted."""
         request = msgspec.structs.replace(request_of(prompt, facts.unique_id), max_output_tokens=max_output_tokens)
         reply = await self._complete(msgspec.structs.replace(request, asked_as=asked_as))

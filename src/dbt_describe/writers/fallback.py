@@ -96,5 +96,6 @@ class FallbackWriter:
 def _still_open(task: Task, result: WriterResult) -> Task:
     """What a result says nothing of."""
     answered = {draft.column for draft in result.drafts} | {given.column for given in result.abstentions}
+    answered.update(result.under_way)
     columns = tuple(column for column in task.columns if column not in answered)
     return msgspec.structs.replace(task, columns=columns, describe_node=task.describe_node and "" not in answered)
