@@ -79,14 +79,18 @@ def document(  # noqa: PLR0913 - one keyword per flag
     ask_again: bool = False,
     doc_blocks: bool | None = None,
     profile_values: bool | None = None,
+    batch: bool | None = None,
+    wait: bool | None = None,
+    waves: str = "",
     resume: str = "",
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
 
     With `verify`, dbt must accept what was written; else it is taken back. With `ask_again`, models are asked for what
-    they didn't know in an earlier run, too. With `profile_values`, they are shown what columns hold. `resume` is a
-    run to go on with, as it was called, or `last` for the project's last one that didn't end.
+    they didn't know in an earlier run, too. With `profile_values`, they are shown what columns hold. With `batch`, they
+    are asked in batches, which aren't waited for if `wait` is false. `resume` is a run to go on with, as it was called,
+    or `last` for the project's last one that didn't end.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
@@ -106,6 +110,9 @@ def document(  # noqa: PLR0913 - one keyword per flag
         ask_again=ask_again,
         doc_blocks=doc_blocks,
         profile_values=profile_values,
+        batch=batch,
+        wait=wait,
+        waves=waves,
         **options,
     )
     return run.document(settings, progress)

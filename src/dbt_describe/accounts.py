@@ -47,6 +47,7 @@ GROUPS: Mapping[str, Callable[[Attempt], str]] = {
     "purpose": lambda attempt: attempt.purpose,
     "prompt": lambda attempt: attempt.prompt,
     "error": lambda attempt: attempt.error or attempt.status,
+    "batch": lambda attempt: attempt.batch_id or "asked alone",
 }
 """What usage can be told by: the name of the group → the group of an attempt. Days are this machine's, as budgets'."""
 _GROUPS_OF_AVOIDED: Mapping[str, Callable[[Avoided], str]] = {"run": lambda avoided: avoided.run, "day": _day}

@@ -78,6 +78,16 @@ class Drafting:
         """Nodes whose gaps were not looked at, because the run was stopped."""
         return len(self.nodes) - len(self._ended)
 
+    @property
+    def done(self) -> set[str]:
+        """Nodes of which nothing is left to be asked."""
+        return self._ended - self._open
+
+    def end_early(self) -> None:
+        """Ask nothing: what costs nothing is written all the same."""
+        self.interrupted = True
+        self._stop_asking()
+
     async def fill(self, concurrency: int) -> None:
         """Fill every node's gaps along the DAG, then write what is left."""
         nodes = self.project.nodes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -164,7 +164,7 @@ def document_with(
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = _open_destination(prepared, paths, settings, recorder, host)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
-    run_to_end(drafting.fill(settings.concurrency))
+    told = _fill(drafting, prepared, paths, settings, progress)
     verdict = (
         verify(settings.dbt, filing, progress.wait) if settings.verify and isinstance(filing, Filing) else Verdict()
     )
@@ -189,6 +189,7 @@ def document_with(
             *told_of_marks(drafting.redactions),
             *drafting.reviewed.warnings,
             *verdict.warnings,
+            *told,
         ),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,
@@ -203,6 +204,22 @@ def document_with(
     )
     track.end(report)
     return report
+
+
+def _fill(
+    drafting: Drafting, prepared: Prepared, nodes: Collection[str], settings: Settings, progress: Progress
+) -> Sequence[str]:
+    """Ask for what is missing, in batches where that is wished; returns what a person should know of these."""
+    batches = None
+    if settings.llm.config.model and not settings.llm.is_hook:
+        from dbt_describe import batching  # noqa: PLC0415 - only where a model is asked
+
+        batches = batching.open_batching(drafting.writer, settings, prepared, nodes, progress)
+    if batches is None:
+        run_to_end(drafting.fill(settings.concurrency))
+        return ()
+    run_to_end(batching.fill(drafting, batches, settings.concurrency))
+    return batches.warnings
 
 
 def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:

@@ -24,6 +24,7 @@ from dbt_describe.configuration import (
     merge,
     merge_for_hook,
 )
+from dbt_describe.configuration.batches import BatchUse, batch_use
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import SettingsError
@@ -95,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
     ignore: tuple[str, ...] = ()
     """Globs of what is left alone: see `hands_off`."""
+    batch: BatchUse = BatchUse()
     check: CheckSettings = CheckSettings()
     given: Mapping[str, object] = {}
     """What `make_settings` was called with, as far as it says something."""
@@ -139,6 +141,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     use_cache: bool = True,
     ask_again: bool = False,
     profile_values: bool | None = None,
+    batch: bool | None = None,
+    wait: bool | None = None,
+    waves: str = "",
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -146,10 +151,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
-    of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths
-    are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the
-    project.
+    `batch` asks in batches, which the run leaves with the provider where it shall not `wait`; `waves` are `one` or
+    `by-level`; `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a
+    ref of git; of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits.
+    Relative paths are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt
+    takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -175,6 +181,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
+    if batch and not llm.config.model:
+        raise SettingsError("--batch asks a language model: name one with --model.")
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -191,6 +199,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         ask_again=ask_again,
         language=file.language,
         ignore=file.ignore,
+        batch=BatchUse() if hook else batch_use(file, batch=batch, wait=wait, waves=waves),
         check=file.check,
         given=given,
     )

@@ -18,7 +18,7 @@ from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import BATCH_OPTIONS, PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.runs import runs
@@ -68,6 +68,7 @@ def cli() -> None:
     metavar="[RUN]",
     help="Go on with a run that didn't end, called as it was. Default: the project's last one.",
 )
+@with_options(BATCH_OPTIONS)
 @PROFILE_VALUES
 @click.option(
     "--doc-blocks/--no-doc-blocks",

@@ -141,6 +141,19 @@ _LOGGING = (
         help="Add what models are asked and answer to FILE, as JSON lines without keys.",
     ),
 )
+BATCH_OPTIONS = (
+    click.option(
+        "--batch/--no-batch",
+        default=None,
+        help="Ask in batches: half the price, answers within a day. --no-batch asks now what a batch still asks, too.",
+    ),
+    click.option("--wait/--no-wait", default=None, help="With --batch: wait for the answers, or leave. Default: wait."),
+    click.option(
+        "--waves",
+        type=click.Choice(("one", "by-level")),
+        help="With --batch: all in one, or a batch for each level, whose answers the next one's questions show.",
+    ),
+)
 SHARED_OPTIONS = (
     *_NODES,
     *_PROJECT_DIR,
@@ -235,6 +248,9 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         ask_again=given.get("ask_again", False),
         profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
+        batch=given.get("batch"),
+        wait=given.get("wait"),
+        waves=given.get("waves") or "",
         hook=hook,
     )
 

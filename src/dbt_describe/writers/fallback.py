@@ -34,6 +34,11 @@ class FallbackWriter:
         return f"{self._first.name}, then {self._last.name}"
 
     @property
+    def inner(self) -> Writer:
+        """The writer that is asked first."""
+        return self._first
+
+    @property
     def is_free(self) -> bool:
         """Whether the first writer is."""
         return self._first.is_free

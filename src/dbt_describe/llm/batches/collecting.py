@@ -30,12 +30,15 @@ class Collected:
         batches: Batches,
         settings: BatchSettings | None = None,
         say: Callable[[str], None] = lambda _: None,
+        tag: Callable[[Request], bytes] = lambda _: b"",
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        """`tag` gives what is kept with a request."""
         self._inner = inner
         self._batches = batches
         self._settings = settings or BatchSettings()
         self._say = say
+        self._tag = tag
         self._sleep = sleep
         self._waiting: list[tuple[Request, asyncio.Event]] = []
         self._timer: asyncio.Task[None] | None = None
@@ -84,7 +87,7 @@ class Collected:
 
     async def _answer(self, collected: list[tuple[Request, asyncio.Event]]) -> None:
         try:
-            submitted = await self._batches.submit([Item(request) for request, _ in collected])
+            submitted = await self._batches.submit([Item(request, self._tag(request)) for request, _ in collected])
             if ids := (*submitted.batches, *submitted.others):
                 await self._batches.wait(ids)
         except DbtDescribeError as error:
