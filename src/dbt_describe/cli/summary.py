@@ -41,8 +41,8 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     if report.under_way:
         wait = "waits" if report.under_way == 1 else "wait"
         lines.append(
-            f"{_count(report.under_way, 'node')} {wait} for a batch: `dbt-describe batch status` shows how far it is; run "
-            "`dbt-describe document` again to write what has come."
+            f"{_count(report.under_way, 'node')} {wait} for a batch. `dbt-describe batch status` shows how far it is; "
+            "run `dbt-describe document` again to write what has come."
         )
     if report.not_begun:
         then = "Once that is settled, run" if report.stopped_by else "Run"
@@ -164,11 +164,8 @@ def _unfinished(report: Report) -> list[str]:
     open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions) - report.waiting
     left = report.not_asked if report.failures else open_
     failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
-    return (
-        waiting
-        + failed
-        + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
-    )
+    is_left = bool(left or (report.not_begun and not report.failures))
+    return [*waiting, *failed, *[f"  left       {left:>5,}  not asked"] * is_left]
 
 
 def _costs(spent: Spent) -> list[str]:

@@ -35,14 +35,14 @@ def batch_use(file: Configuration, *, batch: bool | None, wait: bool | None, wav
     Raises:
         SettingsError: flags contradict each other, or there are no such waves.
     """
-    wished: Use = "auto" if file.batch == "auto" else "on" if file.batch else "off"
+    wished: Use = file.batch if isinstance(file.batch, str) else "on" if file.batch else "off"
     use: Use = wished if batch is None else "on" if batch else "off"
     if waves and waves not in get_args(Waves):
         raise SettingsError(f"--waves is {waves}; choose from {', '.join(get_args(Waves))}.")
-    chosen = cast("Waves", waves or file.batch_waves)
+    chosen = cast("Waves", waves or file.batches.waves)
     if use == "off" and (wait is not None or waves):
         flag = "--waves" if waves else "--wait" if wait else "--no-wait"
         raise SettingsError(f"{flag} is about batches: give --batch, too.")
     if chosen == "by-level" and wait is False:
         raise SettingsError("--waves by-level waits for the answers of each level: --no-wait goes with --waves one.")
-    return BatchUse(use, file.batch_threshold, wait is not False, chosen, batch is not False, file.batches)
+    return BatchUse(use, file.batches.threshold, wait is not False, chosen, batch is not False, file.batches)

@@ -26,6 +26,15 @@ SchemaSection = Literal["models", "seeds", "snapshots", "analyses", "macros", "d
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
 
 
+class BatchesConfig(BatchSettings, frozen=True, forbid_unknown_fields=True):
+    """How batches are sent and waited for, and which requests go together."""
+
+    threshold: Positive = 100
+    """The requests from which on `batch: auto` sends a batch."""
+    waves: Literal["one", "by-level"] = "one"
+    """What is sent together: all at once, or what nodes are made of first, which takes a batch for each level."""
+
+
 class Own(msgspec.Struct, frozen=True):
     """The settings beside the gateway's and those of prompts."""
 
@@ -51,14 +60,10 @@ class Own(msgspec.Struct, frozen=True):
     """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
     catalog: str = ""
     """A catalog in place of the project's own, named as `manifest` is."""
-    batch: bool | Literal["auto"] = False
-    """Whether models are asked in batches: half the price, answers within a day. `on`, `off`, or `auto` for runs of at
-    least `batch_threshold` requests; as `--batch`."""
-    batch_threshold: Positive = 100
-    """The requests from which on `batch: auto` sends a batch."""
-    batch_waves: Literal["one", "by-level"] = "one"
-    """What is sent together: all at once, or what nodes are made of first, which takes a batch for each level."""
-    batches: BatchSettings = BatchSettings()
+    batch: bool | Literal["auto", "on", "off"] = False
+    """Whether models are asked in batches, at half the price, for answers within a day: `on`, `off`, or `auto` for runs
+    of many requests; as `--batch`."""
+    batches: BatchesConfig = BatchesConfig()
     """How batches are sent and waited for."""
     check: CheckSettings = CheckSettings()
     """What `dbt-describe check` looks for, and how much must be described."""
@@ -80,10 +85,8 @@ class Configuration(msgspec.Struct, frozen=True):
     manifest: str = ""
     """A URL, or an absolute path; as `catalog`."""
     catalog: str = ""
-    batch: bool | Literal["auto"] = False
-    batch_threshold: int = 100
-    batch_waves: Literal["one", "by-level"] = "one"
-    batches: BatchSettings = BatchSettings()
+    batch: bool | Literal["auto", "on", "off"] = False
+    batches: BatchesConfig = BatchesConfig()
     check: CheckSettings = CheckSettings()
     prompting: PromptingConfig = PromptingConfig()
     """Globs in it are absolute."""
@@ -141,8 +144,6 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
         chosen.batch,
-        chosen.batch_threshold,
-        chosen.batch_waves,
         chosen.batches,
         chosen.check,
         _with_located(prompting, path.parent),
