@@ -61,6 +61,8 @@ class Fault:
     """0: the connection breaks."""
     after: bool = False
     """Whether the step is done all the same."""
+    half: bool = False
+    """Whether half of the answer comes before the connection breaks."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -185,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
             if step and not (fault and not fault.after):
                 status, answer = self._done(protocol, step, argument, body)
         if fault is not None:
-            self._fail(fault)
+            self._fail(fault, answer)
         elif step == owner.hold_at:
             self._hold(answer)
         else:
@@ -248,6 +250,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hold(self, answer: str) -> None:
         """Send half of the answer, and the rest when that is wished."""
+        rest = self._begin(answer)
+        self.server.owner.held.set()
+        self.server.owner.release.wait()
+        self.wfile.write(rest)
+
+    def _begin(self, answer: str) -> bytes:
+        """Send half of the answer; returns the rest."""
         content = answer.encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -255,17 +264,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content[: len(content) // 2])
         self.wfile.flush()
-        self.server.owner.held.set()
-        self.server.owner.release.wait()
-        self.wfile.write(content[len(content) // 2 :])
+        return content[len(content) // 2 :]
 
-    def _fail(self, fault: Fault) -> None:
+    def _fail(self, fault: Fault, answer: str) -> None:
         if fault.status:
             error = {"message": "Something is off", "type": "rate_limit_error", "code": "rate_limit_exceeded"}
             self._send(fault.status, json.dumps({"type": "error", "error": error}), fault.headers)
-        else:
-            self.close_connection = True
-            self.connection.close()
+            return
+        self.close_connection = True
+        if fault.half:
+            self._begin(answer)
+        self.connection.close()
 
     def _send(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         content = text.encode()

@@ -163,7 +163,7 @@ def test_a_batch_that_is_sent_with_a_fault_is_sent_once(tmp_path: Path, provider
 @each_protocol
 def test_connections_that_break_while_waiting_and_reading_do_no_harm(tmp_path: Path, provider: str) -> None:
     with BatchServer() as server:
-        server.faults = {"poll": [Fault(0), Fault(503)], "results": [Fault(0)]}
+        server.faults = {"poll": [Fault(0), Fault(503)], "results": [Fault(0), Fault(0, after=True, half=True)]}
         assert run(submit_and_wait(server, provider, tmp_path)).kept == 3
     assert len(server.asked) == 3
 

@@ -131,7 +131,7 @@ class Batching:
                 self._progress.say(f"Going on without batches: {error}")
 
     async def _fetch(self) -> None:
-        if ids := self._open_batches():
+        if self._use.asks and (ids := self._open_batches()):
             self._tell_problems(await self._batches.advance(ids, now=not self._use.waits or self._use.use == "off"))
 
     async def _submit(self, drafting: Drafting) -> None:
@@ -172,7 +172,9 @@ class Batching:
                 yield Item(request_of(prompt, unique_id), self._plan.tag(unique_id, names))
 
     def _collect(self) -> None:
-        collected = Collected(self._gateway, self._batches, self._use.sending, self._progress.say, self._plan.tag_of)
+        collected = Collected(
+            self._gateway, self._batches, self._use.sending, self._progress.say, tag=self._plan.tag_of
+        )
         self._llm.ask(ThroughBatches(self._gateway, collected))
 
     async def _wait(self) -> None:

@@ -19,7 +19,7 @@ from dbt_describe.planning import SKIPPED, Abstention, Draft, NodePlan, Plan, Ta
 from dbt_describe.progress import Progress
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
-from dbt_describe.provenance.entries import HUMAN
+from dbt_describe.provenance.entries import HUMAN, Place
 from dbt_describe.report import Failure, Reviewed, Spent
 from dbt_describe.schedule import on_interrupt, run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
@@ -57,19 +57,18 @@ class Drafting:
         self.stopped_by = ""
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self.not_asked = 0
-        """Descriptions that were left because the run was stopped; known at its end."""
+        """Descriptions that were left because the run was stopped, or asks nothing; known at its end."""
+        self.copies_left = 0
+        """Those of them that hold the values of another one."""
         self.under_way: set[str] = set()
         """Nodes of which something is asked in a batch that hasn't come back yet."""
-        self.waiting = 0
-        """Descriptions that are left because of that."""
         self._inherited = 0
         self._ended: set[str] = set()
-        self._open: set[str] = set()
-        """Nodes that failed, or are asked in a batch: nobody knows that their columns can't be known."""
-        self._left: set[ColumnRef] = set()
-        """Columns that copy one of theirs."""
-        self._waiting: set[ColumnRef] = set()
-        """Those of them that copy one which is asked in a batch."""
+        self._failed: set[str] = set()
+        self._left: set[Place] = set()
+        """What isn't known because nothing is asked, or a batch asks it."""
+        self._waiting: set[Place] = set()
+        """That part of it which waits for a batch."""
         self._stop = asyncio.Event()
         self._decisions = Decisions(decide) if decide else None
 
@@ -81,7 +80,12 @@ class Drafting:
     @property
     def done(self) -> set[str]:
         """Nodes of which nothing is left to be asked."""
-        return self._ended - self._open
+        return self._ended - self._failed - self.under_way
+
+    @property
+    def waiting(self) -> int:
+        """Descriptions that are left until a batch has come back."""
+        return len(self._waiting)
 
     def end_early(self) -> None:
         """Ask nothing: what costs nothing is written all the same."""
@@ -118,7 +122,7 @@ class Drafting:
 
     async def _node(self, unique_id: str) -> None:
         node_plan = self.nodes[unique_id]
-        drafts, task, refused = self._follow(node_plan)
+        drafts, task, refused, left = self._follow(node_plan)
         for draft in drafts:
             self.known.add(draft)
         try:
@@ -135,7 +139,7 @@ class Drafting:
             if not result.failures:
                 return
         self.failures += [Failure(unique_id, message) for message in result.failures]
-        self._open |= {unique_id} if result.failures or result.under_way else set()
+        self._failed |= {unique_id} if result.failures else set()
         self._count(result)
         decided = await self._decided(result.drafts, task)
         result = _as_decided(result, decided)
@@ -145,8 +149,8 @@ class Drafting:
             self._take_before_the_end(result)
             return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
+        self._leave(node_plan, left, result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
-        self._wait_for(node_plan, result)
         if result.under_way:
             return
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
@@ -171,18 +175,6 @@ class Drafting:
             shown = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             return WriterResult(failures=(f"a bug in dbt-describe ({shown}); please open an issue",))
 
-    def _wait_for(self, node_plan: NodePlan, result: WriterResult) -> None:
-        """Count what is left to a batch, and what copies that."""
-        unique_id = node_plan.task.unique_id
-        self.under_way |= {unique_id} if result.under_way else set()
-        copies = ((ColumnRef(unique_id, name.lower()), origin) for name, origin in node_plan.following.items())
-        left = {ref for ref, origin in copies if ref in self._left and self._is_waiting(origin)}
-        self._waiting |= left
-        self.waiting += len(result.under_way) + len(left)
-
-    def _is_waiting(self, origin: ColumnRef) -> bool:
-        return origin.unique_id in self.under_way or origin in self._waiting
-
     def _stop_asking(self) -> None:
         self._stop.set()
         self.writer.stop()
@@ -205,6 +197,17 @@ class Drafting:
         self.filing.add(drafts)
         self._ended.add(unique_id)
         self.filing.end_node(unique_id)
+
+    def _leave(self, node_plan: NodePlan, copies: list[str], result: WriterResult) -> None:
+        """Leave what isn't known because nothing is asked, or a batch asks it; what copies it is left, too."""
+        unique_id, origins = node_plan.task.unique_id, node_plan.following
+        waiting = [*result.under_way, *(name for name in copies if _place(origins[name]) in self._waiting)]
+        others = [name for name in copies if name not in waiting]
+        self._waiting.update((unique_id, name.lower()) for name in waiting)
+        self._left.update((unique_id, name.lower()) for name in (*waiting, *others, *result.not_asked))
+        self.not_asked += len(others) + len(result.not_asked)
+        self.copies_left += len(others)
+        self.under_way |= {unique_id} if result.under_way else set()
 
     def _take_before_the_end(self, result: WriterResult) -> None:
         """Keep what was decided about a node; the rest of it is left for another run."""
@@ -242,13 +245,17 @@ class Drafting:
             Counter(self.reviewed.missed) + Counter(result.unreviewed),
         )
 
-    def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention]]:
-        """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin."""
+    def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention], list[str]]:
+        """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin.
+
+        Last, the columns whose origin was left because nothing is asked.
+        """
         task = node_plan.task
         node = self.project.nodes[task.unique_id]
         drafts: list[Draft] = []
         asked = set(task.columns)
         refused: list[Abstention] = []
+        left: list[str] = []
         for name, origin in node_plan.following.items():
             column = node.column(name)
             if column is None:
@@ -258,18 +265,22 @@ class Drafting:
                 drafts.append(draft)
             elif claimed or self.writer.is_free:
                 asked.add(name)
-            elif origin.unique_id in self._open or origin in self._left:
-                self._left.add(ColumnRef(task.unique_id, name.lower()))
-            else:
+            elif _place(origin) in self._left:
+                left.append(name)
+            elif origin.unique_id not in self._failed:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
         columns = tuple(column.name for column in node.columns if column.name in asked)
-        return drafts, msgspec.structs.replace(task, columns=columns), refused
+        return drafts, msgspec.structs.replace(task, columns=columns), refused, left
 
 
 def _as_decided(result: WriterResult, decided: Decided) -> WriterResult:
     """The result with what was taken, and abstentions in the place of what was left out."""
     skipped = tuple(Abstention(draft.unique_id, draft.column, SKIPPED, HUMAN) for draft in decided.left_out)
     return msgspec.structs.replace(result, drafts=decided.taken, abstentions=result.abstentions + skipped)
+
+
+def _place(ref: ColumnRef) -> Place:
+    return ref.unique_id, ref.column.lower()
 
 
 def _shown(ref: ColumnRef) -> str:

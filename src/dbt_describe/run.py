@@ -160,7 +160,8 @@ def document_with(
     prepared, paths, failures = find_places(prepared, settings, host)
     _tell_language(prepared.project, writer, progress)
     progress = track.begin(prepared.plan, paths, writer.name, progress)
-    writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run, charge=writer.charge))
+    asks = not (settings.dry_run or settings.llm.config.cached_only)
+    writer.inform(background_of(prepared, settings, progress, asks=asks, charge=writer.charge))
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = _open_destination(prepared, paths, settings, recorder, host)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
@@ -198,6 +199,8 @@ def document_with(
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
         not_asked=drafting.not_asked,
+        copies_left=drafting.copies_left,
+        cached_only=settings.llm.config.cached_only,
         under_way=len(drafting.under_way),
         waiting=drafting.waiting,
         references=filing.references,

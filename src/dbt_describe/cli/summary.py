@@ -109,10 +109,10 @@ def name_writers(report: Report) -> str:
 
 
 def _headline(report: Report) -> list[str]:
-    is_whole = not report.failures and not report.not_begun and not report.under_way
-    if not report.drafts and not report.abstentions and is_whole:
+    is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over or report.under_way)
+    if is_over and not report.drafts and not report.abstentions:
         return [_nothing_missing(report.nodes, report.described_before)]
-    if not report.drafts and is_whole:
+    if is_over and not report.drafts:
         return [
             f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
         ]
@@ -146,6 +146,8 @@ def _counts(report: Report) -> list[str]:
         lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  {drafts} checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
+    if report.taken_over:
+        lines.append(f"  taken over {report.taken_over:>5,}  as dbt-osmosis has inherited them")
     refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""
     as_before = "as they are" if report.outdated else "empty"
     lines.append(f"  unknown    {len(report.abstentions):>5,}  left {as_before}{refused}")
@@ -157,15 +159,18 @@ def _counts(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report) -> list[str]:
-    """What came to nothing, apart from what was left because the run was stopped, or until a batch comes back."""
+    """What came to nothing, apart from what was left because the run was stopped, asks nothing or waits for a batch."""
     waiting = [f"  under way  {report.waiting:>5,}  asked in a batch, or copies of that"] * bool(report.waiting)
-    if not report.failures and not report.not_begun:
+    if not (report.failures or report.not_begun or report.not_asked):
         return waiting
     open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions) - report.waiting
     left = report.not_asked if report.failures else open_
-    failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
-    is_left = bool(left or (report.not_begun and not report.failures))
-    return [*waiting, *failed, *[f"  left       {left:>5,}  not asked"] * is_left]
+    failed = [*waiting, *[f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)]
+    if report.cached_only:
+        copies = f"; {_count(report.copies_left, 'column')} will follow" if report.copies_left else ""
+        asked = f"  to ask     {report.to_ask:>5,}  of {report.writer}, as no answer is kept{copies}"
+        return failed + [asked] * bool(report.not_asked)
+    return failed + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
 
 
 def _costs(spent: Spent) -> list[str]:

@@ -26,16 +26,26 @@ class BatchUse(msgspec.Struct, frozen=True):
     """`one`: all that is to be asked at once. `by-level`: what a node is made of first."""
     leaves_out: bool = True
     """Whether what an earlier run asked in a batch is left until that has come back."""
+    asks: bool = True
+    """Whether providers may be asked how far batches are."""
     sending: BatchSettings = BatchSettings()
 
 
-def batch_use(file: Configuration, *, batch: bool | None, wait: bool | None, waves: str) -> BatchUse:
+def batch_use(
+    file: Configuration, *, batch: bool | None, wait: bool | None, waves: str, cached_only: bool = False
+) -> BatchUse:
     """What flags say over what the file says; `batch` and `wait` are None where no flag says anything.
+
+    With `cached_only`, nothing is sent.
 
     Raises:
         SettingsError: flags contradict each other, or there are no such waves.
     """
     wished: Use = file.batch if isinstance(file.batch, str) else "on" if file.batch else "off"
+    if cached_only and batch:
+        raise SettingsError("--cached-only asks nothing: leave --batch out.")
+    if cached_only:
+        return BatchUse(asks=False)
     use: Use = wished if batch is None else "on" if batch else "off"
     if waves and waves not in get_args(Waves):
         raise SettingsError(f"--waves is {waves}; choose from {', '.join(get_args(Waves))}.")

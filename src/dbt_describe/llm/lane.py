@@ -18,7 +18,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
-from dbt_describe.llm.cache import Cache, decisive_settings, request_key
+from dbt_describe.llm.cache import Cache, NothingAsked, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.doors import Doors
@@ -124,7 +124,7 @@ class ModelLane:
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window, which may be another one than last time."""
-        if self.model.config.context_window or not self.model.is_local:
+        if self.model.config.context_window or not self.model.is_local or self._around.cached_only:
             return
         with contextlib.suppress(LlmError):
             probed = await self.provider(self.model.endpoints[0]).probe(self.model.name)
@@ -163,6 +163,20 @@ class ModelLane:
 
     def _stack(self) -> Completer:
         around = self._around
+        stack = self._nothing_asked() if around.cached_only else self._asking_stack()
+        if around.memory.answers is not None:
+            endpoint = self.model.endpoints[0].shown
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, since=around.memory.answers_since)
+        return stack
+
+    def _nothing_asked(self) -> Completer:
+        """The end of a run that sends nothing; the ledger is for what is kept."""
+        nothing = NothingAsked()
+        self._ledgers.append(self.ledger(nothing, self.model.endpoints[0]))
+        return nothing
+
+    def _asking_stack(self) -> Completer:
+        around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
         stack: Completer = Rotation(endpoints, around.clock, [limiter.pause_s for limiter in endpoints])
         stack = Retry(stack, around.retry, around.sleep, stopping=around.stopping)
@@ -170,11 +184,8 @@ class ModelLane:
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
             stack = FirstCounted(stack, self.provider(self.model.endpoints[0]), around.calibration)
-        stack = self._flights = SingleFlight(stack)
-        if around.memory.answers is not None:
-            endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, since=around.memory.answers_since)
-        return stack
+        self._flights = SingleFlight(stack)
+        return self._flights
 
     def _caches(self, prefix_characters: int) -> bool:
         """Whether the provider's prompt cache holds a prefix of that length, and settings let it."""

@@ -124,16 +124,23 @@ class Ledger:
         return self._priced(reply, BATCH)
 
     def record_unbatched(self, request: Request, error: LlmError, batch_id: str) -> None:
-        """Write a row for a request that failed in a batch; it isn't billed."""
-        self._record(request, Reply(""), "failed", type(error).__name__, batch_id, BATCH)
+        """Write a row for a request that failed in a batch."""
+        self._record_failure(request, error, 0.0, batch_id, BATCH)
 
-    def _record_failure(self, request: Request, error: LlmError, latency_s: float) -> None:
+    def _record_failure(
+        self,
+        request: Request,
+        error: LlmError,
+        latency_s: float,
+        batch_id: str = "",
+        context: Mapping[str, str] = {},
+    ) -> None:
         billed = Usage(error.billed_input_tokens, error.billed_output_tokens)
         reply = Reply("", usage=billed, latency_s=latency_s)
         if billed != Usage():
-            reply = self._priced(reply)
+            reply = self._priced(reply, context)
             self._spent_in_vain(billed, reply.cost_usd)
-        self._record(request, reply, "failed", type(error).__name__)
+        self._record(request, reply, "failed", type(error).__name__, batch_id, context)
 
     def _priced(self, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
         return msgspec.structs.replace(reply, cost_usd=self._cost(reply, context), price_source=self._price.source)

@@ -30,8 +30,9 @@ class Collected:
         batches: Batches,
         settings: BatchSettings | None = None,
         say: Callable[[str], None] = lambda _: None,
-        tag: Callable[[Request], bytes] = lambda _: b"",
         sleep: Sleep = asyncio.sleep,
+        *,
+        tag: Callable[[Request], bytes] = lambda _: b"",
     ) -> None:
         """`tag` gives what is kept with a request."""
         self._inner = inner

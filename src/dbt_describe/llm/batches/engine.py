@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from dbt_describe.errors import LlmSettingsError, QuotaError, StoppedError
+from dbt_describe.errors import LlmSettingsError, QuotaError, StoppedError, StoreError
 from dbt_describe.llm.batches.exclusion import Exclusion
 from dbt_describe.llm.batches.means import Means, new_record, split
 from dbt_describe.llm.batches.partners import Partner, Partners
@@ -83,18 +83,24 @@ class Batches:
         A batch that can't be sent just now is sent by `advance`.
 
         Raises:
-            StoppedError: the run was stopped before.
+            StoppedError: the run was stopped before, or asks nothing.
             LlmSettingsError, QuotaError: no batch can be sent.
             StoreError: nothing can be recorded, and so nothing was sent.
         """
-        if self._means.around.stopping.is_set():
-            raise StoppedError("The run was stopped before this was asked.")
+        if self._means.around.stopping.is_set() or self._means.around.cached_only:
+            raise StoppedError("Nothing more is asked in this run.")
         tally = Tally()
         async with self._exclusion.turn():
             counts, records = self._record(items)
-            for record, partner in records:
-                await send(record, partner, self._means, tally)
-                self._settle(record)
+            for number, (record, partner) in enumerate(records):
+                try:
+                    await send(record, partner, self._means, tally)
+                except (LlmSettingsError, QuotaError) as error:
+                    for other, _ in records[number + 1 :]:
+                        give_up(other, str(error), self._means, tally)
+                    raise
+                finally:
+                    self._settle(record)
         return counts
 
     async def advance(self, ids: Sequence[str] = (), *, now: bool = False) -> Round:
@@ -148,9 +154,7 @@ class Batches:
         async with self._exclusion.turn():
             record = self._records.batch(batch_id)
             if record is None:
-                raise LlmSettingsError(
-                    f"There is no batch {batch_id!r}: `dbt-describe batch list` shows those there are."
-                )
+                raise LlmSettingsError(f"There is no batch {batch_id!r} in {self._records.path}.")
             if record.progress in {"recorded", "uncertain"}:
                 give_up(record, "The batch was cancelled.", self._means, tally)
             elif record.progress != "done":
@@ -199,12 +203,17 @@ class Batches:
             planned.add(item, self._partners.of_lane(self._gateway.first_choice(item.request)))
         records: list[tuple[BatchRecord, Partner]] = []
         for partner, sized in planned.by_model.values():
+            amounts = {item.request.key: amount for item, _, amount in sized}
             for batch in split(((item, size) for item, size, _ in sized), partner.provider.limits):
                 record = new_record(partner, len(batch), self._means.clock())
-                self._records.add(record, batch)
+                self._reserved[record.id] = sum((amounts.pop(item.request.key) for item in batch), Amount())
+                try:
+                    self._records.add(record, batch)
+                except StoreError:
+                    self._settle(record)
+                    self._means.around.spending.release(sum(amounts.values(), Amount()))
+                    raise
                 records.append((record, partner))
-                amounts = {item.request.key: amount for item, _, amount in sized}
-                self._reserved[record.id] = sum((amounts[item.request.key] for item in batch), Amount())
         ids = tuple(record.id for record, _ in records)
         sent = sum(record.requests for record, _ in records)
         return Submitted(

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import datetime
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import anthropic
@@ -44,7 +44,6 @@ from dbt_describe.llm.providers.untrusted import count_in, json_object, list_in,
 
 PATH = "/v1/messages/batches"
 LIMITS = BatchLimits(requests=100_000, bytes=256_000_000)
-"""Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing, 2026-11."""
 SLOWEST_UPLOAD_BYTES_S = 250_000
 MOST_PAGES = 20
 CLOCK_SKEW_S = 900.0
@@ -84,7 +83,7 @@ class MessagesBatches:
         """
         body = {"requests": [self._fields(request) for request in requests]}
         extra_s = sum(map(self.size, requests)) / SLOWEST_UPLOAD_BYTES_S
-        made_id = text_in(await self._exchange("POST", PATH, body, extra_s), "id")
+        made_id = text_in(await self._exchange("post", PATH, body, extra_s), "id")
         if not made_id:
             raise TransientError(f"{self._endpoint.shown} made a batch without an id; is the base URL right? {ADVICE}")
         return made_id
@@ -99,7 +98,7 @@ class MessagesBatches:
         for _ in range(MOST_PAGES):
             query = f"?limit=100&after_id={quote(after, safe='')}" if after else "?limit=100"
             try:
-                page = await self._exchange("GET", f"{PATH}{query}")
+                page = await self._exchange("get", f"{PATH}{query}")
             except LlmSettingsError as error:
                 raise UncertainError(f"{self._endpoint.shown} lists no batches. {error}") from error
             batches = list_in(page, "data")
@@ -122,7 +121,7 @@ class MessagesBatches:
         Raises:
             LlmError: see `BatchProvider`.
         """
-        batch = await self._exchange("GET", f"{PATH}/{quote(batch_id, safe='')}", fine=frozenset({404}))
+        batch = await self._exchange("get", f"{PATH}/{quote(batch_id, safe='')}", fine=frozenset({404}))
         if batch is None or text_in(batch, "archived_at"):
             return BatchStatus("gone")
         counts = object_in(batch, "request_counts")
@@ -166,7 +165,7 @@ class MessagesBatches:
             LlmError: see `BatchProvider`.
         """
         path = f"{PATH}/{quote(batch_id, safe='')}/cancel"
-        await self._exchange("POST", path, fine=frozenset({400, 404, 409}))
+        await self._exchange("post", path, fine=frozenset({400, 404, 409}))
 
     async def discard(self, batch_id: str, file_id: str) -> None:
         """Delete the batch with its results, which would be kept for 29 days.
@@ -175,7 +174,7 @@ class MessagesBatches:
             LlmError: see `BatchProvider`.
         """
         path = f"{PATH}/{quote(batch_id, safe='')}"
-        await self._exchange("DELETE", path, fine=frozenset({400, 403, 404, 405, 409, 501}))
+        await self._exchange("delete", path, fine=frozenset({400, 403, 404, 405, 409, 501}))
 
     async def aclose(self) -> None:
         """The client is closed by who has opened it."""
@@ -216,7 +215,11 @@ class MessagesBatches:
         path = f"{PATH}/{quote(batch_id, safe='')}/results"
         try:
             stream = await self._messages.client.get(
-                path, cast_to=object, stream=True, stream_cls=anthropic.AsyncStream[object]
+                path,
+                cast_to=object,
+                options={"timeout": timeouts_of(self._endpoint, self._endpoint.timeouts.total)},
+                stream=True,
+                stream_cls=anthropic.AsyncStream[object],
             )
             try:
                 async for line in lines_of(stream.response.aiter_bytes()):
@@ -232,7 +235,7 @@ class MessagesBatches:
 
     async def _exchange(
         self,
-        method: str,
+        method: Literal["get", "post", "delete"],
         path: str,
         body: Mapping[str, object] | None = None,
         extra_s: float = 0.0,
@@ -242,15 +245,11 @@ class MessagesBatches:
         client = self._messages.client
         timeout_s = self._endpoint.timeouts.total + extra_s
         options: Any = {"timeout": timeouts_of(self._endpoint, timeout_s)}
+        send: Any = getattr(client, method)
+        given = {} if method == "get" else {"body": body}
         try:
             async with asyncio.timeout(timeout_s):
-                match method:
-                    case "GET":
-                        answer = await client.get(path, cast_to=httpx2.Response, options=options)
-                    case "DELETE":
-                        answer = await client.delete(path, cast_to=httpx2.Response, options=options)
-                    case _:
-                        answer = await client.post(path, cast_to=httpx2.Response, body=body, options=options)
+                answer = await send(path, cast_to=httpx2.Response, options=options, **given)
                 return json_object(answer.content, self._endpoint, ADVICE)
         except anthropic.APIStatusError as error:
             if error.status_code in fine:

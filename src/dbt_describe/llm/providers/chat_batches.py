@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
+import httpx2
 import msgspec
 import openai
 
@@ -215,6 +216,7 @@ class ChatBatches:
             stream = await client.get(
                 f"/files/{quote(file_id, safe='')}/content",
                 cast_to=object,
+                options={"timeout": self._chat.endpoint.timeouts.total},
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
             )
@@ -227,7 +229,8 @@ class ChatBatches:
             if error.status_code in {404, 410}:
                 raise LlmError(f"{self._chat.endpoint.shown} has deleted the file of the batch's results.") from error
             raise self._error(error) from error
-        except failures() as error:
+        except _reading_failures() as error:
+            # What breaks while the body is read, the SDK's version 3 hands on as it is.
             raise self._error(error) from error
 
     async def _exchange(
@@ -282,3 +285,7 @@ def chat_batches(provider: Provider, limits: BatchLimits, path: str = "/v1/chat/
     if not isinstance(provider, ChatCompletions):
         raise LlmSettingsError("Batches of chat completions need a client of chat completions.")
     return ChatBatches(provider, limits, path)
+
+
+def _reading_failures() -> tuple[type[Exception], ...]:
+    return (httpx2.HTTPError, *failures())
