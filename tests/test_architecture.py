@@ -74,6 +74,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "deciding": FOUNDATION | {"planning", "provenance", "schema_files"},
     "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
+    "batch_tags": {"provenance"},
+    "batched_plan": {"batch_tags", "llm", "planning", "preparing", "provenance", "writers"},
+    "batching": FOUNDATION
+    | {
+        "batch_tags",
+        "batched_plan",
+        "configuration",
+        "drafting",
+        "llm",
+        "preparing",
+        "progress",
+        "schedule",
+        "settings",
+        "writers",
+    },
+    "batch_desk": FOUNDATION | {"batch_tags", "llm", "progress", "schedule", "settings"},
     "drafting": FOUNDATION
     | {
         "conventions",
@@ -108,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": FOUNDATION
     | {
         "background",
+        "batching",
         "conventions",
         "preparing",
         "provenance",
@@ -168,6 +185,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "accounts",
         "adopting",
+        "batch_desk",
         "checking",
         "checkup",
         "committing",

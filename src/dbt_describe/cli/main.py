@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dbt_describe.cli.batch import batch
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
@@ -154,7 +155,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, prompts, models, ping, memory, usage, runs, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, runs, batch, cache, init, schema):
     cli.add_command(command)
 
 

@@ -55,4 +55,11 @@ def batch_use(
         raise SettingsError(f"{flag} is about batches: give --batch, too.")
     if chosen == "by-level" and wait is False:
         raise SettingsError("--waves by-level waits for the answers of each level: --no-wait goes with --waves one.")
-    return BatchUse(use, file.batches.threshold, wait is not False, chosen, batch is not False, file.batches)
+    return BatchUse(
+        use,
+        file.batches.threshold,
+        waits=wait is not False,
+        waves=chosen,
+        leaves_out=batch is not False,
+        sending=file.batches,
+    )
