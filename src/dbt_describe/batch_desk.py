@@ -22,6 +22,9 @@ from dbt_describe.progress import Progress
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 
+_OVER = frozenset({"done", "uncertain"})
+"""How far a batch is of which nobody needs to be asked any more."""
+
 
 class BatchView(msgspec.Struct, frozen=True):
     """One batch as people see it."""
@@ -109,10 +112,9 @@ def _with_batches(
     store_dir = settings.llm.store_dir
     known = known_batches(store_dir) if store_dir else []
     _check(known, ids)
-    open_ = [
-        one for one in known if (one.record.id in ids if ids else one.record.progress not in {"done", "uncertain"})
-    ]
-    models = tuple(dict.fromkeys(one.record.model for one in open_))
+    records = [one.record for one in known]
+    wanted = [one for one in records if one.id in ids or one.root in ids or not (ids or one.progress in _OVER)]
+    models = tuple(dict.fromkeys(one.model for one in wanted))
     if store_dir is None or not models:
         return
     # The models that the batches are of, whatever a run would ask now.
@@ -122,9 +124,9 @@ def _with_batches(
 
     async def do() -> None:
         memory = open_memory(store_dir, name_run(), warn=progress.say)
-        async with open_gateway(config, settings.llm.environ, memory, progress.say) as gateway:
-            async with Batches(gateway, settings.batch.sending) as batches:
-                await work(batches)
+        gateway = open_gateway(config, settings.llm.environ, memory, progress.say)
+        async with gateway, Batches(gateway, settings.batch.sending) as batches:
+            await work(batches)
 
     run_to_end(do())
 

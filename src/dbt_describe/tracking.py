@@ -276,7 +276,7 @@ def _digest(node: NodePlan) -> str:
 
 
 def _fingerprint(plan: Plan, model: str) -> str:
-    return _hash((plan.selected, model))
+    return _hash((sorted(plan.selected), model))
 
 
 def _hash(value: object) -> str:

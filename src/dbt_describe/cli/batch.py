@@ -1,8 +1,9 @@
 """`dbt-describe batch`.
 
 list, status --json: [{"batch": "b0123456789abcde", "model": "openai/gpt-6-luna", "state": "running", "questions": 40,
-                       "answered": 12, "failed": 0, "fetched": 0, "open": 40, "nodes": 40, "projects": ["/home/me/shop"],
-                       "made": "2026-11-22T05:12:00Z", "provider_id": "batch_1", "message": ""}]
+                       "answered": 12, "failed": 0, "fetched": 0, "open": 40, "nodes": 40,
+                       "projects": ["/home/me/shop"], "made": "2026-11-22T05:12:00Z", "provider_id": "batch_1",
+                       "message": ""}]
 """
 
 from __future__ import annotations

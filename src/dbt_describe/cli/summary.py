@@ -79,8 +79,11 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
 
 
 def _in_a_batch(report: PlanReport) -> str:
+    """What that costs in a batch, where that is less."""
     cost = _total(estimate.batch_cost_usd for estimate in report.estimates)
-    return f"; in a batch (--batch) {_money(cost)}" if cost is not None else ""
+    live = _total(estimate.cost_usd for estimate in report.estimates)
+    is_less = cost is not None and live is not None and cost < live
+    return f"; in a batch (--batch) {_money(cost)}" if is_less else ""
 
 
 def _or_outdated(report: PlanReport) -> str:
