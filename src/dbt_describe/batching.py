@@ -173,7 +173,12 @@ class Batching:
 
     def _collect(self) -> None:
         collected = Collected(
-            self._gateway, self._batches, self._use.sending, self._progress.say, tag=self._plan.tag_of
+            self._gateway,
+            self._batches,
+            self._use.sending,
+            self._progress.say,
+            tag=self._plan.tag_of,
+            told=self._tell,
         )
         self._llm.ask(ThroughBatches(self._gateway, collected))
 

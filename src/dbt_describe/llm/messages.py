@@ -110,6 +110,8 @@ class Reply(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = None
     latency_s: float = 0.0
     attempts: int = 1
+    batched: bool = False
+    """It came with a batch, at a batch's price."""
     from_cache: bool = False
     """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
     first_token_s: float | None = None

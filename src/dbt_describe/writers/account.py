@@ -33,6 +33,10 @@ class Account:
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
+        if reply.from_cache and reply.batched:
+            self.batched += 1
+            self.batched_cost_usd = added(self.batched_cost_usd, reply.cost_usd)
+            return
         if reply.from_cache:
             self.cached += 1
             return
@@ -40,8 +44,3 @@ class Account:
         self.input_tokens += reply.usage.input_tokens
         self.output_tokens += reply.usage.output_tokens
         self.cost_usd = added(self.cost_usd, reply.cost_usd)
-
-    def add_batched(self, reply: Reply) -> None:
-        """Count a reply that came with a batch."""
-        self.batched += 1
-        self.batched_cost_usd = added(self.batched_cost_usd, reply.cost_usd)

@@ -208,7 +208,7 @@ class Dialogue:
 
     async def _complete(self, request: Request) -> Reply:
         reply = await self._llm_model.complete(request)
-        (self._account.add_batched if request.asked_as and reply.from_cache else self._account.add)(reply)
+        self._account.add(reply)
         return reply
 
     def _merged(self, results: Sequence[Reading | BaseException]) -> Reading:

@@ -11,6 +11,9 @@ import pytest
 
 from dbt_describe.errors import LlmSettingsError, StoreError
 from dbt_describe.llm.batches.contract import BatchRequest, BatchResult, UncertainError
+from dbt_describe.llm.batches.exclusion import Exclusion
+from dbt_describe.llm.batches.records import BatchRecords
+from dbt_describe.llm.batches.states import BatchRecord
 from dbt_describe.llm.batches.tally import Round
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import TransientError
@@ -121,17 +124,29 @@ def test_killed_right_after_a_row_there_is_no_second_one(tmp_path: Path) -> None
     check_whole(second, "a", "b")
 
 
-def test_a_killed_fetch_of_failures_sends_them_again_once(tmp_path: Path) -> None:
-    failed_once: set[str] = set()
+@pytest.mark.parametrize("progress", ["fetching", "done"])
+def test_a_killed_fetch_of_failures_sends_them_again_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: str
+) -> None:
+    first_batch: list[str] = []
 
     def answer(custom_id: str, request: Request) -> Sequence[BatchResult]:
-        if custom_id.endswith("-00000") and len(failed_once) < 1:
+        name, _, number = custom_id.partition("-")
+        first_batch[:] = first_batch or [name]
+        if (name, number) == (first_batch[0], "00000"):
             return [BatchResult(custom_id, error=TransientError("?"))]
         return answered(custom_id, request)
 
     provider, time = FakeBatches(answer=answer), Time()
     first = World(tmp_path, provider, time)
-    provider.errors["discard"] = [Killed()]
+    change = BatchRecords.change
+
+    def killed(records: BatchRecords, record: BatchRecord, **fields: object) -> BatchRecord:
+        if fields.get("progress") == progress:
+            raise Killed
+        return change(records, record, **fields)
+
+    monkeypatch.setattr(BatchRecords, "change", killed)
 
     async def run() -> None:
         await first.batches.submit(items("a", "b"))
@@ -139,9 +154,10 @@ def test_a_killed_fetch_of_failures_sends_them_again_once(tmp_path: Path) -> Non
 
     with pytest.raises(Killed):
         first.run(run())
-    failed_once.add("a")
+    monkeypatch.undo()
     second, _ = go_on(tmp_path, provider, time)
     assert provider.asked == ["a", "b", "a"]
+    assert [item.state for item in second.batches.items()].count("again") == 1
     assert second.answer_to("a") == "About a"
 
 
@@ -273,6 +289,26 @@ def test_a_second_process_waits_for_the_first_ones_turn(tmp_path: Path) -> None:
 
     first.run(run())
     check_whole(second, "a", "b")
+
+
+def test_nobody_sends_or_fetches_while_another_process_does(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    async def run() -> None:
+        async with Exclusion(tmp_path).turn():
+            waiting = asyncio.ensure_future(world.batches.submit(items("a")))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert (world.provider.calls, world.batches.batches()) == ([], ())
+        assert (await waiting).sent == 1
+        async with Exclusion(tmp_path).turn():
+            fetching = asyncio.ensure_future(world.batches.advance(now=True))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert world.provider.calls == ["upload", "create"]
+        assert (await fetching).kept == 1
+
+    world.run(run())
 
 
 def test_an_endpoint_with_another_key_is_still_the_same_place(tmp_path: Path) -> None:
