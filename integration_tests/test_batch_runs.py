@@ -63,7 +63,7 @@ def test_a_batch_is_sent_left_looked_after_and_written_when_it_has_come(
     assert "sk-test-secret" not in sent.stdout + sent.stderr + written.stdout + written.stderr
 
 
-@pytest.mark.parametrize("step", ["create", "poll", "results"])
+@pytest.mark.parametrize("step", ["create", "results"])
 def test_killed_at_any_step_a_run_is_gone_on_with_and_nothing_paid_twice(
     step: str, demo_with_batches: Path, dbt_describe: Run
 ) -> None:
