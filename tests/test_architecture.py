@@ -31,13 +31,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "planning", "inheritance", "placeholders", "redaction", "uniqueness"},
     "redaction": set(),
     "store": FOUNDATION,
+    "runs": {"project", "redaction", "store"},
     "llm": FOUNDATION | {"store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION
     | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting"},
+    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs"},
+    "resuming": FOUNDATION | {"runs", "settings"},
+    "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
@@ -71,6 +74,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "deciding": FOUNDATION | {"planning", "provenance", "schema_files"},
     "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
+    "batch_tags": {"provenance"},
+    "batched_plan": {"batch_tags", "llm", "planning", "preparing", "provenance", "writers"},
+    "batching": FOUNDATION
+    | {
+        "batch_tags",
+        "batched_plan",
+        "configuration",
+        "drafting",
+        "llm",
+        "preparing",
+        "progress",
+        "schedule",
+        "settings",
+        "writers",
+    },
+    "batch_desk": FOUNDATION | {"batch_tags", "llm", "progress", "schedule", "settings"},
     "drafting": FOUNDATION
     | {
         "conventions",
@@ -105,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": FOUNDATION
     | {
         "background",
+        "batching",
         "conventions",
         "preparing",
         "provenance",
@@ -123,13 +143,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedule",
         "settings",
         "sharing",
+        "tracking",
         "verifying",
         "writers",
         "llm",
         "prompting",
     },
     "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
-    "accounts": FOUNDATION | {"llm"},
+    "accounts": FOUNDATION | {"llm", "runs"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
     | {
@@ -164,6 +185,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "accounts",
         "adopting",
+        "batch_desk",
         "checking",
         "checkup",
         "committing",
@@ -174,7 +196,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inspection",
         "logs",
         "memory",
+        "resuming",
         "run",
+        "runs",
         "settings",
         "showing",
         "report",
@@ -205,7 +229,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sharing",
     },
     "__main__": {"cli"},
-    "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
+    "__init__": {"adopting", "checking", "checkup", "counting", "resuming", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
@@ -220,7 +244,7 @@ OWNERS: dict[str, set[str]] = {
     "openai": {"llm"},
     "pathspec": {"project"},
     "platformdirs": {"settings"},
-    "sqlite3": {"store", "lineage", "llm", "memory", "profiling"},
+    "sqlite3": {"store", "lineage", "llm", "memory", "profiling", "runs"},
     "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},

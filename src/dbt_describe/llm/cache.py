@@ -56,10 +56,11 @@ class AnswerCache:
         self._clock = clock
         self._connection: sqlite3.Connection = open_database(self.path, _MIGRATIONS)
 
-    def find(self, key: str) -> Reply | None:
-        """The kept reply, or None; one that can't be read counts as none."""
+    def find(self, key: str, since: float = 0.0) -> Reply | None:
+        """The reply, kept since a Unix time in seconds, or None; one that can't be read counts as none."""
+        query = "SELECT reply FROM answers WHERE key = ? AND kept_at >= ?"
         try:
-            row = self._connection.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
+            row = self._connection.execute(query, (key, since)).fetchone()
             return msgspec.json.decode(row[0], type=Reply) if row else None
         except (sqlite3.Error, msgspec.DecodeError):
             return None
@@ -101,20 +102,20 @@ class AnswerCache:
 
 
 class Cache:
-    """The layer that answers from what is kept, unless `reads` is off: then it only keeps.
+    """The layer that answers from what was kept `since` a Unix time, in seconds.
 
     `endpoint` is part of the key: host, port and path.
     """
 
-    def __init__(self, inner: Completer, answers: AnswerCache, endpoint: str, *, reads: bool = True) -> None:
+    def __init__(self, inner: Completer, answers: AnswerCache, endpoint: str, *, since: float = 0.0) -> None:
         self._inner = inner
-        self._reads = reads
+        self._since = since
         self._answers = answers
         self._endpoint = endpoint
 
     async def complete(self, request: Request) -> Reply:
         """The kept answer, else the inner one."""
-        found = self._answers.find(request_key(request, self._endpoint)) if self._reads else None
+        found = self._answers.find(request_key(request, self._endpoint), self._since)
         return msgspec.structs.replace(found, from_cache=True) if found else await self._inner.complete(request)
 
     def keep(self, request: Request, reply: Reply) -> None:

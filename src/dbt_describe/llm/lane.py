@@ -107,13 +107,13 @@ class ModelLane:
         # Of the request's own schema: whether a common one is sent decides the price, not what is wanted.
         asked = msgspec.structs.replace(prepared, schema=request.schema)
         endpoint = self.model.endpoints[0]
-        key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
+        key = request.asked_as or request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
         return msgspec.structs.replace(prepared, key=key)
 
     def answered(self, request: Request) -> bool:
         """Whether the answer to a prepared request is kept, and may be given."""
         memory = self._around.memory
-        return memory.answers is not None and memory.reads_answers and memory.answers.find(request.key) is not None
+        return memory.answers is not None and memory.answers.find(request.key, memory.answers_since) is not None
 
     def _room(self, request: Request) -> int:
         """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
@@ -166,7 +166,7 @@ class ModelLane:
         stack = self._nothing_asked() if around.cached_only else self._asking_stack()
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, since=around.memory.answers_since)
         return stack
 
     def _nothing_asked(self) -> Completer:

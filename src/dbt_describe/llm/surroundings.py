@@ -28,12 +28,12 @@ _File = TypeVar("_File")
 class Memory(msgspec.Struct, frozen=True):
     """What outlives the run; without `answers` or `usage` nothing is kept of them.
 
-    `reads_answers` says whether kept answers may be given again; new ones are kept in any case. `run` is what this
-    run's rows have in common.
+    Of the kept answers, those since `answers_since` may be given again (Unix time in seconds, 0 for all); new ones are
+    kept in any case. `run` is what this run's rows have in common.
     """
 
     answers: AnswerCache | None = None
-    reads_answers: bool = True
+    answers_since: float = 0.0
     usage: Recorder | None = None
     learned: Learned = msgspec.field(default_factory=Forgetful)
     run: str = ""
@@ -47,12 +47,12 @@ class Memory(msgspec.Struct, frozen=True):
                 file.close()
 
 
-def open_memory(directory: Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]) -> Memory:
+def open_memory(directory: Path, run: str, *, answers_since: float = 0.0, warn: Callable[[str], None]) -> Memory:
     """The files in a directory; a run goes on without them, and says so, where they can't be opened."""
     answers = _opened(AnswerCache, directory, "Answers aren't kept for the next run", warn)
     usage = _opened(UsageLog, directory, "What this run uses isn't recorded", warn)
     learned = _opened(LearnedFacts, directory, "What endpoints turn out to take isn't remembered", warn)
-    return Memory(answers, reads_answers, usage, learned or Forgetful(), run, directory)
+    return Memory(answers, answers_since, usage, learned or Forgetful(), run, directory)
 
 
 def _opened(open_: Callable[[Path], _File], directory: Path, loss: str, warn: Callable[[str], None]) -> _File | None:
