@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting"},
+    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "sharding"},
+    "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
@@ -87,7 +88,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "recording": FOUNDATION | {"placeholders", "planning", "project", "provenance"},
     "preparing": FOUNDATION
-    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    | {
+        "conventions",
+        "hands_off",
+        "lineage",
+        "planning",
+        "progress",
+        "project",
+        "provenance",
+        "settings",
+        "sharding",
+    },
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "checkup": FOUNDATION
@@ -122,6 +133,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "schedule",
         "settings",
+        "sharding",
         "sharing",
         "verifying",
         "writers",

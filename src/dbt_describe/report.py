@@ -100,6 +100,8 @@ class Report(msgspec.Struct, frozen=True):
     """Nodes that were still to be asked when the run was stopped."""
     not_asked: int = 0
     """Their descriptions that were left for another run."""
+    share: str = ""
+    """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
 
     @property
     def inherited(self) -> int:
@@ -170,6 +172,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     abstentions: tuple[Abstention, ...] = ()
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
+    share: str = ""
+    """As in `Report`."""
 
     @property
     def calls(self) -> int:

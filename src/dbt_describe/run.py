@@ -28,6 +28,7 @@ from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
+from dbt_describe.sharding import shard_failures, shard_plan, share_of
 from dbt_describe.sharing import place_of, share_blocks
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
@@ -44,6 +45,12 @@ def find_places(
     paths, failures, refused = (
         host.find_places(gaps) if host else find_schema_files(prepared.written, gaps, settings.schema_path)
     )
+    if settings.shard:
+        share = share_of(settings.shard, prepared.plan, prepared.project, paths)
+        own = shard_plan(prepared.plan, share, prepared.outdated)
+        failures = shard_failures(share, failures, prepared.project)
+        refused = {gap: reason for gap, reason in refused.items() if gap[0] in share.nodes}
+        prepared = msgspec.structs.replace(prepared, plan=own, share=share)
     borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
     left = leave_out(prepared.plan, refused)
     return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
@@ -72,6 +79,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
         failures=(*failures, *(Failure(one.unique_id, message) for one in estimates for message in one.failures)),
         warnings=(*prepared.warnings, *told_of_marks({one.unique_id: one.redactions for one in estimates})),
+        share=str(prepared.share or ""),
     )
 
 
@@ -191,6 +199,7 @@ def document_with(
         not_begun=drafting.not_begun,
         not_asked=drafting.not_asked,
         references=filing.references,
+        share=str(prepared.share or ""),
     )
 
 

@@ -35,6 +35,7 @@ from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
+from dbt_describe.sharding import Shard, check_alone, parse_shard
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -90,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     """Globs of what is left alone: see `hands_off`."""
     check: CheckSettings = CheckSettings()
+    shard: Shard | None = None
+    """Which of several machines this is, that share one plan; None where it is alone."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -129,6 +132,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     use_cache: bool = True,
     ask_again: bool = False,
     profile_values: bool | None = None,
+    shard: str = "",
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -137,9 +141,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
     `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
-    of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths
-    are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the
-    project.
+    of `files` (none: all), those outside of the project select nothing; `shard` is which of how many machines, as 2/4;
+    `hook` says that a commit waits. Relative paths are taken from the working directory, except `target_path`, `state`
+    and `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -164,6 +168,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
+    shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks
+    machine = parse_shard(shard)
+    check_alone(machine, doc_blocks=shares_blocks, is_hook=hook is not None)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -176,11 +183,12 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
         verify=file.verify if verify is None else verify,
-        doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
+        doc_blocks=shares_blocks,
         ask_again=ask_again,
         language=file.language,
         ignore=file.ignore,
         check=file.check,
+        shard=machine,
     )
 
 

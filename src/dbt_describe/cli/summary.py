@@ -38,6 +38,7 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     if lines:
         lines.append("")
     lines += _headline(report)
+    lines += [report.share] * bool(report.share)
     if report.not_begun:
         then = "Once that is settled, run" if report.stopped_by else "Run"
         lines.append(f"{_count(report.not_begun, 'node')} left. {then} the command again to go on where it stopped.")
@@ -47,7 +48,9 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
 def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
     """The plan: a line per node, what can't be done, and the sums last."""
     if not report.estimates:
-        return "\n".join([_nothing_missing(report.nodes, report.described_before), *render_failures(report.failures)])
+        nothing = _nothing_missing(report.nodes, report.described_before, report.share)
+        share = [report.share] * bool(report.share)
+        return "\n".join([nothing, *render_failures(report.failures), *share])
     asks = any(estimate.input_tokens for estimate in report.estimates)
     lines = _table(report.estimates, asks=asks)
     lines += _unknown(report.abstentions, "a person", verbose=verbose)
@@ -69,7 +72,7 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
             f"About {_count(report.calls, 'request')}, {sum(e.input_tokens for e in report.estimates):,} tokens in, "
             f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *[report.share] * bool(report.share)])
 
 
 def _or_outdated(report: PlanReport) -> str:
@@ -99,7 +102,7 @@ def name_writers(report: Report) -> str:
 
 def _headline(report: Report) -> list[str]:
     if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
-        return [_nothing_missing(report.nodes, report.described_before)]
+        return [_nothing_missing(report.nodes, report.described_before, report.share)]
     if not report.drafts and not report.failures and not report.not_begun:
         return [
             f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
@@ -174,8 +177,8 @@ def _gaps(missing: int, outdated: int) -> str:
     return f"{missing:,} missing and {_count(outdated, 'outdated description')}"
 
 
-def _nothing_missing(nodes: int, described: int) -> str:
-    if not nodes:
+def _nothing_missing(nodes: int, described: int, share: str) -> str:
+    if not nodes or share:
         return "Nothing to do."
     return f"Nothing to do: all {described} descriptions of {_count(nodes, 'node')} are there."
 
