@@ -9,11 +9,14 @@ OLDER_DBT := 1.8 1.9 1.10
 # Environments of dbt-osmosis that `make test` has beside .venv: without its openai extra, and with it.
 OSMOSIS := 1.5.0 1.5.0-openai
 OLDER_OSMOSIS := 1.3.0 1.4.0
+# What `make bench` compares with, each without dbt-describe beside it; `BENCH=quick` takes a minute or two.
+BENCH ?= full
+BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-osmosis-1.5.0-openai/.installed
 
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
 .SECONDARY:
-.PHONY: help demo test test-slow test-matrix check fast bench bench-scale format clean
+.PHONY: help demo test test-slow test-matrix check fast bench bench-parts bench-scale format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
@@ -22,8 +25,9 @@ help:
 	@echo "make test-slow  the tests that CI leaves out as they take long: whole stories, all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
-	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
-	@echo "make bench-scale  how long a plan of 10,000 models takes, cold and warm"
+	@echo "make bench  dbt-osmosis, dbt-scribe and dbt-describe on the same work: a quarter of an hour; BENCH=quick: some minutes"
+	@echo "make bench-parts  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
+	@echo "make bench-scale  time and memory of each stage for 1,000 to 20,000 models, and how long plans take, cold and warm"
 	@echo "make clean  remove the environments and what was made"
 
 # uv installs in seconds what pip takes a minute or two for, and there are several environments.
@@ -78,7 +82,21 @@ test-dbt-%: .venv-dbt-%/.installed
 	$(UV) pip install --quiet --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
-bench: $(INSTALLED)
+.venv-bench-osmosis/.installed: constraints/osmosis-1.5.0-openai.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-1.5.0-openai.txt \
+		"dbt-osmosis[openai]==1.5.0" "dbt-core<1.12" dbt-duckdb
+	@touch $@
+
+.venv-bench-scribe/.installed: constraints/scribe-0.2.1.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --python $(@D) -c constraints/scribe-0.2.1.txt dbt-scribe==0.2.1
+	@touch $@
+
+bench: $(INSTALLED) $(BENCHED)
+	$(BIN)/python -m benchmarks.side_by_side $(if $(filter quick,$(BENCH)),--quick)
+
+bench-parts: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound
 	$(BIN)/python -m benchmarks.gateway_throughput
 	$(BIN)/python -m benchmarks.schema_files
@@ -92,4 +110,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .venv-* .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

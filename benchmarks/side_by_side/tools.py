@@ -1,0 +1,85 @@
+"""How each tool is called, in an environment of its own, on a copy of a project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+OURS = ROOT / ".venv"
+OSMOSIS = ROOT / ".venv-bench-osmosis"
+SCRIBE = ROOT / ".venv-bench-scribe"
+BOTH = ROOT / ".venv-osmosis-1.5.0-openai"
+MODEL = "loopback"
+SCRIBE_SETTINGS = "dbt-scribe.yml"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool as it is measured."""
+
+    name: str
+    venv: Path
+    words: tuple[str, ...]
+    """Its command, run in the project's directory."""
+    environ: Mapping[str, str] = {}
+    covers: tuple[str, ...] = ("models", "seeds")
+    """The kinds of nodes that it describes."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its command is there."""
+        return (self.venv / "bin" / self.words[0]).exists()
+
+    def prepare(self, project: Path) -> None:
+        """Write the settings that the tool can't do without."""
+        if self.words[0] == "dbt-scribe":
+            # It has the SDK read OPENAI_BASE_URL; all else is as `dbt-scribe init` writes it.
+            settings = f"version: 1\nllm:\n  provider: openai\n  model: {MODEL}\n  temperature: 0.2\n"
+            (project / SCRIBE_SETTINGS).write_text(settings, encoding="utf-8")
+
+    def command(self) -> list[str]:
+        """The words to run."""
+        return [str(self.venv / "bin" / self.words[0]), *self.words[1:]]
+
+    def environment(self, base_url: str, store: Path) -> dict[str, str]:
+        """The variables to run it with; nothing of the caller's keys and settings."""
+        return clean_environment(self.venv) | {
+            "OPENAI_API_KEY": "none",
+            "OPENAI_BASE_URL": base_url,
+            "OPENAI_MODEL": MODEL,
+            "DBT_DESCRIBE_STORE": str(store),
+            **self.environ,
+        }
+
+
+def clean_environment(venv: Path) -> dict[str, str]:
+    """The caller's environment without keys and dbt's variables, the environment's commands first."""
+    dropped = ("OPENAI_", "DBT_", "LLM_", "PYTHONPATH", "VIRTUAL_ENV", "HTTP_PROXY", "http_proxy")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return kept | {
+        "PATH": f"{venv / 'bin'}{os.pathsep}{kept['PATH']}",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def _osmosis(*more: str) -> tuple[str, ...]:
+    here = ("--project-dir", ".", "--profiles-dir", ".")
+    return ("dbt-osmosis", "yaml", "document", "--synthesize", *here, *more)
+
+
+def _switch(value: str) -> Mapping[str, str]:
+    return {"DBT_DESCRIBE_OSMOSIS": value}
+
+
+DBT_OSMOSIS = Tool("dbt-osmosis 1.5.0", OSMOSIS, _osmosis())
+DBT_OSMOSIS_16 = Tool("dbt-osmosis 1.5.0, 16 threads", OSMOSIS, _osmosis("--threads", "16"))
+DBT_SCRIBE = Tool("dbt-scribe 0.2.1", SCRIBE, ("dbt-scribe", "docs", "--target", "models"), covers=("models",))
+DBT_DESCRIBE = Tool(
+    "dbt-describe", OURS, ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}")
+)
+TAKEN_OVER = Tool("dbt-osmosis 1.5.0 with dbt-describe", BOTH, _osmosis(), _switch("1"))
+TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE)
