@@ -156,6 +156,8 @@ def main() -> int:
     for tool in chosen:
         if tool.is_installed:
             session.measure(tool)
+            # What is there already, should a later tool fail.
+            (SCRATCH / "partial.json").write_bytes(msgspec.json.encode(session.comparison(())))
         else:
             say(f"{tool.name} isn't installed: no column of its own")
     comparison = session.comparison(tuple(tool.name for tool in chosen if not tool.is_installed))

@@ -1,5 +1,4 @@
-"""dbt-osmosis's own demo project, out of its source distribution, with all descriptions taken out.
-
+"""dbt-osmosis's own demo project, out of its source distribution, with all descriptions taken out."""
 
 from __future__ import annotations
 

@@ -40,9 +40,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     dbt_accepts: bool
     second_calls: int
     second_wall_s: float
+    second_cpu_s: float
     fresh_calls: int | None = None
     """In a run after dbt has made the manifest anew; None where the second run asked again anyway."""
     fresh_wall_s: float | None = None
+    fresh_cpu_s: float | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -115,8 +115,10 @@ def compare(tool: Tool, work: Work, store: Path) -> Result:
         dbt_accepts=accepted,
         second_calls=len(second.requests),
         second_wall_s=second.finished.wall_s,
+        second_cpu_s=second.finished.cpu_s,
         fresh_calls=None if fresh is None else len(fresh.requests),
         fresh_wall_s=None if fresh is None else fresh.finished.wall_s,
+        fresh_cpu_s=None if fresh is None else fresh.finished.cpu_s,
     )
 
 

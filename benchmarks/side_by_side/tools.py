@@ -25,13 +25,16 @@ class Tool(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     """Its command, run in the project's directory."""
     environ: Mapping[str, str] = {}
-    covers: tuple[str, ...] = ("models", "seeds")
-    """The kinds of nodes that it describes."""
+    is_taken_over: bool = False
+    """Whether dbt-describe, beside it, does what `--synthesize` asks for."""
 
     @property
     def is_installed(self) -> bool:
-        """Whether its command is there."""
-        return (self.venv / "bin" / self.words[0]).exists()
+        """Whether its command is there, and what takes over beside it."""
+        if not (self.venv / "bin" / self.words[0]).exists():
+            return False
+        entry_points = self.venv.glob("lib/python*/site-packages/dbt_describe-*.dist-info/entry_points.txt")
+        return not self.is_taken_over or any("[dbt-osmosis]" in path.read_text("utf-8") for path in entry_points)
 
     def prepare(self, project: Path) -> None:
         """Write the settings that the tool can't do without."""
@@ -71,15 +74,11 @@ def _osmosis(*more: str) -> tuple[str, ...]:
     return ("dbt-osmosis", "yaml", "document", "--synthesize", *here, *more)
 
 
-def _switch(value: str) -> Mapping[str, str]:
-    return {"DBT_DESCRIBE_OSMOSIS": value}
-
-
 DBT_OSMOSIS = Tool("dbt-osmosis 1.5.0", OSMOSIS, _osmosis())
 DBT_OSMOSIS_16 = Tool("dbt-osmosis 1.5.0, 16 threads", OSMOSIS, _osmosis("--threads", "16"))
-DBT_SCRIBE = Tool("dbt-scribe 0.2.1", SCRIBE, ("dbt-scribe", "docs", "--target", "models"), covers=("models",))
+DBT_SCRIBE = Tool("dbt-scribe 0.2.1", SCRIBE, ("dbt-scribe", "docs", "--target", "models"))
 DBT_DESCRIBE = Tool(
     "dbt-describe", OURS, ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}")
 )
-TAKEN_OVER = Tool("dbt-osmosis 1.5.0 with dbt-describe", BOTH, _osmosis(), _switch("1"))
+TAKEN_OVER = Tool("dbt-osmosis 1.5.0 with dbt-describe", BOTH, _osmosis(), is_taken_over=True)
 TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE)
