@@ -6,28 +6,24 @@ python -m benchmarks.side_by_side [--quick] [--only WORD]
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from benchmarks.pages import PAGE, this_machine, with_tables
 from benchmarks.side_by_side.chart import chart
-from benchmarks.side_by_side.results import Comparison, Fault, Machine, Result, Torture
+from benchmarks.side_by_side.results import Comparison, Fault, Result, Torture
 from benchmarks.side_by_side.runs import compare, on_torture, with_one_fault
 from benchmarks.side_by_side.table import markdown
-from benchmarks.side_by_side.tools import OURS, ROOT, TOOLS, Tool
+from benchmarks.side_by_side.tools import OURS, ROOT, TOOLS, Tool, compile_bytecode
 from benchmarks.side_by_side.works import all_works, torture_work
 
 SCRATCH = ROOT / ".bench"
 RESULTS = ROOT / "benchmarks/results/side_by_side.json"
 CHART = ROOT / "docs/explanation/benchmarks.svg"
-PAGE = ROOT / "docs/explanation/benchmarks.md"
-BEGIN, END = "<!-- tables: written by `make bench` -->", "<!-- end of tables -->"
 DBT_PACKAGES = ("dbt-core", "dbt-duckdb")
 
 
@@ -92,30 +88,6 @@ def version_of(package: str) -> str:
     return done.stdout.strip()
 
 
-def this_machine() -> Machine:
-    """Where this runs."""
-    names = (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name"))
-    return Machine(
-        cores=os.cpu_count() or 1,
-        processor=next(names, platform.machine()),
-        memory_gb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
-        system=f"{platform.system()} {platform.release().partition('-')[0]}",
-        python=platform.python_version(),
-        measured_at=datetime.now(UTC).date().isoformat(),
-    )
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
-
-
-def with_tables(page: str, tables: str) -> str:
-    """The page with these tables between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
-
-
 def added(known: Comparison, new: Comparison) -> Comparison:
     """A comparison with the tools of another one in it, in the tools' order; these win."""
     order = {tool.name: place for place, tool in enumerate(TOOLS)}
@@ -155,6 +127,7 @@ def main() -> int:
     session.build()
     for tool in chosen:
         if tool.is_installed:
+            compile_bytecode(tool.venv)
             session.measure(tool)
             # What is there already, should a later tool fail.
             (SCRATCH / "partial.json").write_bytes(msgspec.json.encode(session.comparison(())))

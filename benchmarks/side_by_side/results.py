@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from benchmarks.pages import Machine
+
 INPUT_USD = 2.50
 OUTPUT_USD = 10.00
 """For a million tokens: gpt-4o, which both other tools ask where nothing else is set (genai-prices, 2026-11)."""
@@ -67,17 +69,6 @@ class Torture(msgspec.Struct, frozen=True):
     changed_lines: int
     changed_bytes: int
     dbt_accepts: bool
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured."""
-
-    cores: int
-    processor: str
-    memory_gb: float
-    system: str
-    python: str
-    measured_at: str
 
 
 class Comparison(msgspec.Struct, frozen=True):

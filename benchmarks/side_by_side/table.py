@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+from benchmarks.pages import table
 from benchmarks.side_by_side.results import INPUT_USD, OUTPUT_USD, Comparison, Fault, Result, Torture
 
 Measure = tuple[str, Callable[[Result], str]]
@@ -42,18 +43,11 @@ MEASURES: tuple[Measure, ...] = (
 )
 
 
-def table(head: str, tools: Sequence[str], rows: Iterator[tuple[str, list[str]]]) -> str:
-    """A table in Markdown."""
-    lines = [f"| {head} | {' | '.join(tools)} |", "|---" * (len(tools) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows]
-    return "\n".join(lines)
-
-
 def work_table(comparison: Comparison, work: str) -> str:
     """All that was measured on one project."""
     results = [result for result in comparison.results if result.work == work]
-    rows = ((name, [show(result) for result in results]) for name, show in MEASURES)
-    told = ((name, cells) for name, cells in rows if set(cells) != {"–"})
+    rows = [(name, [show(result) for result in results]) for name, show in MEASURES]
+    told = [(name, cells) for name, cells in rows if set(cells) != {"–"}]
     head = f"{comparison.titles[work]}; {comparison.latencies_s[work]} s for each answer"
     return table(head, [result.tool for result in results], told)
 
@@ -64,7 +58,7 @@ def fault_table(faults: Sequence[Fault]) -> str:
         ("files written", [_of(fault.files_written, fault.files_expected) for fault in faults]),
         ("exit code", [str(fault.returncode) for fault in faults]),
     ]
-    return table("one answer is bad: a 400 in the middle of the demo", [fault.tool for fault in faults], iter(rows))
+    return table("one answer is bad: a 400 in the middle of the demo", [fault.tool for fault in faults], rows)
 
 
 def torture_table(tortures: Sequence[Torture]) -> str:
@@ -74,16 +68,14 @@ def torture_table(tortures: Sequence[Torture]) -> str:
         ("untouched bytes changed", [f"{one.changed_bytes:,}" for one in tortures]),
         ("dbt accepts the result", ["yes" if one.dbt_accepts else "**no**" for one in tortures]),
     ]
-    return table("a schema file as people write them", [one.tool for one in tortures], iter(rows))
+    return table("a schema file as people write them", [one.tool for one in tortures], rows)
 
 
 def markdown(comparison: Comparison) -> str:
     """All tables."""
-    machine = comparison.machine
     versions = ", ".join(f"{name} {version}" for name, version in comparison.versions.items())
     said = (
-        f"Measured {machine.measured_at} on {machine.cores} cores ({machine.processor}), {machine.memory_gb:.0f} GB, "
-        f"{machine.system}, Python {machine.python}; {versions}. Tokens are characters / 4; "
+        f"{comparison.machine}; {versions}. Tokens are characters / 4; "
         f"prices are ${INPUT_USD:.2f} and ${OUTPUT_USD:.2f} for a million tokens in and out."
     )
     tables = [work_table(comparison, work) for work in comparison.titles]

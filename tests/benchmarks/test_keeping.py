@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from benchmarks.side_by_side.__main__ import CHART, PAGE, RESULTS, added, with_tables
+from benchmarks.pages import PAGE, Machine, with_tables
+from benchmarks.side_by_side.__main__ import CHART, RESULTS, added
 from benchmarks.side_by_side.chart import chart
-from benchmarks.side_by_side.results import Comparison, Fault, Machine, Result, Torture, cost_usd
+from benchmarks.side_by_side.results import Comparison, Fault, Result, Torture, cost_usd
 from benchmarks.side_by_side.table import markdown
 from benchmarks.side_by_side.tools import DBT_DESCRIBE, DBT_OSMOSIS, TAKEN_OVER, TOOLS
 
