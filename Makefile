@@ -9,6 +9,7 @@ OLDER_DBT := 1.8 1.9 1.10
 # Environments of dbt-osmosis that `make test` has beside .venv: without its openai extra, and with it.
 OSMOSIS := 1.5.0 1.5.0-openai
 OLDER_OSMOSIS := 1.3.0 1.4.0
+OSMOSIS_DEMO := .osmosis/demo_duckdb/dbt_project.yml
 # What `make bench` compares with, each without dbt-describe beside it; `BENCH=quick` takes a minute or two.
 BENCH ?= full
 BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-osmosis-1.5.0-openai/.installed
@@ -38,14 +39,23 @@ $(UV): constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python .venv -c constraints.txt -e ".[dev,duckdb]"
+	$(UV) pip install --quiet --compile-bytecode --python .venv -c constraints.txt -e ".[dev,duckdb]"
 	@touch $@
 
 # dbt-osmosis pins packages below what .venv has, so that it needs environments of its own.
 .venv-osmosis-%/.installed: pyproject.toml constraints/osmosis-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-$*.txt \
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/osmosis-$*.txt \
 		-e . "dbt-osmosis$(if $(filter %-openai,$*),[openai])==$(firstword $(subst -, ,$*))" dbt-duckdb
+	@touch $@
+
+# Its demo project is in its source distribution alone, which uv unpacks into its cache to build from.
+$(OSMOSIS_DEMO): $(UV)
+	@rm -rf .osmosis
+	$(UV) pip install --quiet --no-deps --no-binary dbt-osmosis --cache-dir .osmosis/cache --target .osmosis/built \
+		"dbt-osmosis==$(firstword $(OSMOSIS))"
+	@mv "$$(find .osmosis/cache -type d -name demo_duckdb)" .osmosis/demo_duckdb
+	@rm -rf .osmosis/cache .osmosis/built
 	@touch $@
 
 demo: $(INSTALLED)
@@ -60,7 +70,7 @@ fast: $(INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal tests
 
 # mypy has a core of its own for a minute, beside tests that wait for one another.
-test: $(INSTALLED) $(OSMOSIS:%=.venv-osmosis-%/.installed)
+test: $(INSTALLED) $(OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_DEMO)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; \
@@ -79,21 +89,21 @@ test-dbt-%: .venv-dbt-%/.installed
 
 .venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
 .venv-bench-osmosis/.installed: constraints/osmosis-1.5.0-openai.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-1.5.0-openai.txt \
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/osmosis-1.5.0-openai.txt \
 		"dbt-osmosis[openai]==1.5.0" "dbt-core<1.12" dbt-duckdb
 	@touch $@
 
 .venv-bench-scribe/.installed: constraints/scribe-0.2.1.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/scribe-0.2.1.txt dbt-scribe==0.2.1
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/scribe-0.2.1.txt dbt-scribe==0.2.1
 	@touch $@
 
-bench: $(INSTALLED) $(BENCHED)
+bench: $(INSTALLED) $(BENCHED) $(OSMOSIS_DEMO)
 	$(BIN)/python -m benchmarks.side_by_side $(if $(filter quick,$(BENCH)),--quick)
 
 bench-parts: $(INSTALLED)
@@ -110,4 +120,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .venv-* .bench .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .demo .osmosis build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,60 +1,23 @@
-"""dbt-osmosis's own demo project, out of its source distribution, with all descriptions taken out."""
+"""dbt-osmosis's own demo project, with all descriptions taken out.
+
+It is in dbt-osmosis's source distribution, from which `make bench` unpacks it.
+"""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-import tarfile
-import tempfile
+import shutil
 from pathlib import Path
 
-VERSION = "1.5.0"
-_ROOT = f"dbt_osmosis-{VERSION}/demo_duckdb/"
-_DESCRIPTION = re.compile(r"( *)description:")
+from integration_tests.osmosis import DEMO, NODES, schema_files, without_descriptions
+
+__all__ = ["COMPUTED", "FAMILIES", "NODES", "write_demo"]
 
 
-def fetch_demo(directory: Path, downloads: Path, python: Path | str = sys.executable) -> None:
-    """Write the project's files, as they are, into a directory that isn't there yet.
-
-    Args:
-        directory: where to.
-        downloads: where the source distribution is kept.
-        python: one that has pip, which fetches it from the package index.
-    """
-    archive = downloads / f"dbt_osmosis-{VERSION}.tar.gz"
-    if not archive.exists():
-        words = [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        words += ["--no-binary", "dbt-osmosis", "--dest", str(downloads), f"dbt-osmosis=={VERSION}"]
-        subprocess.run(words, check=True, capture_output=True, text=True)
-    with tempfile.TemporaryDirectory(dir=downloads) as scratch, tarfile.open(archive) as packed:
-        packed.extractall(scratch, filter="data")
-        (Path(scratch) / _ROOT).rename(directory)
-
-
-def without_descriptions(text: str) -> str:
-    """A schema file's text without its descriptions; all other lines stay."""
-    kept: list[str] = []
-    depth: int | None = None
-    for line in text.splitlines(keepends=True):
-        if depth is not None and (not line.strip() or _depth(line) > depth):
-            continue
-        found = _DESCRIPTION.match(line)
-        depth = len(found[1]) if found else None
-        if found is None:
-            kept.append(line)
-    return "".join(kept)
-
-
-def strip_descriptions(project: Path) -> None:
-    """Take all descriptions out of a project's schema files."""
-    for folder in ("models", "seeds"):
-        for path in (project / folder).rglob("*.yml"):
-            path.write_text(without_descriptions(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
+def write_demo(directory: Path) -> None:
+    """Write the project's files, without descriptions, into a directory that isn't there yet."""
+    shutil.copytree(DEMO, directory)
+    for path in schema_files(directory):
+        path.write_text(without_descriptions(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 # Columns that the demo's SQL hands on under their name, as they are. Renames aren't held against anyone here.
@@ -76,4 +39,3 @@ COMPUTED = (
     (("raw_payments", "amount"), ("stg_payments", "amount")),
     (("stg_payments", "amount"), ("orders", "amount")),
 )
-NODES = 10

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.side_by_side.demo import strip_descriptions
+from benchmarks.side_by_side.demo import write_demo
 
 SCHEMA_FILE = "models/schema.yml"
 
@@ -98,8 +98,8 @@ models:
 
 
 def write_torture(project: Path) -> None:
-    """Make the demo's files into this project's."""
-    strip_descriptions(project)
+    """Write the project's files into a directory that isn't there yet."""
+    write_demo(project)
     for path in (project / "models").rglob("*.yml"):
         path.unlink()
     # The versions of stg_customers are said in a schema file that is gone.

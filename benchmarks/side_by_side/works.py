@@ -14,11 +14,9 @@ import msgspec
 
 from benchmarks.side_by_side import chains, demo, torture
 from benchmarks.side_by_side.schema_texts import Place
-from benchmarks.side_by_side.tools import OURS, ROOT, clean_environment
+from benchmarks.side_by_side.tools import OURS, clean_environment
 from integration_tests.conftest import touch_manifest
 
-PIP = ROOT / ".venv-uv/bin/python"
-"""uv's own environment: it has pip, those that uv makes don't."""
 _FEWEST_CHARACTERS = 8
 """Of a line of SQL that tells one model from another."""
 
@@ -107,7 +105,7 @@ def all_works(scratch: Path, *, quick: bool) -> tuple[Work, Work]:
             name="demo",
             title=f"dbt-osmosis's demo: {demo.NODES} nodes, 51 columns",
             directory=scratch / "demo",
-            write=_write_demo,
+            write=demo.write_demo,
             latency_s=0.05 if quick else 0.5,
             families=demo.FAMILIES,
             computed=demo.COMPUTED,
@@ -125,14 +123,4 @@ def all_works(scratch: Path, *, quick: bool) -> tuple[Work, Work]:
 
 def torture_work(scratch: Path) -> Work:
     """The demo with a schema file as people write them."""
-    return Work("torture", "the demo with one schema file", scratch / "torture", _write_torture, latency_s=0.02)
-
-
-def _write_demo(directory: Path) -> None:
-    demo.fetch_demo(directory, directory.parent.parent, PIP)
-    demo.strip_descriptions(directory)
-
-
-def _write_torture(directory: Path) -> None:
-    demo.fetch_demo(directory, directory.parent.parent, PIP)
-    torture.write_torture(directory)
+    return Work("torture", "the demo with one schema file", scratch / "torture", torture.write_torture, latency_s=0.02)

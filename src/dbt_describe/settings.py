@@ -122,6 +122,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     max_tokens: int = 0,
     no_prompt_cache: bool = False,
     review: str = "",
+    cached_only: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
     verify: bool | None = None,
@@ -136,10 +137,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
-    of `files` (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths
-    are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the
-    project.
+    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; with `cached_only`, nothing
+    is asked, and only answers that are kept are given; `changed` is a ref of git; of `files` (none: all), those outside
+    of the project select nothing; `hook` says that a commit waits. Relative paths are taken from the working directory,
+    except `target_path`, `state` and `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -158,6 +159,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
         review=review,
+        cached_only=cached_only,
     )
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
@@ -199,6 +201,11 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
     environ = {**os.environ, "LLM_PROVIDER": ""} if wanted else os.environ
     found = survey_project(directory, environ)
     return directory, msgspec.structs.replace(found, model=wanted or found.model)
+
+
+def environment() -> dict[str, str]:
+    """The variables of the process."""
+    return dict(os.environ)
 
 
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.side_by_side import demo, torture
+from benchmarks.side_by_side import torture
 from benchmarks.side_by_side.chains import Chains, columns_of, families_of, model_name, sql_of, write_chains
 from benchmarks.side_by_side.works import longest_chain, squeezed_lines
 from dbt_describe.lineage import ColumnRef, Same, trace_project
@@ -60,36 +60,6 @@ def test_the_longest_chain_is_counted_in_nodes() -> None:
 
 def test_lines_of_sql_are_compared_without_layout() -> None:
     assert squeezed_lines("select\n    amount   as net_amount,\n)\n") == {"amount as net_amount"}
-
-
-def test_descriptions_are_taken_out_and_nothing_else_is() -> None:
-    text = """\
-models:
-  - name: a
-    description: >-
-      One
-      two
-
-
-    # kept
-    columns:
-      - name: b
-        description: B.
-        data_type: INTEGER
-
-      - name: c
-"""
-    kept = """\
-models:
-  - name: a
-    # kept
-    columns:
-      - name: b
-        data_type: INTEGER
-
-      - name: c
-"""
-    assert demo.without_descriptions(text) == kept
 
 
 def test_the_tortured_schema_file_is_valid_and_has_gaps() -> None:

@@ -268,7 +268,9 @@ def test_the_slice_of_any_query_has_the_same_origins(sql: str, chance: random.Ra
     assert_same_origins(sql, tuple(chance.sample(columns, min(len(columns), chance.choice((1, 1, 2))))))
 
 
-@pytest.mark.parametrize(("name", "count"), [("jaffle-shop", 20), ("fivetran-shopify", 40), ("tuva", 25)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("jaffle-shop", 20), ("fivetran-shopify", 15), pytest.param("tuva", 25, marks=pytest.mark.slow)]
+)
 def test_the_slices_of_real_models_have_the_same_origins(
     name: str, count: int, real_project_dir: Callable[[str], Path], tmp_path: Path
 ) -> None:

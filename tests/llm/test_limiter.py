@@ -414,7 +414,9 @@ async def share_of_the_possible(server: LimitedServer, layer: Retry, requests: l
 CONFIGURED = Limits(requests_per_minute=600, tokens_per_minute=100_000)
 
 
-@pytest.mark.parametrize("error", [0.0, -0.3, 0.3])
+@pytest.mark.parametrize(
+    "error", [0.0, pytest.param(-0.3, marks=pytest.mark.slow), pytest.param(0.3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("stamped", "limits", "mean_tokens"),
     [

@@ -183,7 +183,7 @@ def places(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[s
 WRONG: tuple[object, ...] = (5, "x", [5], {"x": 5}, None, True, 1.5, [], {}, [[]])
 
 
-@pytest.mark.parametrize("begin", [0, 3])
+@pytest.mark.parametrize("begin", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_value_of_any_type_anywhere_is_read_or_told(begin: int, tmp_path: Path) -> None:
     """In turn, every value of a manifest is of a wrong type."""
     whole = json.dumps(manifest_of(V12))

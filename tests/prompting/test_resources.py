@@ -110,7 +110,7 @@ def test_a_member_test_of_a_group_is_no_member(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: str(entry["unique_id"]))
-@pytest.mark.parametrize("tokens", [2048, 4096])
+@pytest.mark.parametrize("tokens", [2048, pytest.param(4096, marks=pytest.mark.slow)])
 def test_large_facts_shrink_into_a_small_window(entry: dict[str, Any], tokens: int, tmp_path: Path) -> None:
     long = "select a_column, another_column from somewhere\n" * 3000
     swollen = {key: long if key in {"raw_code", "compiled_code"} else value for key, value in entry.items()}

@@ -227,6 +227,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         verify=given.get("verify"),
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
+        cached_only=given.get("cached_only", False),
         profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
         hook=hook,

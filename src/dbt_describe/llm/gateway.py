@@ -60,6 +60,7 @@ class Gateway:
 
         Raises:
             StoppedError: `stop` was called before.
+            NotAskedError: only kept answers are given, and there is none.
             BudgetError: what may be spent is spent.
             LlmSettingsError: no request can succeed until a setting is changed.
             QuotaError: no request can succeed until the account is changed.
@@ -195,6 +196,7 @@ def open_gateway(
         retry=retry,
         concurrency=config.concurrency,
         prompt_cache=config.prompt_cache,
+        cached_only=config.cached_only,
         say=say,
         spending=open_spending(config.budget, memory, say),
         calibration=Calibration(memory.learned),

@@ -18,7 +18,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
-from dbt_describe.llm.cache import Cache, decisive_settings, request_key
+from dbt_describe.llm.cache import Cache, NothingAsked, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.doors import Doors
@@ -119,7 +119,7 @@ class ModelLane:
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window, which may be another one than last time."""
-        if self.model.config.context_window or not self.model.is_local:
+        if self.model.config.context_window or not self.model.is_local or self._around.cached_only:
             return
         with contextlib.suppress(LlmError):
             probed = await self._around.clients.get(self.model.spec, self.model.endpoints[0]).probe(self.model.name)
@@ -158,6 +158,20 @@ class ModelLane:
 
     def _stack(self) -> Completer:
         around = self._around
+        stack = self._nothing_asked() if around.cached_only else self._asking_stack()
+        if around.memory.answers is not None:
+            endpoint = self.model.endpoints[0].shown
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+        return stack
+
+    def _nothing_asked(self) -> Completer:
+        """The end of a run that sends nothing; the ledger is for what is kept."""
+        nothing = NothingAsked()
+        self._ledgers.append(self._ledger(nothing, self.model.endpoints[0]))
+        return nothing
+
+    def _asking_stack(self) -> Completer:
+        around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
         stack: Completer = Rotation(endpoints, around.clock, [limiter.pause_s for limiter in endpoints])
         stack = Retry(stack, around.retry, around.sleep, stopping=around.stopping)
@@ -166,11 +180,8 @@ class ModelLane:
         if around.spending.is_limited:
             provider = around.clients.get(self.model.spec, self.model.endpoints[0])
             stack = FirstCounted(stack, provider, around.calibration)
-        stack = self._flights = SingleFlight(stack)
-        if around.memory.answers is not None:
-            endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
-        return stack
+        self._flights = SingleFlight(stack)
+        return self._flights
 
     def _caches(self, prefix_characters: int) -> bool:
         """Whether the provider's prompt cache holds a prefix of that length, and settings let it."""
@@ -187,8 +198,15 @@ class ModelLane:
         provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
         if self.model.is_served_here(endpoint) and endpoint.timeouts.total == Timeouts().total:
             provider = PatientStart(provider, around.clock)
-        ledger = Ledger(
-            Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values())),
+        logged = Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values()))
+        ledger = self._ledger(logged, endpoint)
+        self._ledgers.append(ledger)
+        return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
+
+    def _ledger(self, inner: Completer, endpoint: Endpoint) -> Ledger:
+        around = self._around
+        return Ledger(
+            inner,
             pricing_of(self.model, endpoint),
             around.memory.usage,
             endpoint.shown,
@@ -197,8 +215,6 @@ class ModelLane:
             observe=around.calibration.observe,
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
-        self._ledgers.append(ledger)
-        return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
 
 
 def known_window(model: ModelEndpoint, learned: Learned) -> int | None:

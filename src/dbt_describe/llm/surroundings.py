@@ -72,6 +72,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     retry: RetryPolicy = RetryPolicy()
     concurrency: int = 16
     prompt_cache: Literal["5m", "1h", "off"] = "5m"
+    cached_only: bool = False
+    """Nothing is sent: only answers that are kept are given."""
     say: Callable[[str], None] = lambda _: None
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Set when nothing more may be sent."""
