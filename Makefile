@@ -17,7 +17,7 @@ BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-os
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
 .SECONDARY:
-.PHONY: help demo test test-slow test-matrix check fast bench bench-parts bench-scale format clean
+.PHONY: help demo test test-slow test-matrix check fast bench bench-parts bench-scale bench-targets format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
@@ -28,7 +28,8 @@ help:
 	@echo "make check  ruff and mypy"
 	@echo "make bench  dbt-osmosis, dbt-scribe and dbt-describe on the same work: a quarter of an hour; BENCH=quick: some minutes"
 	@echo "make bench-parts  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
-	@echo "make bench-scale  time and memory of each stage for 1,000 to 20,000 models, and how long plans take, cold and warm"
+	@echo "make bench-scale  time and memory of each stage for 1,000, 5,000 and 20,000 models: about an hour"
+	@echo "make bench-targets  what start-up, plans of 737 and 10,000 models and edits of 1,000 schema files take, and may take"
 	@echo "make clean  remove the environments and what was made"
 
 # uv installs in seconds what pip takes a minute or two for, and there are several environments.
@@ -113,7 +114,10 @@ bench-parts: $(INSTALLED)
 
 # Apart, as it takes minutes.
 bench-scale: $(INSTALLED)
-	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.scale
+
+bench-targets: $(INSTALLED)
+	$(BIN)/python -m benchmarks.targets
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)
