@@ -119,10 +119,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="answers come sooner, the generated project is smaller")
     parser.add_argument(
-        "--only", default="", metavar="WORD", help="tools with this in their name; the others' numbers stay"
+        "--only",
+        default="",
+        metavar="WORD",
+        help="this tool, or those with this in their name; the others' numbers stay",
     )
     options = parser.parse_args()
-    chosen = [tool for tool in TOOLS if options.only in tool.name]
+    chosen = [tool for tool in TOOLS if tool.name == options.only] or [
+        tool for tool in TOOLS if options.only in tool.name
+    ]
     session = Session(SCRATCH / "projects", quick=options.quick)
     session.build()
     for tool in chosen:
