@@ -13,9 +13,28 @@ from typing import Any
 
 from benchmarks.side_by_side.questions import Question, question_of, text_of
 
+# Enough of each that two prompts hardly ever get the same sentence.
 _BEGINNINGS = ("Value recorded", "Figure kept", "Entry held", "Detail noted", "Reading taken", "Content stored")
-_MIDDLES = ("as the till writes it", "as the shop reports it", "as the export gives it", "as the ledger shows it")
-_ENDINGS = ("for daily reports", "for later checks", "for the yearly audit", "for people in finance", "for analysts")
+_MIDDLES = tuple(
+    f"as the {place} {verb} it"
+    for place in ("till", "shop", "export", "ledger", "warehouse", "office", "branch", "depot")
+    for verb in ("writes", "reports", "gives", "shows", "files", "sends", "lists", "books")
+)
+_ENDINGS = tuple(
+    f"for {readers} {time}"
+    for readers in ("reports", "checks", "audits", "analysts", "finance", "planning", "sales", "support")
+    for time in (
+        "each day",
+        "each week",
+        "each month",
+        "each quarter",
+        "each year",
+        "on demand",
+        "at closing",
+        "later on",
+    )
+)
+_SCRUPLES = ("without rounding", "before corrections", "after corrections", "with no change", "in full")
 _EVIDENCE = "It follows from the expression in the SQL."
 
 
@@ -32,9 +51,6 @@ def wording(subject: str, seed: bytes) -> str:
         words[digest[place] % len(words)] for place, words in enumerate((_BEGINNINGS, _MIDDLES, _ENDINGS, _SCRUPLES))
     )
     return " ".join(parts) + "."
-
-
-_SCRUPLES = ("without any rounding", "before corrections", "after corrections", "with no further change", "in full")
 
 
 def _text(question: Question, seed: bytes) -> str:

@@ -16,7 +16,7 @@ _PANELS: tuple[tuple[str, Callable[[Result], float], Callable[[float], str]], ..
     ("CPU, seconds", lambda one: one.cpu_s, lambda value: f"{value:.1f}"),
 )
 _OURS, _OTHERS = "#0b6e4f", "#9aa5b1"
-_WIDTH, _LABELS, _VALUES, _MARGIN = 460, 215, 60, 20
+_WIDTH, _LABELS, _VALUES, _MARGIN = 490, 240, 60, 20
 _ROW, _HEAD, _TOP = 18, 34, 52
 
 

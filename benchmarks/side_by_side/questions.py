@@ -92,8 +92,13 @@ def _of_scribe(body: Mapping[str, Any], text: str) -> Question | None:
 def _of_osmosis(body: Mapping[str, Any], text: str) -> Question | None:
     if _OSMOSIS_BULK.search(text) and (select := _OSMOSIS_SELECT.search(text)):
         columns = tuple(column.strip() for column in select[1].split(","))
-        return Question("osmosis", select[2].rpartition(".")[2], columns, describes_node=True)
+        return Question("osmosis", _unqualified(select[2]), columns, describes_node=True)
     if table := _OSMOSIS_TABLE.search(text):
-        return Question("text", table[1], describes_node=True)
+        return Question("text", _unqualified(table[1]), describes_node=True)
     table, column = _OSMOSIS_COLUMN.search(text), _OSMOSIS_COLUMN_NAME.search(text)
-    return Question("text", table[1].rpartition(".")[2], (column[1],)) if table and column else None
+    return Question("text", _unqualified(table[1]), (column[1],)) if table and column else None
+
+
+def _unqualified(relation: str) -> str:
+    """The last part of `"db"."main"."orders"`."""
+    return relation.rpartition(".")[2].strip('"`')

@@ -159,8 +159,9 @@ def sql_in_prompts(requests: Sequence[RecordedRequest], nodes: Mapping[str, Mapp
     for node in nodes.values():
         if node["resource_type"] == "model":
             found = [squeezed_lines(str(node.get(key) or "")) for key in ("raw_code", "compiled_code")]
-            for name in (str(node["name"]), f"{node['name']}.v{node.get('version')}"):
-                codes.setdefault(name, []).extend(found)
+            # dbt-osmosis calls a version by its relation, we call it by its number.
+            for name in {node["name"], node.get("alias"), f"{node['name']}.v{node.get('version')}"}:
+                codes.setdefault(str(name), []).extend(found)
     about = [(codes.get(question_of(request.body).node), squeezed_lines(request.text)) for request in requests]
     return (
         sum(known is not None for known, _ in about),

@@ -11,11 +11,11 @@ from benchmarks.side_by_side.questions import Question, UnknownQuestionError, qu
 # As the tools sent them, shortened.
 OSMOSIS_COLUMN = (
     "You are a helpful SQL Developer and an Expert in dbt.\n    Your job is to produce a concise documentation string\n"
-    "    for a single column in the table 'stg_orders'.",
+    '    for a single column in the table \'"shop"."main"."stg_orders"\'.',
     "The column name is: order_id\n\n    Existing context:\n    DataType=INTEGER>",
 )
 OSMOSIS_TABLE = (
-    "Your job is to produce a concise documentation string\n    for a table named customers.\n\n    IMPORTANT RULES:",
+    'Your job is to produce a concise documentation string\n    for a table named "shop"."main"."customers".\n\n    IMPORTANT RULES:',
     "The SQL for the model is:\n\n    >>> SQL CODE START\n    SELECT a, b FROM main.customers\n    >>> SQL CODE END",
 )
 OSMOSIS_BULK = (
