@@ -13,6 +13,7 @@ OSMOSIS_DEMO := .osmosis/demo_duckdb/dbt_project.yml
 # What `make bench` compares with, each without dbt-describe beside it; `BENCH=quick` takes a minute or two.
 BENCH ?= full
 BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-osmosis-1.5.0-openai/.installed
+OSMOSIS_INSTALLED := $(OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_DEMO)
 
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
@@ -22,7 +23,7 @@ BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-os
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
-	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11"
+	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11, and of dbt-osmosis"
 	@echo "make test-slow  the tests that CI leaves out as they take long: whole stories, all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
@@ -71,18 +72,18 @@ fast: $(INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal tests
 
 # mypy has a core of its own for a minute, beside tests that wait for one another.
-test: $(INSTALLED) $(OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_DEMO)
+test: $(INSTALLED) $(OSMOSIS_INSTALLED)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; \
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow" --durations=30 tests integration_tests; tests=$$?; \
 	wait $$types && exit $$tests
 
-test-slow: $(INSTALLED)
+test-slow: $(INSTALLED) $(OSMOSIS_INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal -m slow tests integration_tests
 
 # Apart, as it takes minutes, and more of them where the environments aren't there yet.
-test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED)
+test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED) $(OLDER_OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal -m engine integration_tests
 
 test-dbt-%: .venv-dbt-%/.installed

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +206,19 @@ def name_of(body: dict[str, Any]) -> str:
     """The name of the node that the body of a request asks about."""
     found = _NODE.search("\n".join(message["content"] for message in body["messages"]))
     return found[2] if found else ""
+
+
+class Striking:
+    """What faults nodes are struck with: always, or the first time alone."""
+
+    def __init__(self, kinds: dict[str, str], *, once: bool) -> None:
+        self._kinds, self._once = kinds, once
+        self._struck: Counter[str] = Counter()
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        name = name_of(body)
+        self._struck[name] += 1
+        return "" if self._once and self._struck[name] > 1 else self._kinds.get(name, "")
 
 
 def keys(server: OpenAIServer) -> dict[str, str]:

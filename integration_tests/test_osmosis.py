@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_tests.engine import ENGINE
 from integration_tests.openai_server import OpenAIServer
 from integration_tests.osmosis import (
     NODES,
@@ -14,6 +15,7 @@ from integration_tests.osmosis import (
     SCHEMA_FILES,
     SYNTHESIZE,
     DbtOsmosis,
+    Striking,
     answer,
     changed,
     find_environment,
@@ -79,3 +81,21 @@ def test_neither_the_openai_extra_nor_its_version_of_openai_is_needed(
         done = osmosis.run(jaffle, *SYNTHESIZE, **keys(server))
     assert done.returncode == 0, done.stdout + done.stderr
     assert (len(server.requests) <= NODES, len(changed(jaffle, built_jaffle))) == (True, SCHEMA_FILES)
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(ENGINE < (1, 11), reason="dbt-osmosis brings its own dbt: once is enough")
+@pytest.mark.parametrize("version", ["1.3.0", "1.4.0"])
+def test_an_older_dbt_osmosis_is_taken_over_alike(
+    version: str, jaffle: Path, built_jaffle: Path, tmp_path: Path
+) -> None:
+    osmosis = DbtOsmosis(find_environment(version), tmp_path)
+    with OpenAIServer(answer=answer, refusal_of=Striking({"stg_orders": "400"}, once=False)) as server:
+        failed = osmosis.run(jaffle, *SYNTHESIZE, **keys(server))
+        assert (failed.returncode, len(server.requests)) == (3, NODES), failed.stdout + failed.stderr
+    with OpenAIServer(answer=answer) as server:
+        done = osmosis.run(jaffle, *SYNTHESIZE, **keys(server))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [node_of(request) for request in server.requests] == ["model.stg_orders"]
+    assert len(changed(jaffle, built_jaffle)) == SCHEMA_FILES
+    assert osmosis.run(jaffle, "dbt", "parse").returncode == 0

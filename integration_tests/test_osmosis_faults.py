@@ -8,9 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,10 +18,10 @@ from integration_tests.osmosis import (
     SCHEMA_FILES,
     SYNTHESIZE,
     DbtOsmosis,
+    Striking,
     answer,
     changed,
     keys,
-    name_of,
     node_of,
     schema_files,
 )
@@ -47,19 +45,6 @@ PASSING = {
     "orders_prefix": "hang",
 }
 SINGLE = sorted({*LASTING.values(), *PASSING.values(), "429", "length", "prose", "refusal", "missing_columns"})
-
-
-class Striking:
-    """What faults nodes are struck with: always, or the first time alone."""
-
-    def __init__(self, kinds: dict[str, str], *, once: bool) -> None:
-        self._kinds, self._once = kinds, once
-        self._struck: Counter[str] = Counter()
-
-    def __call__(self, body: dict[str, Any]) -> str:
-        name = name_of(body)
-        self._struck[name] += 1
-        return "" if self._once and self._struck[name] > 1 else self._kinds.get(name, "")
 
 
 def asked_about(server: OpenAIServer, after: int = 0) -> set[str]:

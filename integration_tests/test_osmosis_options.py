@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from integration_tests.openai_server import OpenAIServer
-from integration_tests.osmosis import NODES, SCHEMA_FILES, SYNTHESIZE, DbtOsmosis, answer, changed, keys, node_of
+from integration_tests.osmosis import NODES, ROOT, SCHEMA_FILES, SYNTHESIZE, DbtOsmosis, answer, changed, keys, node_of
 
+PAGE = ROOT / "docs/how-to/dbt-osmosis.md"
+COMMANDS = re.findall(r"^\$ (dbt-osmosis .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 PROMPT = "extends: {}\noutput: {{column_words: 12}}\n"
 
 
@@ -18,7 +22,7 @@ def test_a_dry_run_asks_for_nothing_unless_it_is_told_to_and_what_it_asked_for_i
     with OpenAIServer(answer=answer) as server:
         checked = osmosis.run(jaffle, *SYNTHESIZE, "--dry-run", "--check", **keys(server))
         assert (checked.returncode, len(server.requests), changed(jaffle, built_jaffle)) == (1, 0, set())
-        assert str(NODES) in checked.stdout
+        assert "38  of openai/gpt-4o, as no answer is kept" in checked.stdout
         tried = osmosis.run(jaffle, *SYNTHESIZE, "--dry-run", DBT_DESCRIBE_OSMOSIS_ASK="1", **keys(server))
         assert (tried.returncode, len(server.requests), changed(jaffle, built_jaffle)) == (0, NODES, set())
         written = osmosis.run(jaffle, *SYNTHESIZE, **keys(server))
@@ -107,3 +111,11 @@ def test_without_any_model_the_rules_describe_and_it_is_told(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rules" in done.stdout
     assert changed(jaffle, built_jaffle)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_docs_works(command: str, osmosis: DbtOsmosis, built_jaffle: Path, jaffle: Path) -> None:
+    with OpenAIServer(answer=answer) as server:
+        done = osmosis.run(jaffle, *shlex.split(command), **keys(server))
+    assert (done.returncode, len(changed(jaffle, built_jaffle))) == (0, SCHEMA_FILES), done.stderr

@@ -209,7 +209,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 OWNERS: dict[str, set[str]] = {
     "click": {"cli", "osmosis"},
-    "filelock": {"project"},
+    "filelock": {"llm", "project"},
     "genai_prices": {"llm"},
     "jinja2": {"prompting"},
     "json_repair": {"answers"},

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import dbt_describe
 from dbt_describe import run
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.cache import AnswerCache
@@ -21,7 +22,6 @@ from dbt_describe.progress import Silent
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.provenance.entries import FILE_NAME
 from dbt_describe.report import Report
-from dbt_describe.settings import make_settings
 from dbt_describe.writers.llm import LlmWriter
 from tests.llm.fakes import FakeCompleter, described, gateway_of, model_of
 from tests.test_keeping_true import SCHEMA, Shop
@@ -127,16 +127,11 @@ def test_a_local_server_isnt_even_asked_what_it_is() -> None:
     asyncio.run(prepare())
 
 
-def test_no_key_is_needed_and_no_limit_checked(shop: Shop) -> None:
+def test_no_key_is_needed_and_no_limit_checked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_DESCRIBE_STORE", str(shop.root / "store"))
     (shop.root / "dbt-describe.yml").write_text("budget: {max_cost: 1}\noffline: true\n", encoding="utf-8")
     shop.settings()  # has dbt make the manifest
-    report = run.document(
-        make_settings(
-            project_dir=shop.root,
-            model="openai/nobody-knows-its-price",
-            cached_only=True,
-            resource_types="model",
-            environ={"DBT_DESCRIBE_STORE": str(shop.root / "store")},
-        )
+    report = dbt_describe.document(
+        shop.root, model="openai/nobody-knows-its-price", cached_only=True, resource_types="model"
     )
     assert (report.exit_code, report.not_asked, report.cached_only) == (0, NOT_INHERITED, True)

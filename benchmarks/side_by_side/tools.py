@@ -85,8 +85,13 @@ def _osmosis(*more: str) -> tuple[str, ...]:
 DBT_OSMOSIS = Tool("dbt-osmosis 1.5.0", OSMOSIS, _osmosis())
 DBT_OSMOSIS_16 = Tool("dbt-osmosis 1.5.0, 16 threads", OSMOSIS, _osmosis("--threads", "16"))
 DBT_SCRIBE = Tool("dbt-scribe 0.2.1", SCRIBE, ("dbt-scribe", "docs", "--target", "models"))
-DBT_DESCRIBE = Tool(
-    "dbt-describe", OURS, ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}")
-)
+
+
+def _describe(*more: str) -> tuple[str, ...]:
+    return ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}", *more)
+
+
+DBT_DESCRIBE = Tool("dbt-describe", OURS, _describe())
+DBT_DESCRIBE_32 = Tool("dbt-describe, --concurrency 32", OURS, _describe("--concurrency", "32"))
 TAKEN_OVER = Tool("dbt-osmosis 1.5.0 with dbt-describe", BOTH, _osmosis(), is_taken_over=True)
-TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE)
+TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE, DBT_DESCRIBE_32)

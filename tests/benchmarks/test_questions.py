@@ -15,7 +15,7 @@ OSMOSIS_COLUMN = (
     "The column name is: order_id\n\n    Existing context:\n    DataType=INTEGER>",
 )
 OSMOSIS_TABLE = (
-    'Your job is to produce a concise documentation string\n    for a table named "shop"."main"."customers".\n\n    IMPORTANT RULES:',
+    'Your job is to produce a concise documentation string\n    for a table named "shop"."main"."customers".\n\n    1.',
     "The SQL for the model is:\n\n    >>> SQL CODE START\n    SELECT a, b FROM main.customers\n    >>> SQL CODE END",
 )
 OSMOSIS_BULK = (

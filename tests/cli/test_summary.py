@@ -99,6 +99,18 @@ def test_what_would_be_asked_is_told_where_nothing_is() -> None:
     assert nothing[-1] == "  to ask         6  of openai/x, as no answer is kept"
 
 
+def test_what_a_host_had_itself_is_told_though_nothing_was_missing() -> None:
+    report = Report("rules", 3, 6, files=(FILE,), taken_over=2)
+    assert render_report(report).splitlines() == [
+        "Described 0 of 0 missing descriptions in 1 file.",
+        "  inherited      0  the same values as a described column upstream",
+        "  written        0  by rules",
+        "  taken over     2  as dbt-osmosis has inherited them",
+        "  unknown        0  left empty",
+        "  changed       2  models/orders.yml",
+    ]
+
+
 def test_one_of_a_kind_is_told_as_one() -> None:
     report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=Reviewed(1), spent=Spent(cached=1))
     assert "       1  draft checked against the facts" in render_report(report)

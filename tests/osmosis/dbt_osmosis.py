@@ -248,7 +248,10 @@ def _introspection() -> ModuleType:
         found = context.built.get(node.unique_id, {})
         return {name: SimpleNamespace(name=name, type=kind) for name, kind in found.items()}
 
-    module.__dict__["get_columns"] = get_columns
+    def resolve_setting(context: Context, name: str, node: Node, column: str, *, fallback: bool) -> bool:
+        return fallback
+
+    module.__dict__.update(get_columns=get_columns, resolve_setting=resolve_setting)
     return module
 
 

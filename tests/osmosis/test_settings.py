@@ -185,6 +185,9 @@ def test_without_anthropic_s_package_claude_is_asked_as_dbt_osmosis_does() -> No
     assert found == {"anthropic/m": ("openai-compatible", "https://api.anthropic.com/v1")}
     assert config.endpoints["anthropic"].api_key == "a-1"
     assert config.models["anthropic/m"].structured_output == "prompt"
+    proxy = {"LLM_PROVIDER": "anthropic", "ANTHROPIC_BASE_URL": "http://box:4000/v1"}
+    config, found = by_openai_api(proxy, has_anthropic=False)
+    assert (found["anthropic/m"], config.models) == (("openai-compatible", "http://box:4000/v1"), {})
     with pytest.raises(LlmSettingsError, match="set ANTHROPIC_API_KEY"):
         by_openai_api({"LLM_PROVIDER": "anthropic"}, has_anthropic=False)
 

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -206,3 +207,15 @@ def test_without_the_variable_dbt_osmosis_writes(shop: Make, monkeypatch: pytest
     assert done.exit_code == 0, done.output
     assert '"ordered_on": "Day on' in content(context)
     assert ONLY_DESCRIPTIONS not in done.output
+
+
+def test_columns_that_differ_in_case_alone_have_one_place_and_one_text(shop: Make) -> None:
+    context = shop()
+    columns = context.node("orders").columns
+    columns["Ordered_On"] = SimpleNamespace(name="Ordered_On", description="", data_type=None)
+    columns["customer_id"] = SimpleNamespace(name="customer_id", description=f"{KEY} Of dbt-osmosis.", data_type=None)
+    done = command(context)
+    assert done.exit_code == 0, done.output
+    orders = yaml.safe_load(content(context))["models"][1]["columns"]
+    assert [column["description"] for column in orders[:2]] == [f"{KEY} Of dbt-osmosis.", THEIRS]
+    assert len(orders) == 4

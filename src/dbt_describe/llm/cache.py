@@ -74,6 +74,15 @@ class AnswerCache:
         with store_errors(FILE_NAME):
             self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
 
+    def secure(self) -> None:
+        """See to it that a power cut takes nothing of what is kept.
+
+        Raises:
+            StoreError: it can't be written.
+        """
+        with store_errors(FILE_NAME):
+            self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+
     def info(self) -> CacheInfo:
         """How much is kept."""
         (answers,) = self._connection.execute("SELECT count(*) FROM answers").fetchone()

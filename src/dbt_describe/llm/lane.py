@@ -28,7 +28,7 @@ from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.logs import Logged
-from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
 from dbt_describe.llm.prices import context_window, pricing_of
 from dbt_describe.llm.retry import Retry
 from dbt_describe.llm.rotation import Rotation
@@ -110,6 +110,11 @@ class ModelLane:
         key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
         return msgspec.structs.replace(prepared, key=key)
 
+    def answered(self, request: Request) -> bool:
+        """Whether the answer to a prepared request is kept, and may be given."""
+        memory = self._around.memory
+        return memory.answers is not None and memory.reads_answers and memory.answers.find(request.key) is not None
+
     def _room(self, request: Request) -> int:
         """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
         if self._known_window is None:
@@ -122,7 +127,7 @@ class ModelLane:
         if self.model.config.context_window or not self.model.is_local or self._around.cached_only:
             return
         with contextlib.suppress(LlmError):
-            probed = await self._around.clients.get(self.model.spec, self.model.endpoints[0]).probe(self.model.name)
+            probed = await self.provider(self.model.endpoints[0]).probe(self.model.name)
             if probed and probed.context_window:
                 self._known_window = probed.context_window
                 self._learn(WINDOW, str(probed.context_window))
@@ -167,7 +172,7 @@ class ModelLane:
     def _nothing_asked(self) -> Completer:
         """The end of a run that sends nothing; the ledger is for what is kept."""
         nothing = NothingAsked()
-        self._ledgers.append(self._ledger(nothing, self.model.endpoints[0]))
+        self._ledgers.append(self.ledger(nothing, self.model.endpoints[0]))
         return nothing
 
     def _asking_stack(self) -> Completer:
@@ -178,8 +183,7 @@ class ModelLane:
         stack = PrefixFirst(stack, self._caches)
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
-            provider = around.clients.get(self.model.spec, self.model.endpoints[0])
-            stack = FirstCounted(stack, provider, around.calibration)
+            stack = FirstCounted(stack, self.provider(self.model.endpoints[0]), around.calibration)
         self._flights = SingleFlight(stack)
         return self._flights
 
@@ -193,17 +197,26 @@ class ModelLane:
         is_theirs = urls == {self.model.spec.base_url} or not self.model.spec.base_url
         return is_on and is_long and is_theirs and not self.model.is_local
 
+    def provider(self, endpoint: Endpoint) -> Provider:
+        """The client of an endpoint, with the forms that its models take.
+
+        Raises:
+            LlmSettingsError: the endpoint's settings can't work, or a package is missing.
+        """
+        return self._around.clients.get(self.model.spec, endpoint)
+
     def _endpoint_stack(self, endpoint: Endpoint) -> Limiter:
         around = self._around
-        provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
+        provider: Completer = FirstPieceCounts(self.provider(endpoint))
         if self.model.is_served_here(endpoint) and endpoint.timeouts.total == Timeouts().total:
             provider = PatientStart(provider, around.clock)
-        logged = Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values()))
-        ledger = self._ledger(logged, endpoint)
+        inner = Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values()))
+        ledger = self.ledger(inner, endpoint)
         self._ledgers.append(ledger)
         return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
 
-    def _ledger(self, inner: Completer, endpoint: Endpoint) -> Ledger:
+    def ledger(self, inner: Completer, endpoint: Endpoint) -> Ledger:
+        """What puts the price on the answers of an endpoint, and writes them down."""
         around = self._around
         return Ledger(
             inner,

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, core
+from dbt_describe.osmosis.contexts import OsmosisColumn, OsmosisContext, OsmosisNode, core
 from dbt_describe.placeholders import is_missing
 from dbt_describe.planning import Draft
 from dbt_describe.project.nodes import Node, Project
@@ -65,12 +65,22 @@ def _news(
     files: dict[PurePosixPath, Mapping[Key, Written]] = {}
     for unique_id, live in nodes.items():
         standing = _standing(project.nodes[unique_id], project, files)
-        for name, column in live.columns.items():
+        for name, column in _each_once(live.columns):
             text, before = (column.description or "").strip(), standing.get(name_key(name), "")
             if is_missing(text) or text == before:
                 continue
             if is_missing(before) or (not _JINJA.search(before) and _is_forced(context, live, name)):
                 yield unique_id, name, text, before
+
+
+def _each_once(columns: Mapping[str, OsmosisColumn]) -> Iterator[tuple[str, OsmosisColumn]]:
+    """The columns; of those that differ in case or quotes alone, which have one place, the first with a text."""
+    found: dict[str, tuple[str, OsmosisColumn]] = {}
+    for name, column in columns.items():
+        key = name_key(name)
+        if key not in found or is_missing(found[key][1].description or ""):
+            found[key] = (name, column)
+    yield from found.values()
 
 
 def _standing(node: Node, project: Project, files: dict[PurePosixPath, Mapping[Key, Written]]) -> Mapping[str, str]:
@@ -92,7 +102,7 @@ def _standing(node: Node, project: Project, files: dict[PurePosixPath, Mapping[K
 def _is_forced(context: OsmosisContext, node: OsmosisNode, column: str) -> bool:
     """Whether dbt-osmosis is to inherit over a text that is there."""
     otherwise = bool(getattr(context.settings, "force_inherit_descriptions", False))
-    resolve = getattr(core("introspection"), "resolve_setting", None)
-    if resolve is None:
-        return otherwise
-    return bool(resolve(context, "force-inherit-descriptions", node, column, fallback=otherwise))
+    introspection, name = core("introspection"), "force-inherit-descriptions"
+    if hasattr(introspection, "resolve_setting"):
+        return bool(introspection.resolve_setting(context, name, node, column, fallback=otherwise))
+    return bool(introspection._get_setting_for_node(name, node, column, fallback=otherwise))  # before 1.4

@@ -67,16 +67,19 @@ def with_openai_api(
     key = environ.get(f"{provider.upper()}_API_KEY", "").strip()
     if provider == "anthropic" and not (key or given or config.cached_only):
         raise LlmSettingsError(f"Anthropic needs a key for {config.model}: set ANTHROPIC_API_KEY.")
+    is_own = bool(given) and not _is_theirs(given)
     by_openai = CompatibleConfig(
         provider="openai-compatible",
         base_url=given or _ANTHROPIC,
         api_key=key or "none",
     )
     if provider == "anthropic" and not (has_anthropic or _has_anthropic)():
-        # Anthropic's compatible API ignores the wished shape of an answer.
-        own = {config.model: ModelConfig(structured_output="prompt"), **config.models}
-        return msgspec.structs.replace(config, endpoints={**config.endpoints, provider: by_openai}, models=own)
-    if not given or _is_theirs(given):
+        # Anthropic's own ignores `response_format` (https://platform.claude.com/docs/en/api/openai-sdk, 2026-11).
+        shape: dict[str, ModelConfig] = {} if is_own else {config.model: ModelConfig(structured_output="prompt")}
+        return msgspec.structs.replace(
+            config, endpoints={**config.endpoints, provider: by_openai}, models={**shape, **config.models}
+        )
+    if not is_own:
         return config
     prefix = f"{provider}{_AS_DBT_OSMOSIS_DOES}"
     return msgspec.structs.replace(

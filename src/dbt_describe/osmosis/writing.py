@@ -51,7 +51,9 @@ class WritingHost:
             if draft.unique_id in found.paths and (draft.unique_id, draft.column) not in found.refused
         )
         self._inherited = msgspec.structs.replace(self._inherited, drafts=kept)
-        return found
+        taken = set(map(place_of, kept))
+        known = {(name, column): "" for name in gaps for column in gaps[name] if (name, column.lower()) in taken}
+        return found._replace(refused={**found.refused, **known})
 
     def open_destination(
         self, paths: Mapping[str, Path], note: Callable[[Iterable[Draft]], None], *, dry_run: bool
