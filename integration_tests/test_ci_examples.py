@@ -12,7 +12,7 @@ import yaml
 
 from dbt_describe.cli.formats.comment import MARKER
 from integration_tests.conftest import commit_all, run_in
-from tests.ci_examples import EXAMPLES, steps_of
+from tests.ci_examples import EXAMPLES, script_of
 
 SETTINGS = "check:\n  missing: off\n  placeholder: off\n"
 
@@ -32,12 +32,8 @@ def _run(script: str, directory: Path, **environ: str) -> subprocess.CompletedPr
     return run_in(directory, "bash", "-e", "-c", script, check=False, **given, **environ)
 
 
-def _step(workflow: str, name: str) -> str:
-    return next(str(it["run"]) for it in steps_of(yaml.safe_load(EXAMPLES[workflow])) if it.get("name") == name)
-
-
 def test_a_pull_request_that_loses_a_description_fails_at_its_line(pull_request: Path) -> None:
-    check = _step(".github/workflows/descriptions.yml", "Check")
+    check = script_of(EXAMPLES[".github/workflows/descriptions.yml"], "Check")
     passed = _run(check, pull_request)
     assert (passed.returncode, "::error" in passed.stdout) == (0, False), passed.stderr
     schema = pull_request / "models/staging/_staging.yml"
@@ -51,7 +47,9 @@ def test_a_pull_request_that_loses_a_description_fails_at_its_line(pull_request:
     assert "title=Low coverage::" in failed.stdout
 
     proposed = _run(
-        _step(".github/workflows/descriptions.yml", "Propose"), pull_request, GITHUB_STEP_SUMMARY="summary.md"
+        script_of(EXAMPLES[".github/workflows/descriptions.yml"], "Propose"),
+        pull_request,
+        GITHUB_STEP_SUMMARY="summary.md",
     )
     assert proposed.returncode == 0, proposed.stderr
     comment = (pull_request / "comment.md").read_text(encoding="utf-8")
@@ -59,7 +57,7 @@ def test_a_pull_request_that_loses_a_description_fails_at_its_line(pull_request:
     assert "```diff" in comment
     assert (pull_request / "summary.md").read_text(encoding="utf-8") == comment
 
-    scanned = _run(_step(".github/workflows/descriptions-scan.yml", "Scan"), pull_request)
+    scanned = _run(script_of(EXAMPLES[".github/workflows/descriptions-scan.yml"], "Scan"), pull_request)
     assert scanned.returncode == 0, scanned.stderr
     log = json.loads((pull_request / "descriptions.sarif").read_text(encoding="utf-8"))
     assert log["version"] == "2.1.0"

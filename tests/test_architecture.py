@@ -38,9 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs"},
+    "settings": FOUNDATION
+    | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs", "sharding"},
     "resuming": FOUNDATION | {"runs", "settings"},
     "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings"},
+    "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
@@ -106,7 +108,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "recording": FOUNDATION | {"placeholders", "planning", "project", "provenance"},
     "preparing": FOUNDATION
-    | {"conventions", "hands_off", "lineage", "planning", "progress", "project", "provenance", "settings"},
+    | {
+        "conventions",
+        "hands_off",
+        "lineage",
+        "planning",
+        "progress",
+        "project",
+        "provenance",
+        "settings",
+        "sharding",
+    },
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "checkup": FOUNDATION
@@ -142,6 +154,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "schedule",
         "settings",
+        "sharding",
         "sharing",
         "tracking",
         "verifying",
@@ -221,6 +234,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "project",
         "provenance",
+        "recording",
         "report",
         "run",
         "schema_files",

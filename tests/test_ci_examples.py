@@ -16,11 +16,11 @@ import yaml
 
 from dbt_describe.cli.formats import CHECK_FORMATS
 from dbt_describe.cli.formats.comment import MARKER
-from tests.ci_examples import EXAMPLES, PAGE, steps_of
+from tests.ci_examples import EXAMPLES, PAGE, SHARD_EXAMPLES, script_of, steps_of
 
 WORKFLOWS = [name for name in EXAMPLES if name.startswith(".github/")]
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
-TRUSTED = re.compile(r"[a-z_.]*\b(workspace|token|run_id|run_attempt|ref|number|OPENAI_API_KEY)\b")
+TRUSTED = re.compile(r"[a-z_.]*\b(workspace|token|run_id|run_attempt|ref|number|shard|job-total|OPENAI_API_KEY)\b")
 FAKE_GH = """\
 #!{python}
 import json, pathlib, re, sys
@@ -79,15 +79,29 @@ def test_a_workflow_has_triggers_least_rights_and_shell_that_parses(name: str) -
     assert workflow["permissions"].pop("contents") == "read"
     assert len(workflow["permissions"]) == 1
     for step in steps_of(workflow):
-        assert ("uses" in step) != ("run" in step)
-        assert subprocess.run(["bash", "-n", "-c", step.get("run", "")], check=False).returncode == 0
-        # An expression in a script is pasted into it: what a branch or title is called would run.
-        assert not EXPRESSION.findall(step.get("run", ""))
-        assert all(
-            TRUSTED.fullmatch(found.strip())
-            for value in step.get("env", {}).values()
-            for found in EXPRESSION.findall(value)
-        )
+        _check_step(step)
+
+
+def test_the_workflow_of_shards_gives_rights_to_one_job_and_has_shell_that_parses() -> None:
+    workflow = yaml.safe_load(SHARD_EXAMPLES[".github/workflows/describe.yml"])
+    assert workflow["permissions"] == {"contents": "read"}
+    assert [name for name, job in workflow["jobs"].items() if "permissions" in job] == ["propose"]
+    for step in steps_of(workflow):
+        _check_step(step)
+    (job,) = yaml.safe_load(SHARD_EXAMPLES[".gitlab-ci.yml"]).values()
+    assert subprocess.run(["bash", "-n", "-c", "\n".join(job["script"])], check=False).returncode == 0
+
+
+def _check_step(step: dict[str, Any]) -> None:
+    assert ("uses" in step) != ("run" in step)
+    assert subprocess.run(["bash", "-n", "-c", step.get("run", "")], check=False).returncode == 0
+    # An expression in a script is pasted into it: what a branch or title is called would run.
+    assert not EXPRESSION.findall(step.get("run", ""))
+    assert all(
+        TRUSTED.fullmatch(found.strip())
+        for value in step.get("env", {}).values()
+        for found in EXPRESSION.findall(value)
+    )
 
 
 def test_the_comment_step_makes_one_comment_and_updates_it(tmp_path: Path) -> None:
@@ -98,8 +112,7 @@ def test_the_comment_step_makes_one_comment_and_updates_it(tmp_path: Path) -> No
     gh = tmp_path / "bin/gh"
     gh.write_text(FAKE_GH.format(python=sys.executable, store=str(store)), encoding="utf-8")
     gh.chmod(0o755)
-    steps = steps_of(yaml.safe_load(EXAMPLES[".github/workflows/descriptions.yml"]))
-    script = next(step["run"] for step in steps if step.get("name") == "Comment")
+    script = script_of(EXAMPLES[".github/workflows/descriptions.yml"], "Comment")
     for text in ("first", "second", "third"):
         (tmp_path / "comment.md").write_text(f"{MARKER}\n{text}\n", encoding="utf-8")
         done = _run_as_github_does(script, tmp_path, GITHUB_REPOSITORY="octo/shop", PULL_REQUEST="7", GH_TOKEN="t")
@@ -116,8 +129,7 @@ def test_a_partial_proposal_is_shown_and_a_failed_one_fails(tmp_path: Path, exit
     command = tmp_path / "bin/dbt-describe"
     command.write_text(f"#!/bin/sh\necho '{MARKER}'\nexit {exit_code}\n", encoding="utf-8")
     command.chmod(0o755)
-    steps = steps_of(yaml.safe_load(EXAMPLES[".github/workflows/descriptions.yml"]))
-    script = next(step["run"] for step in steps if step.get("name") == "Propose")
+    script = script_of(EXAMPLES[".github/workflows/descriptions.yml"], "Propose")
     summary = tmp_path / "summary.md"
     done = _run_as_github_does(script, tmp_path, GITHUB_STEP_SUMMARY=str(summary))
     assert (done.returncode == 0) == is_passed

@@ -16,6 +16,7 @@ from dbt_describe.llm.routes import make_routes
 from dbt_describe.llm.specs import ProviderSpec
 from dbt_describe.project.selection import Selectors
 from dbt_describe.settings import Settings, make_settings, survey
+from dbt_describe.sharding import Shard
 
 KEY = "sk-proj-abcdefghijklmnop"
 FILE = """
@@ -368,3 +369,12 @@ def test_dbt_s_variables_say_where_the_state_is(make: Make, tmp_path: Path) -> N
 def test_selectors_that_cannot_be_are_told(make: Make, flags: dict[str, Any], said: str) -> None:
     with pytest.raises((SettingsError, SelectionError), match=said):
         make(**flags)
+
+
+def test_a_shard_is_one_of_several_machines_which_share_no_docs_blocks(make: Make) -> None:
+    assert make().shard is None
+    assert make(shard="2/4").shard == Shard(2, 4)
+    assert make("doc_blocks: true", shard="2/4", doc_blocks=False).shard == Shard(2, 4)
+    for file, flags in (("doc_blocks: true", {}), ("", {"doc_blocks": True})):
+        with pytest.raises(SettingsError, match="Docs blocks can't be shared"):
+            make(file, shard="2/4", **flags)

@@ -54,6 +54,7 @@ class Options(TypedDict, total=False):
     no_prompt_cache: bool
     review: str
     prompts: str | Path | None
+    shard: str
 
 
 def plan(project_dir: str | Path = ".", progress: Progress | None = None, **options: Unpack[Options]) -> PlanReport:

@@ -27,6 +27,7 @@ from dbt_describe.provenance.entries import HUMAN, Entry, LockFile, Place, hash_
 from dbt_describe.provenance.renaming import with_renamed
 from dbt_describe.provenance.standings import Standings
 from dbt_describe.settings import Settings
+from dbt_describe.sharding import Share
 
 _NAMED = 3
 
@@ -46,6 +47,8 @@ class Prepared(msgspec.Struct, frozen=True):
     """Texts of ours that no longer hold, of whatever nodes."""
     abstentions: tuple[Abstention, ...] = ()
     """Of what has no place for a description of its own."""
+    share: Share | None = None
+    """What of the whole plan is this machine's, if several work on it."""
 
     @property
     def missing(self) -> int:
@@ -58,7 +61,8 @@ class Prepared(msgspec.Struct, frozen=True):
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before anything is written."""
         persisted = persistence_warning(self.project, self.plan)
-        return (*self.unknowns, *self._doubtful(), *([persisted] if persisted else []))
+        divided = self.share.warnings if self.share else ()
+        return (*self.unknowns, *self._doubtful(), *([persisted] if persisted else []), *divided)
 
     @property
     def unknowns(self) -> tuple[str, ...]:

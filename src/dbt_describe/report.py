@@ -113,6 +113,8 @@ class Report(msgspec.Struct, frozen=True):
     """Nodes of which something is asked in a batch that hasn't come back yet."""
     waiting: int = 0
     """Their descriptions, and those that copy them, that were left until it has."""
+    share: str = ""
+    """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
 
     @property
     def inherited(self) -> int:
@@ -190,6 +192,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     abstentions: tuple[Abstention, ...] = ()
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
+    share: str = ""
+    """As in `Report`."""
 
     @property
     def calls(self) -> int:

@@ -29,6 +29,7 @@ from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
+from dbt_describe.sharding import shard_failures, shard_plan, share_of
 from dbt_describe.sharing import place_of, share_blocks
 from dbt_describe.tracking import UNTRACKED, Track, tracked
 from dbt_describe.verifying import Verdict, verify
@@ -46,6 +47,12 @@ def find_places(
     paths, failures, refused = (
         host.find_places(gaps) if host else find_schema_files(prepared.written, gaps, settings.schema_path)
     )
+    if settings.shard:
+        share = share_of(settings.shard, prepared.plan, prepared.project, paths)
+        own = shard_plan(prepared.plan, share, prepared.outdated)
+        failures = shard_failures(share, failures, prepared.project)
+        refused = {gap: reason for gap, reason in refused.items() if gap[0] in share.nodes}
+        prepared = msgspec.structs.replace(prepared, plan=own, share=share)
     borrowed = tuple(Abstention(*gap, reason) for gap, reason in refused.items() if reason)
     left = leave_out(prepared.plan, refused)
     return msgspec.structs.replace(prepared, plan=left, abstentions=borrowed), paths, failures
@@ -74,6 +81,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         abstentions=(*(given for node in gaps.nodes.values() for given in node.skipped), *prepared.abstentions),
         failures=(*failures, *(Failure(one.unique_id, message) for one in estimates for message in one.failures)),
         warnings=(*prepared.warnings, *told_of_marks({one.unique_id: one.redactions for one in estimates})),
+        share=str(prepared.share or ""),
     )
 
 
@@ -204,6 +212,7 @@ def document_with(
         under_way=len(drafting.under_way),
         waiting=drafting.waiting,
         references=filing.references,
+        share=str(prepared.share or ""),
     )
     track.end(report)
     return report

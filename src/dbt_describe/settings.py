@@ -37,6 +37,7 @@ from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.runs.calls import said
+from dbt_describe.sharding import Shard, check_alone, parse_shard
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -102,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True):
     """What `make_settings` was called with, as far as it says something."""
     resumes: str = ""
     """The run to go on with."""
+    shard: Shard | None = None
+    """Which of several machines this is, that share one plan; None where it is alone."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -145,6 +148,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     batch: bool | None = None,
     wait: bool | None = None,
     waves: str = "",
+    shard: str = "",
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -155,8 +159,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     `batch` asks in batches, which the run leaves with the provider where it shall not `wait`; `waves` are `one` or
     `by-level`; `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; with
     `cached_only`, nothing is asked, and only answers that are kept are given; `changed` is a ref of git; of `files`
-    (none: all), those outside of the project select nothing; `hook` says that a commit waits. Relative paths are taken
-    from the working directory, except `target_path`, `state` and `defer_state`, which dbt takes from the project.
+    (none: all), those outside of the project select nothing; `shard` is which of how many machines, as 2/4; `hook` says
+    that a commit waits. Relative paths are taken from the working directory, except `target_path`, `state` and
+    `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -185,6 +190,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
     if batch and not llm.config.model:
         raise SettingsError("--batch asks a language model: name one with --model.")
+    shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks
+    machine = parse_shard(shard)
+    check_alone(machine, doc_blocks=shares_blocks, is_hook=hook is not None)
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -197,13 +205,14 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=llm.config.concurrency,
         dry_run=dry_run,
         verify=file.verify if verify is None else verify,
-        doc_blocks=file.doc_blocks if doc_blocks is None else doc_blocks,
+        doc_blocks=shares_blocks,
         ask_again=ask_again,
         language=file.language,
         ignore=file.ignore,
         batch=BatchUse() if hook else batch_use(file, batch=batch, wait=wait, waves=waves, cached_only=cached_only),
         check=file.check,
         given=given,
+        shard=machine,
     )
 
 

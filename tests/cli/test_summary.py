@@ -252,6 +252,7 @@ def test_a_long_list_of_unknowns_is_cut_unless_all_is_wished_for() -> None:
         (["plan", "--selector", ""], 2, "--selector needs a value"),
         (["plan", "--changed="], 2, "--changed needs a value"),
         (["plan", "--state", " "], 2, "--state needs a value"),
+        (["document", "--shard", ""], 2, "--shard needs a value"),
     ],
 )
 def test_wrong_usage_exits_2_with_a_sentence(
@@ -279,3 +280,13 @@ def test_nothing_that_a_terminal_would_act_on_is_printed(capsys: pytest.CaptureF
     assert printable(hostile) == "a\ufffd[2Jb \x1b[31mred\x1b[0m \ufffd[8mhidden\tend\r\n\ufffdtxet\ufffd\ufffd"
     show(hostile)
     assert not {"\x1b", "\x07", "\x9b"} & set(capsys.readouterr().out)
+
+
+def test_a_shard_says_which_part_of_the_whole_it_had() -> None:
+    share = "Shard 2/4: 1 of 3 nodes that lack descriptions."
+    report = Report("gpt", 9, 40, 2, DRAFTS, files=(FILE,), share=share)
+    assert render_report(report).endswith(f"changed       2  models/orders.yml\n{share}")
+    assert render_report(Report("gpt", 9, 40, share=share)) == f"Nothing to do.\n{share}"
+    estimate = NodeEstimate("model.shop.a", "a.yml", 0, 0, 2)
+    assert render_plan(PlanReport("gpt", 9, 40, estimates=(estimate,), share=share)).endswith(f"left to gpt.\n{share}")
+    assert render_plan(PlanReport("gpt", 9, 40, share=share)) == f"Nothing to do.\n{share}"

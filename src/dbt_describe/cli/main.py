@@ -17,7 +17,7 @@ from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import BATCH_OPTIONS, PROFILE_VALUES, SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import BATCH_OPTIONS, PROFILE_VALUES, SHARD, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import bug_message, complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.runs import runs
@@ -70,6 +70,7 @@ def cli() -> None:
 )
 @with_options(BATCH_OPTIONS)
 @PROFILE_VALUES
+@SHARD
 @click.option(
     "--doc-blocks/--no-doc-blocks",
     default=None,
@@ -143,6 +144,7 @@ def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) ->
 @cli.command()
 @with_options(SHARED_OPTIONS)
 @PROFILE_VALUES
+@SHARD
 def plan(**shared: Any) -> None:
     """Show what document would inherit, ask and spend, of FILES or all. Asks nothing, writes nothing."""
     settings = settings_of(shared)

@@ -23,6 +23,11 @@ PROFILE_VALUES = click.option(
     help="Show models what columns hold, asked of the warehouse through dbt. Default: what the settings say; no in CI.",
 )
 """Only `document` asks the warehouse; what it was told then is shown by the others."""
+SHARD = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the share of the I-th of N machines, which work on the same project side by side.",
+)
 _NODES = (
     click.argument("files", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
@@ -204,7 +209,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         values = given.get(flag) or () if flag in ("select", "exclude") else (given.get(flag),)
         if any(value is not None and not value.strip() for value in values):
             raise click.UsageError(f"--{flag} needs a value.")
-    for flag in ("manifest", "catalog"):
+    for flag in ("manifest", "catalog", "shard"):
         if given.get(flag) is not None and not given[flag].strip():
             raise click.UsageError(f"--{flag} needs a value.")
     make: Callable[..., Settings] = make_settings
@@ -252,6 +257,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         batch=given.get("batch"),
         wait=given.get("wait"),
         waves=given.get("waves") or "",
+        shard=given.get("shard") or "",
         hook=hook,
     )
 

@@ -38,6 +38,7 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
     if lines:
         lines.append("")
     lines += _headline(report)
+    lines += [report.share] * bool(report.share)
     if report.under_way:
         wait = "waits" if report.under_way == 1 else "wait"
         lines.append(
@@ -53,7 +54,9 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
 def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
     """The plan: a line per node, what can't be done, and the sums last."""
     if not report.estimates:
-        return "\n".join([_nothing_missing(report.nodes, report.described_before), *render_failures(report.failures)])
+        nothing = _nothing_missing(report.nodes, report.described_before, report.share)
+        share = [report.share] * bool(report.share)
+        return "\n".join([nothing, *render_failures(report.failures), *share])
     asks = any(estimate.input_tokens for estimate in report.estimates)
     lines = _table(report.estimates, asks=asks)
     lines += _unknown(report.abstentions, "a person", verbose=verbose)
@@ -75,7 +78,7 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
             f"About {_count(report.calls, 'request')}, {sum(e.input_tokens for e in report.estimates):,} tokens in, "
             f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}{_in_a_batch(report)}."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *[report.share] * bool(report.share)])
 
 
 def _in_a_batch(report: PlanReport) -> str:
@@ -114,7 +117,7 @@ def name_writers(report: Report) -> str:
 def _headline(report: Report) -> list[str]:
     is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over or report.under_way)
     if is_over and not report.drafts and not report.abstentions:
-        return [_nothing_missing(report.nodes, report.described_before)]
+        return [_nothing_missing(report.nodes, report.described_before, report.share)]
     if is_over and not report.drafts:
         return [
             f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
@@ -199,8 +202,8 @@ def _gaps(missing: int, outdated: int) -> str:
     return f"{missing:,} missing and {_count(outdated, 'outdated description')}"
 
 
-def _nothing_missing(nodes: int, described: int) -> str:
-    if not nodes:
+def _nothing_missing(nodes: int, described: int, share: str) -> str:
+    if not nodes or share:
         return "Nothing to do."
     return f"Nothing to do: all {described} descriptions of {_count(nodes, 'node')} are there."
 
