@@ -38,7 +38,10 @@ def install() -> None:
     if is_opted_out():
         return
     with _LOCK:
-        version = importlib.metadata.version("dbt-osmosis")
+        try:
+            version = importlib.metadata.version("dbt-osmosis")
+        except importlib.metadata.PackageNotFoundError:  # imported by somebody else
+            return
         is_taken = is_known(version) and take_over(importlib.import_module(TRANSFORMS))
     if not is_taken and ASKED_FOR in sys.argv:
         complain(
