@@ -210,7 +210,7 @@ def test_a_killed_run_pays_for_nothing_twice(demo: Path, dbt_describe: Run) -> N
 def test_a_run_that_the_budget_stopped_goes_on_with_a_larger_one(dbt_describe: Run) -> None:
     only = ("--select", "path:models/intermediate", "--dry-run")
     with OpenAIServer() as server:
-        first = dbt_describe("document", *only, "--max-tokens", "4000", "--concurrency", "1", *MODEL, **keys(server))
+        first = dbt_describe("document", *only, "--max-tokens", "2000", "--concurrency", "1", *MODEL, **keys(server))
         asked = [node_of(request) for request in server.requests]
         same = dbt_describe("document", "--resume", **keys(server))
         assert len(server.requests) == len(asked)

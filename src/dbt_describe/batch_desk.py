@@ -22,6 +22,8 @@ from dbt_describe.progress import Progress
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 
+__all__ = ["BatchView", "Round", "advance_batches", "cancel_batch", "forget_batches", "known_batches"]
+
 _OVER = frozenset({"done", "uncertain"})
 """How far a batch is of which nobody needs to be asked any more."""
 

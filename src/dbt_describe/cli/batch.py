@@ -20,8 +20,7 @@ from dbt_describe.cli.output import show
 from dbt_describe.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from dbt_describe.batch_desk import BatchView
-    from dbt_describe.llm.batches.tally import Round
+    from dbt_describe.batch_desk import BatchView, Round
 
 _NOTHING = "No batch is known. `dbt-describe document --batch` sends one."
 _THEN = "`dbt-describe document` writes what has come."
