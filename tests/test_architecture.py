@@ -31,13 +31,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"project", "lineage", "planning", "inheritance", "placeholders", "redaction", "uniqueness"},
     "redaction": set(),
     "store": FOUNDATION,
-    "llm": FOUNDATION | {"store"},
+    "storage": FOUNDATION | {"store"},
+    "llm": FOUNDATION | {"storage"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION
-    | {"project", "lineage", "inheritance", "planning", "prompting", "llm", "answers", "redaction", "uniqueness"},
+    | {
+        "project",
+        "lineage",
+        "inheritance",
+        "planning",
+        "prompting",
+        "llm",
+        "answers",
+        "redaction",
+        "storage",
+        "uniqueness",
+    },
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
-    "settings": FOUNDATION | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "sharding"},
+    "settings": FOUNDATION
+    | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "sharding", "storage"},
     "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
@@ -141,7 +154,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "prompting",
     },
     "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
-    "accounts": FOUNDATION | {"llm"},
+    "accounts": FOUNDATION | {"llm", "storage"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
     | {
@@ -211,7 +224,8 @@ OWNERS: dict[str, set[str]] = {
     "openai": {"llm"},
     "pathspec": {"project"},
     "platformdirs": {"settings"},
-    "sqlite3": {"store", "lineage", "llm", "memory", "profiling"},
+    "psycopg": {"storage"},
+    "sqlite3": {"store", "storage", "lineage", "memory", "profiling"},
     "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},

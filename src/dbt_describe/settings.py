@@ -5,6 +5,7 @@ The only module that reads `os.environ`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from dbt_describe.configuration import (
 )
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
-from dbt_describe.errors import SettingsError
+from dbt_describe.errors import ProjectNotFoundError, SettingsError
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
@@ -36,6 +37,7 @@ from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.sharding import Shard, check_alone, parse_shard
+from dbt_describe.storage.locations import StoreLocation, locate_store
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -49,8 +51,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
     prompting: PromptingConfig = PromptingConfig()
     profile_values: bool | None = None
     """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
-    store_dir: Path | None = None
-    """Where answers and usage are kept; None: nowhere."""
+    store: StoreLocation | None = None
+    """Where answers, usage and limits are kept; None: nowhere."""
     use_cache: bool = True
     rules_fallback: bool = False
     """Whether the rules writer describes what no model could."""
@@ -60,6 +62,11 @@ class LlmSettings(msgspec.Struct, frozen=True):
     """Why a hook asks no model, where that isn't plain."""
     environ: Mapping[str, str] = {}
     """The variables of the process: keys and URLs of providers are in it."""
+
+    @property
+    def store_dir(self) -> Path | None:
+        """Where this machine keeps what it needs for itself, lineage and the like; None: nowhere."""
+        return self.store.directory if self.store else None
 
     def __repr__(self) -> str:
         return f"LlmSettings(model={self.config.model!r}, fallback={self.config.fallback!r})"
@@ -130,6 +137,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     verify: bool | None = None,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
+    require_store: bool = False,
     ask_again: bool = False,
     profile_values: bool | None = None,
     shard: str = "",
@@ -166,7 +174,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
-    llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
+    llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache, require_store=require_store)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
     shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks
     machine = parse_shard(shard)
@@ -222,13 +230,14 @@ def _llm_settings(
     hook: Hook | None,
     *,
     use_cache: bool,
+    require_store: bool,
 ) -> LlmSettings:
     merged, not_asked = merge_for_hook(file, flags, env, hook) if hook else (merge(file, flags, env), "")
     return LlmSettings(
         config=merged.config,
         prompts_dirs=_prompts_dirs(prompts, file, env),
         prompting=msgspec.structs.replace(file.prompting, review=merged.review),
-        store_dir=store_dir(env),
+        store=store_of(file, env, is_required=require_store),
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback or hook is not None,
         is_hook=hook is not None,
@@ -260,10 +269,41 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
-def store_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where answers and usage are kept: DBT_DESCRIBE_STORE, else the user's data directory of this platform."""
-    given = (os.environ if environ is None else environ).get("DBT_DESCRIBE_STORE")
-    return Path(given) if given else platformdirs.user_data_path("dbt-describe")
+def store_of(file: Configuration, environ: Mapping[str, str], *, is_required: bool = False) -> StoreLocation:
+    """Where answers, usage and limits are kept: DBT_DESCRIBE_STORE, the file's `store`, or the user's data directory.
+
+    Raises:
+        SettingsError: one of them is a URL that can't be used, or there is none that could be required.
+    """
+    given = environ.get("DBT_DESCRIBE_STORE", "")
+    source = "DBT_DESCRIBE_STORE" if given else "`store` in dbt-describe.yml"
+    is_required = is_required or file.require_store
+    own = platformdirs.user_data_path("dbt-describe")
+    found = locate_store(given or file.store, own, source, is_required=is_required)
+    if is_required and not found.url:
+        raise SettingsError(
+            "--require-store (or `require_store`) needs a store that several machines share: set DBT_DESCRIBE_STORE or "
+            "`store` in dbt-describe.yml to its URL, postgresql://…"
+        )
+    return found
+
+
+def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:
+    """The store of commands that are about no project: that of the one around the working directory, if there is one.
+
+    It is required: without it, there is nothing to show.
+
+    Raises:
+        SettingsError: it is a URL that can't be used, or the project's settings can't be read.
+    """
+    env = os.environ if environ is None else environ
+    file = Configuration()
+    if not env.get("DBT_DESCRIBE_STORE"):
+        with contextlib.suppress(ProjectNotFoundError):
+            project_dir = find_project_dir(Path(env.get("DBT_PROJECT_DIR") or "."))
+            file = _configuration(project_dir, env.get("DBT_DESCRIBE_CONFIG"), env)
+    found = store_of(msgspec.structs.replace(file, require_store=False), env)
+    return msgspec.structs.replace(found, is_required=bool(found.url))
 
 
 def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from dbt_describe.llm.buckets import (
 )
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.messages import RateLimit
-from dbt_describe.llm.shared_limits import FILE_NAME, FORGOTTEN_AFTER_S, SharedLimits, merged
+from dbt_describe.llm.shared_limits import FORGOTTEN_AFTER_S, TABLES, SharedLimits, merged
 
 LIMITS = Limits(requests_per_minute=60, tokens_per_minute=6000)
 CAPACITY = 6000 * (1 - MARGIN)
@@ -246,7 +246,7 @@ from dbt_describe.llm.config import Limits
 from dbt_describe.llm.shared_limits import SharedLimits
 shared = SharedLimits(pathlib.Path(sys.argv[1]), lambda: {Clock().now_s})
 shared.buckets("host", "m", Limits(requests_per_minute=60, tokens_per_minute=6000)).reserve(Need(1, 4000))
-shared._connection.execute("BEGIN IMMEDIATE")
+shared._database.execute("BEGIN IMMEDIATE")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -285,7 +285,7 @@ def test_without_the_file_each_process_goes_on_by_its_own_books(tmp_path: Path, 
     warnings: list[str] = []
     buckets = open_shared(Clock(), warnings.append).buckets("a", "m", LIMITS)
     buckets.reserve(tokens(5700))
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+    with contextlib.closing(sqlite3.connect(tmp_path / TABLES.file_name, isolation_level=None)) as other:
         other.execute("DROP TABLE buckets")
     assert [buckets.reserve(tokens(100)).wait_s for _ in range(2)] == pytest.approx([1.0, 2.0])
     assert len(warnings) == 1
@@ -310,7 +310,7 @@ def test_what_breaks_off_a_change_leaves_the_file_as_it_was(open_shared: OpenSha
 def test_a_file_that_takes_no_writes_is_told_once(open_shared: OpenShared) -> None:
     warnings: list[str] = []
     shared = open_shared(Clock(), warnings.append)
-    shared._connection.execute("PRAGMA query_only = ON")
+    shared._database.execute("PRAGMA query_only = ON")
     buckets = shared.buckets("a", "m", LIMITS)
     assert [buckets.reserve(tokens(5700)).wait_s for _ in range(2)] == pytest.approx([0, 57])
     assert len(warnings) == 1

@@ -32,7 +32,7 @@ from dbt_describe.llm.sums import (
     summed_avoided,
     summed_by_fragment,
 )
-from dbt_describe.llm.usage import FILE_NAME, Attempt, Avoided, Spent, UsageLog
+from dbt_describe.llm.usage import TABLES, Attempt, Avoided, Spent, UsageLog
 from dbt_describe.store import open_database
 from tests.llm.fakes import FakeCompleter, question, reply
 
@@ -199,7 +199,7 @@ def test_an_answer_of_a_batch_has_the_batchs_name_and_price(tmp_path: Path) -> N
 
 
 def test_rows_of_a_file_made_by_the_version_before_stay_readable(tmp_path: Path) -> None:
-    before = open_database(tmp_path / FILE_NAME, usage._MIGRATIONS[:1])
+    before = open_database(tmp_path / TABLES.file_name, TABLES.sqlite[:1])
     for status, error in (("answered", ""), ("failed", "TransientError"), ("cached", "")):
         before.execute(
             "INSERT INTO attempts VALUES ('r0', 5.5, 'model.x', 'draft', 'model 1', 'host:1/v1', 'openai/org/tiny', "
@@ -236,7 +236,7 @@ def test_a_file_is_migrated_once_whoever_opens_it(tmp_path: Path) -> None:
     for log in logs:
         log.record(attempt())
     assert len(list(logs[0].attempts())) == 3
-    (version,) = sqlite3.connect(tmp_path / FILE_NAME).execute("PRAGMA user_version").fetchone()
+    (version,) = sqlite3.connect(tmp_path / TABLES.file_name).execute("PRAGMA user_version").fetchone()
     assert version == len(usage._MIGRATIONS)
 
 
