@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm import usage
 from dbt_describe.llm.config import Prices
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.ledger import Ledger
@@ -237,7 +236,7 @@ def test_a_file_is_migrated_once_whoever_opens_it(tmp_path: Path) -> None:
         log.record(attempt())
     assert len(list(logs[0].attempts())) == 3
     (version,) = sqlite3.connect(tmp_path / TABLES.file_name).execute("PRAGMA user_version").fetchone()
-    assert version == len(usage._MIGRATIONS)
+    assert version == len(TABLES.sqlite)
 
 
 def test_what_neednt_be_asked_is_kept_by_run_and_time(tmp_path: Path) -> None:

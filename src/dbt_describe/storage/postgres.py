@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -125,6 +126,12 @@ class Link:
             connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **more)
             for setting in _SETTINGS:
                 connection.execute(setting)
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is None:
+                # libpq can't read the URL, and says what: no more than the kind of mistake can be shown.
+                kind = str(error).partition(":")[0].strip()
+                raise SettingsError(f"The URL of the store {self.shown} can't be used: {kind}.") from None
+            raise LostError(f"The store {self.shown} can't be used: {self._shown_error(error)}") from None
         except psycopg.Error as error:
             raise LostError(f"The store {self.shown} can't be reached: {self._shown_error(error)}") from None
         return connection
@@ -137,11 +144,10 @@ class Link:
     def _shown_error(self, error: psycopg.Error) -> str:
         """The server's words on one line, without what the URL says of who asks."""
         words = " ".join((error.diag.message_primary or str(error)).split())
-        parts = urlsplit(self._url)
-        for secret in (parts.password, parts.username, *parts.query.split("&")):
-            for spelled in {secret or "", unquote(secret or ""), (secret or "").partition("=")[2]}:
-                words = words.replace(spelled, "…") if len(spelled) > 2 else words
-        return words if words.endswith(".") else f"{words}."
+        words = words.partition(" Is the server running")[0].rstrip(".")
+        for secret in sorted(_secrets_in(self._url), key=len, reverse=True):
+            words = words.replace(secret, "…")
+        return f"{words}."
 
 
 class PostgresDatabase:
@@ -190,6 +196,14 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """The connection is the store's."""
+
+
+def _secrets_in(url: str) -> set[str]:
+    """User, password and the like, as they are written in the URL and as they are meant."""
+    parts = urlsplit(url)
+    named = [pair.partition("=") for pair in parts.query.split("&")]
+    found = [parts.username, parts.password, *(value for name, _, value in named if re.search("user|pass", name))]
+    return {spelled for secret in found if secret for spelled in (secret, unquote(secret))}
 
 
 def _migrate(link: Link, tables: Tables) -> None:
