@@ -41,19 +41,37 @@ def free_port() -> int:
 @contextlib.contextmanager
 def run_postgres(binaries: Path) -> Iterator[int]:
     """A server with an empty database `postgres` while the block runs; its port. Root can't run one: nobody does."""
-    as_nobody = {"user": _NOBODY, "group": pwd.getpwnam(_NOBODY).pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+    user = _NOBODY if os.getuid() == 0 else None
+    group = pwd.getpwnam(_NOBODY).pw_gid if user else None
+    groups: list[str] | None = [] if user else None
+    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as directory:
-        if as_nobody:
-            shutil.chown(directory, _NOBODY)
+        if user:
+            shutil.chown(directory, user)
         data, port = f"{directory}/data", free_port()
-        environ = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-        made = [str(binaries / "initdb"), "-D", data, "-U", USER, "--auth=trust", "--no-sync", "--locale=C", "-E", "UTF8"]
-        subprocess.run(made, check=True, capture_output=True, cwd=directory, env=environ, **as_nobody)
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", USER, "--auth=trust", "--no-sync", "--locale=C", "-E", "UTF8"],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+            env=environ,
+            user=user,
+            group=group,
+            extra_groups=groups,
+        )
         options = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={directory}", "fsync=off")
-        words = [str(binaries / "postgres"), "-D", data, *(word for option in options for word in ("-c", option))]
         with (
             open(f"{directory}/log", "wb") as log,  # noqa: PTH123 - beside what the server writes
-            subprocess.Popen(words, stdout=log, stderr=log, cwd=directory, env=environ, **as_nobody) as server,
+            subprocess.Popen(
+                [binaries / "postgres", "-D", data, *(word for option in options for word in ("-c", option))],
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                env=environ,
+                user=user,
+                group=group,
+                extra_groups=groups,
+            ) as server,
         ):
             try:
                 _wait_for(port)

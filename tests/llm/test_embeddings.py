@@ -60,7 +60,7 @@ class Server(FakeCompleter):
 def asked(
     server: Server,
     *texts: str,
-    store: Path | None = None,
+    store: StoreLocation | None = None,
     budget: Budget = UNLIMITED,
     own: ModelConfig = PRICES,
     charge: Callable[[Amount], None] = lambda _: None,
