@@ -273,19 +273,12 @@ def store_of(file: Configuration, environ: Mapping[str, str], *, is_required: bo
     """Where answers, usage and limits are kept: DBT_DESCRIBE_STORE, the file's `store`, or the user's data directory.
 
     Raises:
-        SettingsError: one of them is a URL that can't be used, or there is none that could be required.
+        SettingsError: one of them is a URL that can't be used.
     """
     given = environ.get("DBT_DESCRIBE_STORE", "")
     source = "DBT_DESCRIBE_STORE" if given else "`store` in dbt-describe.yml"
-    is_required = is_required or file.require_store
     own = platformdirs.user_data_path("dbt-describe")
-    found = locate_store(given or file.store, own, source, is_required=is_required)
-    if is_required and not found.url:
-        raise SettingsError(
-            "--require-store (or `require_store`) needs a store that several machines share: set DBT_DESCRIBE_STORE or "
-            "`store` in dbt-describe.yml to its URL, postgresql://…"
-        )
-    return found
+    return locate_store(given or file.store, own, source, is_required=is_required or file.require_store)
 
 
 def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:

@@ -35,8 +35,14 @@ def open_store(location: StoreLocation, say: Callable[[str], None] = lambda _: N
 
     Raises:
         StoreError: it can't be reached, and must be.
+        SettingsError: there is none that could be required; or what it needs isn't installed.
     """
     local = LocalStore(location.directory)
+    if not location.url and location.is_required:
+        raise SettingsError(
+            "--require-store (or `require_store`) needs a store that several machines share: set DBT_DESCRIBE_STORE or "
+            "`store` in dbt-describe.yml to its URL, postgresql://…"
+        )
     if not location.url:
         return local
     from dbt_describe.storage.team import open_team_store  # noqa: PLC0415 - psycopg only where it is used
