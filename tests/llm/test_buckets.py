@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sqlite3
@@ -27,6 +28,7 @@ from dbt_describe.llm.buckets import (
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.messages import RateLimit
 from dbt_describe.llm.shared_limits import FORGOTTEN_AFTER_S, TABLES, SharedLimits, merged
+from dbt_describe.storage.database import LocalStore
 
 LIMITS = Limits(requests_per_minute=60, tokens_per_minute=6000)
 CAPACITY = 6000 * (1 - MARGIN)
@@ -314,3 +316,44 @@ def test_a_file_that_takes_no_writes_is_told_once(open_shared: OpenShared) -> No
     buckets = shared.buckets("a", "m", LIMITS)
     assert [buckets.reserve(tokens(5700)).wait_s for _ in range(2)] == pytest.approx([0, 57])
     assert len(warnings) == 1
+
+
+class StoreOfAll(LocalStore):
+    """Files that stand for a server which several machines share."""
+
+    is_shared = True
+
+
+def test_limits_of_several_machines_are_reserved_beside_the_loop_and_written_to_the_end(tmp_path: Path) -> None:
+    async def use() -> None:
+        shared = SharedLimits(StoreOfAll(tmp_path), Clock())
+        buckets = shared.buckets("host", "m", LIMITS)
+        buckets.settle(await buckets.reserved(tokens(5700)), tokens(2700))
+        # One that is cancelled while it waits for its turn owes nothing.
+        waiting = asyncio.ensure_future(buckets.reserved(tokens(2000)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        shared.close()
+
+    asyncio.run(use())
+    with contextlib.closing(SharedLimits(tmp_path, Clock())) as left:
+        kept = left.buckets("host", "m", LIMITS)
+        assert [asyncio.run(kept.reserved(tokens(3000))).wait_s for _ in range(2)] == pytest.approx([0, 30])
+
+
+def test_what_servers_tell_one_machine_counts_for_all(tmp_path: Path) -> None:
+    async def use() -> tuple[int, float]:
+        with contextlib.closing(SharedLimits(StoreOfAll(tmp_path), Clock())) as shared:
+            buckets = shared.buckets("host", "m", LIMITS)
+            reservation = await buckets.reserved(tokens(10))
+            buckets.observe(reservation, [RateLimit("tokens", 3000)])
+            buckets.refuse(reservation, [], 30.0, is_first=True)
+            return buckets.limit("output_tokens"), (await buckets.reserved(tokens(10))).wait_s
+
+    assert asyncio.run(use()) == (0, pytest.approx(30))
+    with contextlib.closing(SharedLimits(StoreOfAll(tmp_path), Clock())) as other:
+        buckets = other.buckets("host", "m", Limits())
+        asyncio.run(buckets.reserved(NOTHING))
+        assert buckets.limit("tokens") == 3000

@@ -13,6 +13,8 @@ from dbt_describe.storage.database import Store, Tables, tables_in
 
 FORGOTTEN_AFTER_S = 7 * 86_400.0
 """Servers are updated: what they refused a week ago is tried again."""
+RECALLED_FOR_S = 60.0
+"""How long a fact from a server of ours is taken for known."""
 
 TABLES = Tables(
     "learned",
@@ -87,13 +89,27 @@ class LearnedFacts:
     def __init__(self, where: Path | Store, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._database = tables_in(where, TABLES)
+        self._recalled: dict[tuple[str, str, str], tuple[str, float]] = {}
 
     def recall(self, kind: str, endpoint: str, model: str) -> str:
         """The fact, or empty where nothing was learned within a week."""
+        key = (kind, endpoint, model)
+        value, until_s = self._recalled.get(key, ("", 0.0))
+        if self._clock() >= until_s:
+            value = self._recall(key)
+            self._note(key, value)
+        return value
+
+    def _note(self, key: tuple[str, str, str], value: str) -> None:
+        """Spare the next question of this run, where it would take as long as a network does."""
+        if self._database.is_remote:
+            self._recalled[key] = (value, self._clock() + RECALLED_FOR_S)
+
+    def _recall(self, key: tuple[str, str, str]) -> str:
         try:
             rows = self._database.execute(
                 "SELECT value FROM facts WHERE kind = ? AND endpoint = ? AND model = ? AND learned_at > ?",
-                (kind, endpoint, model, self._clock() - FORGOTTEN_AFTER_S),
+                (*key, self._clock() - FORGOTTEN_AFTER_S),
             )
         except StoreError:
             return ""
@@ -102,6 +118,7 @@ class LearnedFacts:
     def learn(self, kind: str, endpoint: str, model: str, value: str) -> None:
         """Remember a fact; one that can't be written is forgotten with the run."""
         row = (kind, endpoint, model, value, self._clock())
+        self._note(row[:3], value)
         with contextlib.suppress(StoreError):
             self._database.execute(
                 "INSERT INTO facts (kind, endpoint, model, value, learned_at) VALUES (?, ?, ?, ?, ?) "

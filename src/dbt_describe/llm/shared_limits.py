@@ -6,15 +6,18 @@ itself.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from dbt_describe.errors import StoreError
 from dbt_describe.llm.buckets import (
+    NOTHING,
     Bucket,
     Buckets,
     BucketSet,
@@ -73,12 +76,14 @@ class SharedLimits:
         self.is_of_all = not isinstance(where, Path) and where.is_shared
         """Whether several machines share them: then all endpoints' limits are shared."""
         self._own_clock = clock
+        self._thread = ThreadPoolExecutor(1, "limits")
         self._warn = warn
         self._is_lost = False
 
     def buckets(self, endpoint: str, model: str, limits: Limits) -> Buckets:
         """The buckets of a model; `endpoint` is what tells URL and key apart without giving either away."""
-        return SharedBuckets(self, (endpoint, model), limits, self._now_s)
+        shared = SharedBuckets(self, (endpoint, model), limits, self._now_s)
+        return QueuedBuckets(shared, self._thread) if self.is_of_all else shared
 
     @contextlib.contextmanager
     def changing(self, key: tuple[str, str], own: BucketSet) -> Iterator[None]:
@@ -97,7 +102,8 @@ class SharedLimits:
             yield
 
     def close(self) -> None:
-        """Nothing more is reserved."""
+        """Write what is left to write; nothing more is reserved."""
+        self._thread.shutdown()
         self._database.close()
 
     def _now_s(self) -> float:
@@ -142,6 +148,10 @@ class SharedBuckets:
         with self._shared.changing(self._key, self._set):
             return self._set.reserve(need, self._clock())
 
+    async def reserved(self, need: Need) -> Reservation:
+        """See `Buckets`."""
+        return self.reserve(need)
+
     def settle(self, reservation: Reservation, used: Need) -> None:
         """See `Buckets`."""
         with self._shared.changing(self._key, self._set):
@@ -162,6 +172,39 @@ class SharedBuckets:
     def limit(self, kind: Kind) -> int:
         """See `Buckets`."""
         return self._set.buckets[kind].limit if kind in self._set.buckets else 0
+
+
+class QueuedBuckets:
+    """The same, where a call takes as long as a network does: one after the other in a thread, while others go on."""
+
+    def __init__(self, inner: SharedBuckets, thread: Executor) -> None:
+        self._inner = inner
+        self._thread = thread
+
+    async def reserved(self, need: Need) -> Reservation:
+        """See `Buckets`. What was reserved for one that isn't there any more is given back."""
+        taking = self._thread.submit(self._inner.reserve, need)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(taking))
+        except asyncio.CancelledError:
+            self._thread.submit(lambda: self._inner.settle(taking.result(), NOTHING))
+            raise
+
+    def settle(self, reservation: Reservation, used: Need) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.settle, reservation, used)
+
+    def observe(self, reservation: Reservation, told: Iterable[RateLimit]) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.observe, reservation, tuple(told))
+
+    def refuse(self, reservation: Reservation, told: Iterable[RateLimit], wait_s: float, *, is_first: bool) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.refuse, reservation, tuple(told), wait_s, is_first=is_first)
+
+    def limit(self, kind: Kind) -> int:
+        """See `Buckets`."""
+        return self._inner.limit(kind)
 
 
 def merged(own: dict[Kind, Bucket], shared: dict[Kind, Bucket], now_s: float) -> dict[Kind, Bucket]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ class TeamStore:
         self._local = local
         self._say = say
         self._is_required = is_required
+        self._losing = threading.Lock()
         self.is_lost = False
         self.lost = ""
 
@@ -41,9 +43,10 @@ class TeamStore:
 
     def lose(self, error: StoreError) -> None:
         """Ask the server nothing more, and say so once."""
-        if self.is_lost:
-            return
-        self.is_lost = True
+        with self._losing:
+            if self.is_lost:
+                return
+            self.is_lost = True
         if self._is_required:
             self.lost = f"{error} Nothing more is asked, as this run requires it (--require-store)."
         else:
@@ -62,6 +65,7 @@ class _OnTheServer:
         self._remote = remote
         self._open_local = open_local
         self._local: Database | None = None
+        self._opening = threading.Lock()
 
     @property
     def shown(self) -> str:
@@ -117,9 +121,10 @@ class _OnTheServer:
     def _now(self) -> Database:
         if not self._store.is_lost:
             return self._remote
-        if self._local is None:
-            self._local = self._open_local()
-        return self._local
+        with self._opening:
+            if self._local is None:
+                self._local = self._open_local()
+            return self._local
 
 
 def open_team_store(url: str, local: LocalStore, say: Callable[[str], None], *, is_required: bool) -> Store:
