@@ -7,11 +7,14 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pytest
@@ -125,7 +128,14 @@ def test_without_the_store_a_run_goes_on_alone_unless_it_is_required(demo: Path)
 Answers = list[Reply | BaseException]
 
 
-def ask_all(store: StoreLocation, server: OpenAIServer, questions: list[str], said: list[str]) -> Answers:
+class Served(Protocol):
+    """A server that is asked, here or in another process."""
+
+    @property
+    def base_url(self) -> str: ...
+
+
+def ask_all(store: StoreLocation, server: Served, questions: list[str], said: list[str]) -> Answers:
     """What one runner gets for some questions, one after the other; good answers are kept."""
 
     async def ask() -> Answers:
@@ -145,6 +155,39 @@ def ask_all(store: StoreLocation, server: OpenAIServer, questions: list[str], sa
         return found
 
     return asyncio.run(ask())
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from dbt_describe.storage.locations import StoreLocation
+from integration_tests.test_team_store import ask_all
+class Server:
+    base_url = sys.argv[3]
+ask_all(StoreLocation(Path(sys.argv[1]), sys.argv[2]), Server(), ["a"], [])
+"""
+
+
+@pytest.mark.slow
+def test_what_a_killed_machine_had_asked_is_asked_by_another_one(
+    server_port: int, database: str, tmp_path: Path
+) -> None:
+    url = url_of(server_port, database)
+    with OpenAIServer(latency_s=5) as server:
+        words = [sys.executable, "-c", KILLED, str(tmp_path / "one"), url, server.base_url]
+        with subprocess.Popen(words, cwd=Path(__file__).parent.parent) as killed:
+            deadline_s = time.monotonic() + 60
+            with psycopg.connect(url, autocommit=True) as connection:
+                while time.monotonic() < deadline_s:
+                    with contextlib.suppress(psycopg.errors.UndefinedTable):
+                        if connection.execute("SELECT count(*) FROM dbt_describe.claims").fetchone() == (1,):
+                            break
+                    time.sleep(0.05)
+            killed.kill()
+        answers = ask_all(location(url, tmp_path / "two"), server, ["a"], [])
+    (answer,) = answers
+    assert isinstance(answer, Reply)
+    assert not answer.from_cache
 
 
 @pytest.mark.parametrize("is_required", [False, True])
