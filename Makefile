@@ -9,6 +9,8 @@ OLDER_DBT := 1.8 1.9 1.10
 # Environments of dbt-osmosis that `make test` has beside .venv: without its openai extra, and with it.
 OSMOSIS := 1.5.0 1.5.0-openai
 OLDER_OSMOSIS := 1.3.0 1.4.0
+OSMOSIS_DEMO := .osmosis/demo_duckdb/dbt_project.yml
+OSMOSIS_INSTALLED := $(OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_DEMO)
 
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
@@ -18,7 +20,7 @@ OLDER_OSMOSIS := 1.3.0 1.4.0
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
 	@echo "make test   everything CI runs: checks, fast tests, integration tests"
-	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11"
+	@echo "make test-matrix  the tests of what differs between versions of dbt, with dbt 1.8, 1.9, 1.10 and 1.11, and of dbt-osmosis"
 	@echo "make test-slow  the tests that CI leaves out as they take long: whole stories, all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
@@ -34,14 +36,23 @@ $(UV): constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python .venv -c constraints.txt -e ".[dev,duckdb]"
+	$(UV) pip install --quiet --compile-bytecode --python .venv -c constraints.txt -e ".[dev,duckdb]"
 	@touch $@
 
 # dbt-osmosis pins packages below what .venv has, so that it needs environments of its own.
 .venv-osmosis-%/.installed: pyproject.toml constraints/osmosis-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/osmosis-$*.txt \
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/osmosis-$*.txt \
 		-e . "dbt-osmosis$(if $(filter %-openai,$*),[openai])==$(firstword $(subst -, ,$*))" dbt-duckdb
+	@touch $@
+
+# Its demo project is in its source distribution alone, which uv unpacks into its cache to build from.
+$(OSMOSIS_DEMO): $(UV)
+	@rm -rf .osmosis
+	$(UV) pip install --quiet --no-deps --no-binary dbt-osmosis --cache-dir .osmosis/cache --target .osmosis/built \
+		"dbt-osmosis==$(firstword $(OSMOSIS))"
+	@mv "$$(find .osmosis/cache -type d -name demo_duckdb)" .osmosis/demo_duckdb
+	@rm -rf .osmosis/cache .osmosis/built
 	@touch $@
 
 demo: $(INSTALLED)
@@ -56,18 +67,18 @@ fast: $(INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal tests
 
 # mypy has a core of its own for a minute, beside tests that wait for one another.
-test: $(INSTALLED) $(OSMOSIS:%=.venv-osmosis-%/.installed)
+test: $(INSTALLED) $(OSMOSIS_INSTALLED)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/mypy & types=$$!; \
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow" --durations=30 tests integration_tests; tests=$$?; \
 	wait $$types && exit $$tests
 
-test-slow: $(INSTALLED)
+test-slow: $(INSTALLED) $(OSMOSIS_INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal -m slow tests integration_tests
 
 # Apart, as it takes minutes, and more of them where the environments aren't there yet.
-test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED)
+test-matrix: $(OLDER_DBT:%=test-dbt-%) $(INSTALLED) $(OLDER_OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_INSTALLED)
 	$(BIN)/pytest -n auto --dist worksteal -m engine integration_tests
 
 test-dbt-%: .venv-dbt-%/.installed
@@ -75,7 +86,7 @@ test-dbt-%: .venv-dbt-%/.installed
 
 .venv-dbt-%/.installed: pyproject.toml constraints/dbt-%.txt $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
-	$(UV) pip install --quiet --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
 bench: $(INSTALLED)
@@ -92,4 +103,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .venv-* .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .demo .osmosis build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

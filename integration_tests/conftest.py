@@ -10,11 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
 from integration_tests.engine import ENGINE, spell_for_engine
+
+if TYPE_CHECKING:
+    from integration_tests.osmosis import DbtOsmosis
 
 DEMO = Path(__file__).parent.parent / "demo"
 DBT = Path(sys.executable).parent / "dbt"
@@ -73,12 +77,19 @@ def built_demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     """The demo project, built on DuckDB, with manifest and catalog: once for all of pytest's processes."""
     if not DBT.exists():
         pytest.skip("dbt isn't installed beside this Python")
+    return build_once("shop", build_demo, tmp_path_factory, worker_id)
+
+
+def build_once(
+    name: str, build: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """The directory of what is built by the first of pytest's processes that needs it."""
     base = tmp_path_factory.getbasetemp()
-    directory = (base if worker_id == "master" else base.parent) / "built" / "shop"
-    with FileLock(f"{directory.parent}.lock"):
+    directory = (base if worker_id == "master" else base.parent) / "built" / name
+    with FileLock(f"{directory}.lock"):
         if not directory.exists():
-            unfinished = directory.with_name("unfinished")
-            build_demo(unfinished)
+            unfinished = directory.with_name(f"unfinished-{name}")
+            build(unfinished)
             unfinished.rename(directory)
     return directory
 
@@ -121,3 +132,28 @@ def dbt_describe(demo: Path) -> Run:
         return run_in(demo, executable, *words, *options, check=False, **environ)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def osmosis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtOsmosis]:
+    """The current dbt-osmosis with its openai extra, beside dbt-describe."""
+    from integration_tests.osmosis import find_environment, preloaded
+
+    with preloaded(find_environment("1.5.0-openai"), tmp_path_factory.mktemp("osmosis")) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def built_jaffle(osmosis: DbtOsmosis, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The demo project of dbt-osmosis without descriptions, built on DuckDB: once for all of pytest's processes."""
+    from integration_tests.osmosis import build
+
+    return build_once("jaffle", lambda directory: build(osmosis, directory), tmp_path_factory, worker_id)
+
+
+@pytest.fixture
+def jaffle(built_jaffle: Path, tmp_path: Path) -> Path:
+    """A copy of the built demo project of dbt-osmosis for one test."""
+    directory = tmp_path / "jaffle"
+    shutil.copytree(built_jaffle, directory)
+    return directory

@@ -18,11 +18,18 @@ import pytest
 
 import dbt_describe as library
 from dbt_describe.errors import ContextWindowExceededError, LlmError, LlmSettingsError, QuotaError
+from dbt_describe.llm.batches.engine import Batches
+from dbt_describe.llm.batches.settings import BatchSettings
+from dbt_describe.llm.batches.submission import Item
+from dbt_describe.llm.batches.tally import Round
+from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.failures import BrokenOffError
-from dbt_describe.llm.gateway import Chunk
+from dbt_describe.llm.gateway import Chunk, open_gateway
 from dbt_describe.llm.learned import Forgetful
-from dbt_describe.llm.messages import Probed
+from dbt_describe.llm.messages import Message, Probed, Reply, Request
+from dbt_describe.llm.providers.openai import OpenAIConfig
 from dbt_describe.llm.routes import find_model
+from dbt_describe.llm.surroundings import open_memory
 from integration_tests.aimock import KEY, Aimock, UnavailableError, install, serving
 from integration_tests.aimock_surfaces import (
     BY_NAME,
@@ -239,3 +246,27 @@ def test_a_whole_run_asks_for_every_node_and_writes_what_it_is_told(
     assert len(aimock.statuses) == len({node_of(request) for request in server.requests})
     assert "What aimock knows of average_order_total." in (demo / "models/marts/marts.yml").read_text(encoding="utf-8")
     assert library.plan(demo, profiles_dir=demo).estimates == ()
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed", "expired"])
+def test_a_batch_by_openais_protocol(aimock: Aimock, tmp_path: Path, outcome: str) -> None:
+    """It answers every request with the same words, on the second question about the batch."""
+
+    async def work() -> tuple[Round, Reply | None]:
+        config = OpenAIConfig(base_url=f"{aimock.url}/v1", api_key=KEY, headers={"X-AIMock-Batch-Outcome": outcome})
+        settings = BatchSettings(retries=0, first_wait=0.01, longest_wait=0.01)
+        memory = open_memory(tmp_path, "r", warn=print)
+        config_of_all = LlmConfig(model="openai/gpt-6-luna", endpoints={"openai": config})
+        async with open_gateway(config_of_all, {}, memory) as gateway, Batches(gateway, settings) as batches:
+            request = Request("", (Message("user", "Why?"),))
+            await batches.submit([Item(request)])
+            total = await batches.wait()
+            kept = batches.items()[0].state == "kept"
+            return total, await gateway.complete(request) if kept else None
+
+    total, reply = asyncio.run(asyncio.wait_for(work(), 60))
+    if outcome == "completed":
+        assert reply is not None
+        assert (reply.text, reply.from_cache, total.kept) == ("Mock batch completion", True, 1)
+    else:
+        assert (total.kept, total.given_up) == (0, 1)

@@ -206,13 +206,18 @@ def test_kept_answers_are_told_of_and_forgotten(dbt_describe: Run) -> None:
         again = dbt_describe("document", "--select", "int_payments_by_order", "--dry-run", *MODEL, **keys(server))
         assert len(server.requests) == 1
         assert "kept           1  answer that had been paid for before" in again.stdout
+        words = ("--select", "int_payments_by_order+", "--dry-run", "--cached-only", *MODEL)
+        kept = dbt_describe("document", *words, OPENAI_BASE_URL=server.base_url)
+        assert len(server.requests) == 1
+        assert (kept.returncode, "kept           1  answer" in kept.stdout) == (0, True), kept.stdout + kept.stderr
+        assert re.search(r"to ask +\d+  of openai/", kept.stdout)
         assert dbt_describe("cache", "info").stdout.startswith("1 answers")
         assert dbt_describe("cache", "clear").stdout == "Forgot 1 answers.\n"
         words = ("--select", "int_payments_by_order", "--dry-run", "--no-cache", *MODEL)
         dbt_describe("document", *words, **keys(server))
         assert len(server.requests) == 2
     assert "model.corner_shop.int_payments_by_order" in dbt_describe("usage", "--by", "node").stdout
-    assert dbt_describe("usage", "--csv").stdout.splitlines()[-1].startswith("total,2,0,1,")
+    assert dbt_describe("usage", "--csv").stdout.splitlines()[-1].startswith("total,2,0,2,")
 
 
 def test_a_prompt_template_of_the_users_is_used(demo: Path, dbt_describe: Run) -> None:

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "uniqueness",
     },
     "schema_files": FOUNDATION | {"project"},
-    "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files"},
+    "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files", "storage"},
     "settings": FOUNDATION
     | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "sharding", "storage"},
     "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
@@ -208,13 +208,33 @@ MAY_IMPORT: dict[str, set[str]] = {
         "prompting",
         "redaction",
     },
+    # What runs inside of dbt-osmosis; its own face, with the command's bar and summary.
+    "osmosis": FOUNDATION
+    | {
+        "cli",
+        "configuration",
+        "filing",
+        "llm",
+        "placeholders",
+        "placing",
+        "planning",
+        "preparing",
+        "progress",
+        "project",
+        "provenance",
+        "report",
+        "run",
+        "schema_files",
+        "settings",
+        "sharing",
+    },
     "__main__": {"cli"},
     "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
-    "click": {"cli"},
-    "filelock": {"project"},
+    "click": {"cli", "osmosis"},
+    "filelock": {"llm", "project"},
     "genai_prices": {"llm"},
     "jinja2": {"prompting"},
     "json_repair": {"answers"},
@@ -223,7 +243,7 @@ OWNERS: dict[str, set[str]] = {
     "httpx2": {"llm"},
     "openai": {"llm"},
     "pathspec": {"project"},
-    "platformdirs": {"settings"},
+    "platformdirs": {"configuration"},
     "psycopg": {"storage"},
     "sqlite3": {"store", "storage", "lineage", "memory", "profiling"},
     "requests": {"project"},
@@ -233,6 +253,11 @@ OWNERS: dict[str, set[str]] = {
     "urllib3": {"project"},
     "yaml": {"configuration", "memory", "project", "schema_files", "prompting"},
 }
+
+INSIDE_OF_DBT = "osmosis/compiling.py"
+"""It may ask for dbt by name when it is called: dbt-osmosis calls it, which has imported dbt long before."""
+OPT_OUT = "osmosis/takeover.py"
+"""It reads one variable: dbt-osmosis imports it with every command, which `settings` is too heavy for."""
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 
@@ -279,10 +304,12 @@ def test_no_module_imports_dbt(path: Path) -> None:
     """Neither dbt nor one of its parts, also not by name at run time: v2 has none of them."""
     roots = {name.split(".")[0] for name in imports_of(path)}
     assert not {name for name in roots if re.match(r"dbt($|_(?!describe$))", name)}
+    if path.relative_to(SOURCE).as_posix() == INSIDE_OF_DBT:
+        return
     assert not re.search(r"""(import_module|find_spec|__import__)\(\s*["']dbt\b""", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_only_settings_reads_the_environment(path: Path) -> None:
     reads = "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")
-    assert not reads or package_of(path) == "settings"
+    assert not reads or package_of(path) == "settings" or path.relative_to(SOURCE).as_posix() == OPT_OUT

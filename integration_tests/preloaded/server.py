@@ -1,8 +1,9 @@
-"""A dbt that has been imported once, and from which each call of `dbt` in the tests is forked.
+"""A dbt that has been imported once, and from which each call of `dbt` or `dbt-osmosis` in the tests is forked.
 
 Importing dbt takes more than half of a call's time, and the tests call it more than a hundred times. What runs is the
 real dbt, in a process of its own with the caller's arguments, environment, directory and files; only its imports have
-been done before. `python server.py SOCKET` serves until its standard input ends; `sitecustomize.py` is the other side.
+been done before. `python server.py SOCKET [MODULE...]` serves until its standard input ends; `sitecustomize.py` is the
+other side. The modules are what is imported besides dbt's own.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ MODULES = (
 """What calls of dbt import; a dbt that hasn't one of them imports what it has instead when it is called."""
 
 
-def main(path: str) -> None:
+def main(path: str, *more: str) -> None:
     """Serve calls. The socket is there once they can be served."""
-    for name in MODULES:
+    for name in (*MODULES, *more):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     if max(threading.active_count(), native_threads()) > 1:
@@ -93,7 +94,7 @@ def end_with(caller: socket.socket, child: int) -> None:
 
 
 def run(call: dict[str, Any], files: list[int]) -> None:
-    """Do what the script `dbt` does, where the caller is."""
+    """Do what the script `dbt` or `dbt-osmosis` does, where the caller is."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -102,10 +103,9 @@ def run(call: dict[str, Any], files: list[int]) -> None:
     os.environ.update(call["environ"])
     sys.argv[:] = call["arguments"]
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
-    from dbt.cli.main import cli
-
-    sys.exit(cli())
+    package = Path(sys.argv[0]).name.replace("-", "_")
+    sys.exit(importlib.import_module(f"{package}.cli.main").cli())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Imported by every Python of the tests as it starts: what is `dbt` is run by `server.py`, if there is one."""
+"""Imported by every Python of the tests as it starts: `server.py` runs `dbt` and `dbt-osmosis`, if there is one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def hand_over(path: str) -> None:
     os._exit(code)
 
 
-if sys.orig_argv[1:2] == [os.path.join(os.path.dirname(sys.executable), "dbt")]:  # noqa: PTH118, PTH120
+SERVED = [os.path.join(os.path.dirname(sys.executable), name) for name in ("dbt", "dbt-osmosis")]  # noqa: PTH118, PTH120
+
+if sys.orig_argv[1:2] and sys.orig_argv[1] in SERVED:
     socket_path = os.environ.pop("PRELOADED_DBT", "")
     if socket_path:
         hand_over(socket_path)

@@ -76,6 +76,7 @@ def document(  # noqa: PLR0913 - one keyword per flag
     verify: bool | None = None,
     concurrency: int = 0,
     use_cache: bool = True,
+    cached_only: bool = False,
     ask_again: bool = False,
     doc_blocks: bool | None = None,
     profile_values: bool | None = None,
@@ -83,8 +84,9 @@ def document(  # noqa: PLR0913 - one keyword per flag
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
 
-    With `verify`, dbt must accept what was written; else it is taken back. With `ask_again`, models are asked for what
-    they didn't know in an earlier run, too. With `profile_values`, they are shown what columns hold.
+    With `verify`, dbt must accept what was written; else it is taken back. With `cached_only`, nothing is asked, and
+    answers that were had before are used. With `ask_again`, models are asked for what they didn't know in an earlier
+    run, too. With `profile_values`, they are shown what columns hold.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
@@ -98,6 +100,7 @@ def document(  # noqa: PLR0913 - one keyword per flag
         verify=verify,
         concurrency=concurrency,
         use_cache=use_cache,
+        cached_only=cached_only,
         ask_again=ask_again,
         doc_blocks=doc_blocks,
         profile_values=profile_values,

@@ -20,7 +20,7 @@ from dbt_describe.planning import SKIPPED, Abstention, Draft, NodePlan, Plan, Ta
 from dbt_describe.progress import Progress
 from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
-from dbt_describe.provenance.entries import HUMAN
+from dbt_describe.provenance.entries import HUMAN, Place
 from dbt_describe.report import Failure, Reviewed, Spent
 from dbt_describe.schedule import run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
@@ -58,10 +58,14 @@ class Drafting:
         self.stopped_by = ""
         """Why no language model was asked any more: settings, an account or a budget that lets no request succeed."""
         self.not_asked = 0
-        """Descriptions that were left because the run was stopped; known at its end."""
+        """Descriptions that were left because the run was stopped, or asks nothing; known at its end."""
+        self.copies_left = 0
+        """Those of them that hold the values of another one."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
+        self._left: set[Place] = set()
+        """What isn't known because nothing is asked."""
         self._stop = asyncio.Event()
         self._decisions = Decisions(decide) if decide else None
 
@@ -100,7 +104,7 @@ class Drafting:
 
     async def _node(self, unique_id: str) -> None:
         node_plan = self.nodes[unique_id]
-        drafts, task, refused = self._follow(node_plan)
+        drafts, task, refused, left = self._follow(node_plan)
         for draft in drafts:
             self.known.add(draft)
         try:
@@ -127,6 +131,8 @@ class Drafting:
             self._take_before_the_end(result)
             return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
+        self._leave(unique_id, (*left, *result.not_asked))
+        self.copies_left += len(left)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
         written = len(node_plan.inherited) + len(drafts) + len(result.drafts)
@@ -173,6 +179,11 @@ class Drafting:
         self._ended.add(unique_id)
         self.filing.end_node(unique_id)
 
+    def _leave(self, unique_id: str, names: tuple[str, ...]) -> None:
+        """Leave what isn't known because nothing is asked; what copies it is left, too."""
+        self._left.update((unique_id, name.lower()) for name in names)
+        self.not_asked += len(names)
+
     def _take_before_the_end(self, result: WriterResult) -> None:
         """Keep what was decided about a node; the rest of it is left for another run."""
         for draft in result.drafts:
@@ -207,13 +218,17 @@ class Drafting:
             Counter(self.reviewed.missed) + Counter(result.unreviewed),
         )
 
-    def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention]]:
-        """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin."""
+    def _follow(self, node_plan: NodePlan) -> tuple[list[Draft], Task, list[Abstention], list[str]]:
+        """Inherit what has been described upstream meanwhile; what stays open is asked, or given up with its origin.
+
+        Last, the columns whose origin was left because nothing is asked.
+        """
         task = node_plan.task
         node = self.project.nodes[task.unique_id]
         drafts: list[Draft] = []
         asked = set(task.columns)
         refused: list[Abstention] = []
+        left: list[str] = []
         for name, origin in node_plan.following.items():
             column = node.column(name)
             if column is None:
@@ -223,10 +238,12 @@ class Drafting:
                 drafts.append(draft)
             elif claimed or self.writer.is_free:
                 asked.add(name)
+            elif (origin.unique_id, origin.column.lower()) in self._left:
+                left.append(name)
             elif origin.unique_id not in self._failed:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
         columns = tuple(column.name for column in node.columns if column.name in asked)
-        return drafts, msgspec.structs.replace(task, columns=columns), refused
+        return drafts, msgspec.structs.replace(task, columns=columns), refused, left
 
 
 def _as_decided(result: WriterResult, decided: Decided) -> WriterResult:

@@ -21,6 +21,7 @@
     │   ├── QuotaError                   billing or quota: no further request can succeed
     │   ├── ContextWindowExceededError   the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
+    │       └── NotAskedError            the run asks nothing, and no answer is kept
     └── AnswerError                      a reply that holds no usable answer
         ├── TruncatedAnswerError         it was cut off by a token limit: ask for less, or allow more
         └── RefusedAnswerError           the model or its content filter declined to answer
@@ -139,6 +140,10 @@ class ContextWindowExceededError(LlmError):
 
 class StoppedError(LlmError):
     """The run was stopped before the request was sent; nothing is wrong with it."""
+
+
+class NotAskedError(StoppedError):
+    """The run gives only answers that are kept, and there is none to this request."""
 
 
 class AnswerError(DbtDescribeError):

@@ -42,13 +42,16 @@ GONE = "is gone, though the manifest says that it describes models; run `dbt par
 
 
 def find_schema_files(
-    project: Project, gaps: Mapping[str, Sequence[str]], schema_path: Mapping[str, str] | None = None
+    project: Project,
+    gaps: Mapping[str, Sequence[str]],
+    schema_path: Mapping[str, str] | None = None,
+    routes: Mapping[str, PurePosixPath] = {},
 ) -> Placement:
     """The schema file of each node, failures where none could be edited, and the gaps that can't be filled there.
 
     Called before anything is asked: a description that can't be written must not be paid for. `gaps` names for each
     node's unique_id the missing descriptions: columns, an empty one for the node itself; `schema_path` by section says
-    where new files go.
+    where new files go, and so do `routes` by unique_id, which another tool has chosen.
     """
     project = with_listed_tests(project, gaps)
     unread = {path: [name for name in gaps if name in nodes] for path, nodes in project.unread.items()}
@@ -63,7 +66,12 @@ def find_schema_files(
     for unique_id in (name for name in gaps if name not in unknown):
         try:
             path = locate(
-                project.nodes[unique_id], project, schema_path=schema_path, siblings=siblings, allowed=allowed
+                project.nodes[unique_id],
+                project,
+                schema_path=schema_path,
+                siblings=siblings,
+                allowed=allowed,
+                route=routes.get(unique_id),
             )
         except SchemaFileError as error:
             failures.append(Failure(unique_id, str(error)))

@@ -96,10 +96,16 @@ class Report(msgspec.Struct, frozen=True):
     """Those of them that were written anew."""
     is_recorded: bool = False
     """Whether dbt-describe.lock has changed."""
+    taken_over: int = 0
+    """Texts that a host, dbt-osmosis, had itself, and that were written with the drafts."""
     not_begun: int = 0
     """Nodes that were still to be asked when the run was stopped."""
     not_asked: int = 0
-    """Their descriptions that were left for another run."""
+    """Their descriptions that were left for another run; with `cached_only`, because nothing is asked."""
+    copies_left: int = 0
+    """Those of the latter that will be inherited from others of them."""
+    cached_only: bool = False
+    """Whether nothing was asked, and only answers that were kept were given."""
     share: str = ""
     """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
 
@@ -112,6 +118,11 @@ class Report(msgspec.Struct, frozen=True):
     def rejected(self) -> int:
         """Descriptions that a model answered and that couldn't be accepted; they are among the abstentions."""
         return sum(bool(abstention.rejected) for abstention in self.abstentions)
+
+    @property
+    def to_ask(self) -> int:
+        """Descriptions that a model would be asked for, had it not been a run that gives only what is kept."""
+        return self.not_asked - self.copies_left if self.cached_only else 0
 
     @property
     def written(self) -> int:

@@ -161,7 +161,8 @@ def document_with(
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings, host)
     _tell_language(prepared.project, writer, progress)
-    writer.inform(background_of(prepared, settings, progress, asks=not settings.dry_run, charge=writer.charge))
+    asks = not (settings.dry_run or settings.llm.config.cached_only)
+    writer.inform(background_of(prepared, settings, progress, asks=asks, charge=writer.charge))
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = _open_destination(prepared, paths, settings, recorder, host)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
@@ -198,6 +199,8 @@ def document_with(
         is_misconfigured=drafting.is_misconfigured,
         not_begun=drafting.not_begun,
         not_asked=drafting.not_asked,
+        copies_left=drafting.copies_left,
+        cached_only=settings.llm.config.cached_only,
         references=filing.references,
         share=str(prepared.share or ""),
     )

@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration import (
@@ -25,6 +24,7 @@ from dbt_describe.configuration import (
     merge,
     merge_for_hook,
 )
+from dbt_describe.configuration.stores import store_of
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import ProjectNotFoundError, SettingsError
@@ -37,7 +37,7 @@ from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.sharding import Shard, check_alone, parse_shard
-from dbt_describe.storage.locations import StoreLocation, locate_store
+from dbt_describe.storage.locations import StoreLocation
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -132,6 +132,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     max_tokens: int = 0,
     no_prompt_cache: bool = False,
     review: str = "",
+    cached_only: bool = False,
     concurrency: int = 0,
     dry_run: bool = False,
     verify: bool | None = None,
@@ -148,10 +149,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; `changed` is a ref of git;
-    of `files` (none: all), those outside of the project select nothing; `shard` is which of how many machines, as 2/4;
-    `hook` says that a commit waits. Relative paths are taken from the working directory, except `target_path`, `state`
-    and `defer_state`, which dbt takes from the project.
+    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; with `cached_only`, nothing
+    is asked, and only answers that are kept are given; `changed` is a ref of git; of `files` (none: all), those outside
+    of the project select nothing; `shard` is which of how many machines, as 2/4; `hook` says that a commit waits.
+    Relative paths are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt
+    takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
@@ -170,6 +172,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         concurrency=concurrency,
         no_prompt_cache=no_prompt_cache,
         review=review,
+        cached_only=cached_only,
     )
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
@@ -215,6 +218,11 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
     environ = {**os.environ, "LLM_PROVIDER": ""} if wanted else os.environ
     found = survey_project(directory, environ)
     return directory, msgspec.structs.replace(found, model=wanted or found.model)
+
+
+def environment() -> dict[str, str]:
+    """The variables of the process."""
+    return dict(os.environ)
 
 
 def allows_color(environ: Mapping[str, str] | None = None) -> bool:
@@ -267,18 +275,6 @@ def _configuration(project_dir: Path, given: str | Path | None, env: Mapping[str
 def is_ci(environ: Mapping[str, str]) -> bool:
     """Whether this is a run of a CI service: GitHub, GitLab and most others set CI=true."""
     return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
-
-
-def store_of(file: Configuration, environ: Mapping[str, str], *, is_required: bool = False) -> StoreLocation:
-    """Where answers, usage and limits are kept: DBT_DESCRIBE_STORE, the file's `store`, or the user's data directory.
-
-    Raises:
-        SettingsError: one of them is a URL that can't be used.
-    """
-    given = environ.get("DBT_DESCRIBE_STORE", "")
-    source = "DBT_DESCRIBE_STORE" if given else "`store` in dbt-describe.yml"
-    own = platformdirs.user_data_path("dbt-describe")
-    return locate_store(given or file.store, own, source, is_required=is_required or file.require_store)
 
 
 def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:

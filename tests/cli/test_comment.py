@@ -130,6 +130,10 @@ def test_what_doesnt_fit_is_cut_and_told(text: str) -> None:
             Report("rules", 3, 9, 1, abstentions=(Abstention("model.shop.orders", "x", "no idea"),)),
             "**dbt-describe has nothing to propose**; 1 description can't be known from here.",
         ),
+        (
+            Report("openai/x", 3, 9, 2, not_asked=2, cached_only=True),
+            "**dbt-describe has nothing to propose**; 2 descriptions would be asked of `openai/x`.",
+        ),
     ],
 )
 def test_a_comment_that_proposes_nothing_says_why(report: Report, said: str) -> None:

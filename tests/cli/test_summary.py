@@ -81,6 +81,36 @@ def test_what_failed_is_told_apart_from_what_was_left() -> None:
     assert "see above" not in none
 
 
+def test_what_would_be_asked_is_told_where_nothing_is() -> None:
+    report = Report("openai/x", 3, 0, 6, drafts=DRAFTS, files=(FILE,), not_asked=4, copies_left=1, cached_only=True)
+    assert render_report(report).splitlines() == [
+        "Described 2 of 6 missing descriptions in 1 file.",
+        "  inherited      1  the same values as a described column upstream",
+        "  written        1  by gpt",
+        "  unknown        0  left empty",
+        "  to ask         3  of openai/x, as no answer is kept; 1 column will follow",
+        "  changed       2  models/orders.yml",
+    ]
+    assert report.exit_code == 0
+    nothing = render_report(
+        msgspec.structs.replace(report, drafts=(), files=(), not_asked=6, copies_left=0)
+    ).splitlines()
+    assert nothing[0] == "Described 0 of 6 missing descriptions in 0 files."
+    assert nothing[-1] == "  to ask         6  of openai/x, as no answer is kept"
+
+
+def test_what_a_host_had_itself_is_told_though_nothing_was_missing() -> None:
+    report = Report("rules", 3, 6, files=(FILE,), taken_over=2)
+    assert render_report(report).splitlines() == [
+        "Described 0 of 0 missing descriptions in 1 file.",
+        "  inherited      0  the same values as a described column upstream",
+        "  written        0  by rules",
+        "  taken over     2  as dbt-osmosis has inherited them",
+        "  unknown        0  left empty",
+        "  changed       2  models/orders.yml",
+    ]
+
+
 def test_one_of_a_kind_is_told_as_one() -> None:
     report = Report("gpt", 1, 0, 9, DRAFTS, files=(FILE,), reviewed=Reviewed(1), spent=Spent(cached=1))
     assert "       1  draft checked against the facts" in render_report(report)
@@ -213,6 +243,8 @@ def test_a_long_list_of_unknowns_is_cut_unless_all_is_wished_for() -> None:
         (["document", "--nope"], 2, "No such option"),
         (["document", "--project-dir", "/nowhere/at/all"], 2, "No dbt_project.yml"),
         (["document", "--concurrency", "0"], 2, "0 is not in the range"),
+        (["document", "--cached-only", "--no-cache"], 2, "nothing would be left to answer from"),
+        (["document", "--cached-only", "--hook"], 2, "can't be combined with --hook"),
         (["document", "--select"], 2, "--select needs a value"),
         (["document", "--select", "", "--dry-run"], 2, "--select needs a value"),
         (["document", "--exclude", "--select", "x"], 2, "--exclude needs a value"),

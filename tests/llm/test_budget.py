@@ -430,3 +430,13 @@ def test_a_gateway_refuses_what_doesnt_fit_and_still_gives_kept_answers(tmp_path
     assert isinstance(refused, BudgetError)
     assert isinstance(kept, Reply)
     assert (kept.from_cache, len(fake.requests)) == (True, 1)
+
+
+def test_what_is_sent_in_a_batch_is_reserved_at_once_or_refused() -> None:
+    spending = Spending(limits(max_tokens=100))
+    spending.reserve_now(Amount(tokens=60))
+    with pytest.raises(BudgetError, match="the next request takes about 50 tokens"):
+        spending.reserve_now(Amount(tokens=50))
+    spending.reserve_now(Amount(tokens=40))
+    spending.release(Amount(tokens=60))
+    spending.reserve_now(Amount(tokens=60))

@@ -61,6 +61,18 @@ def test_a_batch_costs_half() -> None:
         assert price.cost(Usage(1000, 1000), BATCH) == cost(price, Usage(1000, 1000)) / 2
 
 
+def test_a_batch_costs_half_where_the_list_has_no_price_of_its_own_for_it() -> None:
+    groq = Pricing("openai/gpt-oss-120b", "https://api.groq.com/openai/v1")
+    own = Pricing("mine", "https://host/v1", settings=Prices(input=Decimal(1), output=Decimal(4)))
+    flex = Pricing("gpt-6-luna", OPENAI_URL, service_tier="flex")
+    for price in (groq, own):
+        assert price.cost(Usage(1000, 1000), BATCH) == cost(price, Usage(1000, 1000)) / 2
+    # Whatever tier single requests have.
+    assert flex.cost(Usage(1000, 1000), BATCH) == LUNA.cost(Usage(1000, 1000), BATCH)
+    assert Pricing("mine", "https://host/v1").cost(Usage(1), BATCH) is None
+    assert Pricing("mine", "http://localhost/v1", is_local=True).cost(Usage(1), BATCH) == 0
+
+
 def test_settings_win_over_the_list_and_over_this_machine() -> None:
     own = Prices(input=Decimal(10), output=Decimal(40), cached_input=Decimal(1), cache_write=Decimal(20))
     pricing = Pricing("gpt-6-luna", "http://localhost/v1", is_local=True, settings=own)

@@ -14,6 +14,7 @@ from dbt_describe.errors import (
     ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
+    NotAskedError,
     QuotaError,
     StoppedError,
 )
@@ -103,6 +104,15 @@ def test_a_stop_and_a_spent_budget_are_no_reason_to_ask_another(error: LlmError)
     with pytest.raises(type(error)):
         ask(router(FakeLane(error), second))
     assert second.requests == []
+
+
+def test_where_nothing_is_asked_a_model_further_on_may_have_answered_before() -> None:
+    said: list[str] = []
+    unasked, kept = FakeLane(NotAskedError("not kept")), FakeLane(reply("kept", from_cache=True))
+    assert ask(router(unasked, kept, said=said)).text == "kept"
+    with pytest.raises(NotAskedError):
+        ask(router(FakeLane(LlmError("odd")), unasked, said=said))
+    assert [one for one in said if "not kept" in one] == []
 
 
 def test_refused_settings_are_not_tried_again_and_an_odd_failure_is() -> None:

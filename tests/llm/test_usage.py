@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from dbt_describe.errors import LlmError
 from dbt_describe.llm.config import Prices
-from dbt_describe.llm.failures import TransientError
-from dbt_describe.llm.ledger import Ledger
+from dbt_describe.llm.failures import TransientError, billed
+from dbt_describe.llm.ledger import Ledger, rows_of_batch
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
-from dbt_describe.llm.prices import Pricing
+from dbt_describe.llm.prices import BATCH, Pricing
 from dbt_describe.llm.sums import (
     ANSWERS,
     UNTOLD,
@@ -195,6 +195,28 @@ def test_an_answer_of_a_batch_has_the_batchs_name_and_price(tmp_path: Path) -> N
     assert batched.cost_usd == alone.cost_usd / 2
     rows = list(log.attempts())
     assert [(row.batch_id, row.cost_usd) for row in rows] == [("", alone.cost_usd), ("batch_7", batched.cost_usd)]
+
+
+def test_which_answers_of_a_batch_have_a_row_is_known(tmp_path: Path) -> None:
+    log = UsageLog(tmp_path)
+    ledger = Ledger(FakeCompleter(reply()), PRICING, log)
+    ledger.record_batched(question(key="one"), reply(), "batch_7")
+    ledger.record_batched(question(key="two"), reply(), "batch_8")
+    ledger.record_unbatched(question(key="three"), LlmError("?"), "batch_7")
+    assert log.keys_of_batch("batch_7") == {"one"}
+    assert rows_of_batch(log, "batch_8") == {"two"}
+    assert rows_of_batch(None, "batch_8") == set()
+
+
+def test_a_failure_in_a_batch_costs_half_of_what_it_was_billed_for(tmp_path: Path) -> None:
+    log = UsageLog(tmp_path)
+    spent: list[tuple[Usage, Decimal | None]] = []
+    ledger = Ledger(FakeCompleter(reply()), PRICING, log, spent_in_vain=lambda usage, cost: spent.append((usage, cost)))
+    ledger.record_unbatched(question(), billed(LlmError("Blocked."), Usage(1000, 0)), "batch_7")
+    ((usage, cost),) = spent
+    assert usage == Usage(1000, 0)
+    assert cost == PRICING.cost(Usage(1000, 0), BATCH)
+    assert [(row.status, row.cost_usd) for row in log.attempts()] == [("failed", cost)]
 
 
 def test_rows_of_a_file_made_by_the_version_before_stay_readable(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from dbt_describe.prompting.fragments import (
     shrink_lines,
     shrink_python,
     shrink_sql,
+    tidy_sql,
 )
 from dbt_describe.prompting.names import Names
 from dbt_describe.prompting.prompts import build_prompts, render_repair
@@ -193,7 +194,7 @@ def test_what_is_asked_anew_is_shown_as_it_was_and_nothing_can_rest_on_it() -> N
     found = gather_facts(task, PROJECT, LINEAGE, KNOWN, {})
     (prompt,) = build_prompts(found, open_templates(), Window())
     asked = prompt.user[prompt.user.index('<data name="asked">') :]
-    assert "    described before: Sum of 4711 cents.\n" in asked
+    assert "  described before: Sum of 4711 cents.\n" in asked
     assert "\ndescribed before: One row per visit.\n" in prompt.user
     assert "was true once; what it is about has changed since" in prompt.user
     assert "4711" not in prompt.facts
@@ -209,7 +210,7 @@ def test_the_same_facts_give_the_same_bytes() -> None:
 
 def test_a_node_without_columns_is_asked_for_alone() -> None:
     (prompt,) = build_prompts(msgspec.structs.replace(facts(), columns=()), open_templates(), Window())
-    assert "Describe the model itself (node)." in prompt.user
+    assert "Describe the model (node)." in prompt.user
     assert list(prompt.schema["properties"]) == ["node"]  # type: ignore[call-overload]
 
 
@@ -287,6 +288,42 @@ def test_sql_loses_its_comments_first_and_then_its_middle() -> None:
     assert shrink_sql(sql, 5) == ""
 
 
+def test_white_space_that_means_nothing_isnt_sent() -> None:
+    sql = "with a as (\n\n    select\n        'x\n\n    y' as b, -- c\n\t\n    /* d\n\n    e */ f\n)\nselect * from a"
+    assert tidy_sql(sql) == ("with a as (\n select\n  'x\n\n    y' as b, -- c\n /* d\n\n    e */ f\n)\nselect * from a")
+
+
+@given(
+    st.lists(st.sampled_from(["'", '"', "--", "/*", "*/", "\n", " ", "\t", "a", "$$", "`", "\\"]), max_size=20).map(
+        "".join
+    )
+)
+def test_nothing_but_white_space_is_taken_out_of_sql(sql: str) -> None:
+    assert "".join(tidy_sql(sql).split()) == "".join(sql.split())
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_told"),
+    [
+        ("SUM(stg_payments v2.amount)", False),
+        ("SUM(stg_payments.amount)", False),
+        ('SUM("stg payments".amount)', False),
+        ("AVG(stg_payments.amount)", True),
+    ],
+)
+def test_what_the_sql_beside_it_says_is_not_said_twice(expression: str, is_told: bool) -> None:
+    column = ColumnFacts(
+        "total", origin=f"computed as {expression}; aggregated per stg_payments.id", expression=expression
+    )
+    sql = "select id,\n  Sum( p.amount ) as total\nfrom payments as p group by 1"
+    asked = msgspec.structs.replace(facts(), columns=(column,), sql=sql)
+    (prompt,) = build_prompts(asked, open_templates(), Window())
+    assert ("computed as" in prompt.user) == is_told
+    cut = msgspec.structs.replace(asked, sql=sql + "\n-- long" * 9000)
+    (prompt,) = build_prompts(cut, open_templates(), Window(4096))
+    assert "computed as" in prompt.user
+
+
 # Also as a model may read it: white space and unseen characters in the tag change nothing.
 FENCE = re.compile(r"<\s*/?\s*data\b", re.IGNORECASE)
 TRICKS = st.sampled_from(
@@ -347,7 +384,7 @@ def test_a_python_model_shows_its_code() -> None:
     found = gather_facts(Task(ORDERS, ("id",)), python, LINEAGE, KNOWN, {})
     (prompt,) = build_prompts(found, open_templates(), Window())
     assert 'Its code (python):\n<data name="sql">\ndef model(dbt, session): ...\n</data>' in prompt.user
-    assert "Its SQL:" in build_prompts(facts(), open_templates(), Window())[0].user
+    assert "Its code" not in build_prompts(facts(), open_templates(), Window())[0].user
 
 
 def test_placeholders_are_no_descriptions() -> None:
@@ -485,8 +522,8 @@ def test_the_settings_style_is_told_to_models() -> None:
     )
     (prompt,) = build_prompts(msgspec.structs.replace(facts(), conventions=style), open_templates(), Window())
     for words in (
-        "At most 7 words for each column, 60 for the node;",
-        "in German,\n  past tense, each ending",
+        "At most 7 words for each column, 60 for the node:",
+        "in German,\n  past tense, each",
         "- Tone: dry.\n",
         '- Never use "robust", "N/A".\n',
         "where they differ\n- {{ money }}: net.\n",
@@ -506,5 +543,5 @@ def test_small_models_are_told_the_style_as_well() -> None:
 
 def test_without_a_style_nothing_is_said_of_it() -> None:
     (prompt,) = build_prompts(facts(), open_templates(), Window())
-    assert "present tense, each ending with a full stop" in prompt.system
+    assert "present tense, each with a full stop" in prompt.system
     assert not re.search("Tone|Never use|House rules", prompt.system)

@@ -15,12 +15,14 @@ class BarProgress:
     """A bar over the nodes, with what is said and what fails above it."""
 
     def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        """What else is printed while the bar is there must be printed by it."""
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True, highlight=False),
+            console=self.console,
             transient=True,
         )
         self._waiting: Status | None = None
@@ -28,12 +30,12 @@ class BarProgress:
     def say(self, message: str) -> None:
         """Print the sentence above the bar."""
         self._stop_waiting()
-        self._bar.console.print(printable(message), markup=False)
+        self.console.print(printable(message), markup=False)
 
     def wait(self, message: str) -> None:
         """Print the sentence, and turn something until the next call."""
         self.say(message)
-        self._waiting = self._bar.console.status("")
+        self._waiting = self.console.status("")
         self._waiting.start()
 
     def begin(self, nodes: int) -> None:
@@ -45,7 +47,7 @@ class BarProgress:
     def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
         """Advance; failures stay on the screen."""
         if failure:
-            self._bar.console.print(printable(outcome(unique_id, drafts, abstentions, failure)), markup=False)
+            self.console.print(printable(outcome(unique_id, drafts, abstentions, failure)), markup=False)
         self._bar.update(self._task, advance=1, description=f"Describing {unique_id.rpartition('.')[2]}")
 
     def end(self) -> None:

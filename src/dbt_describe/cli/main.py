@@ -6,8 +6,6 @@ import contextlib
 import gc
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +17,7 @@ from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
 from dbt_describe.cli.options import PROFILE_VALUES, SHARD, SHARED_OPTIONS, settings_of, with_options
-from dbt_describe.cli.output import complain, is_colored, show
+from dbt_describe.cli.output import bug_message, complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
@@ -60,6 +58,7 @@ def cli() -> None:
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--require-store", is_flag=True, help="Ask nothing where the store that machines share can't be reached.")
+@click.option("--cached-only", is_flag=True, help="Ask nothing: use only answers that were had before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
 @PROFILE_VALUES
 @SHARD
@@ -81,6 +80,8 @@ def document(format_: str, hook: bool, ask: bool, interactive: bool, **given: An
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
     if interactive:
         _check_interactive(hook=hook)
+    if given["cached_only"]:
+        _check_cached_only(hook=hook, no_cache=given["no_cache"])
     from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
 
     settings = settings_of(given, Hook(asks=ask) if hook else None)
@@ -109,6 +110,13 @@ def _check_interactive(*, hook: bool) -> None:
         raise click.UsageError("--interactive can't be combined with --hook: nobody is there to answer.")
     if not is_terminal():
         raise click.UsageError("--interactive needs a terminal: stdin or stderr isn't one. To see drafts: --dry-run.")
+
+
+def _check_cached_only(*, hook: bool, no_cache: bool) -> None:
+    if no_cache:
+        raise click.UsageError("--cached-only and --no-cache can't be combined: nothing would be left to answer from.")
+    if hook:
+        raise click.UsageError("--cached-only can't be combined with --hook, which asks nobody by itself.")
 
 
 def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) -> str:
@@ -163,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         complain(f"Error: {error}")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours ends in a file, not in a face
-        complain(_bug_message(error))
+        complain(bug_message(error))
         sys.exit(EXIT_BUG)
 
 
@@ -195,12 +203,3 @@ def join_lists(arguments: Sequence[str]) -> list[str]:
         flag, values = (argument, 0) if argument in _LIST_FLAGS else ("", 0)
         joined += [] if flag else [argument]
     return [*joined[:-1], *arguments[end:]]
-
-
-def _bug_message(error: Exception) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix="dbt-describe-", suffix=".log", delete=False, encoding="utf-8") as log:
-        traceback.print_exception(error, file=log)
-    return (
-        f"Error: a bug in dbt-describe ({type(error).__name__}). Details are in {log.name}; "
-        "please open an issue with them. Files already written are complete."
-    )

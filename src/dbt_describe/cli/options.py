@@ -233,6 +233,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         require_store=given.get("require_store", False),
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
+        cached_only=given.get("cached_only", False),
         profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
         shard=given.get("shard") or "",

@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import sys
+import tempfile
+import traceback
 
 import click
 
@@ -42,3 +44,13 @@ def is_colored() -> bool:
     from dbt_describe.settings import allows_color  # noqa: PLC0415 - --help must not wait for it
 
     return sys.stdout is not None and sys.stdout.isatty() and allows_color()
+
+
+def bug_message(error: Exception) -> str:
+    """What a person is told of a bug of ours; its traceback goes into a file."""
+    with tempfile.NamedTemporaryFile("w", prefix="dbt-describe-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    return (
+        f"Error: a bug in dbt-describe ({type(error).__name__}). Details are in {log.name}; "
+        "please open an issue with them. Files already written are complete."
+    )

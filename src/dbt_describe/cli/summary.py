@@ -101,9 +101,10 @@ def name_writers(report: Report) -> str:
 
 
 def _headline(report: Report) -> list[str]:
-    if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
+    is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over)
+    if is_over and not report.drafts and not report.abstentions:
         return [_nothing_missing(report.nodes, report.described_before, report.share)]
-    if not report.drafts and not report.failures and not report.not_begun:
+    if is_over and not report.drafts:
         return [
             f"Nothing left to write: {_count(len(report.abstentions), 'missing description')} can't be known from here."
         ]
@@ -137,6 +138,8 @@ def _counts(report: Report) -> list[str]:
         lines.append(f"  reviewed   {report.reviewed.drafts:>5,}  {drafts} checked against the facts{anew}")
     if report.renewed:
         lines.append(f"  renewed    {report.renewed:>5,}  of these, in the place of what no longer held")
+    if report.taken_over:
+        lines.append(f"  taken over {report.taken_over:>5,}  as dbt-osmosis has inherited them")
     refused = f"; {_count(report.rejected, 'answer')} couldn't be accepted" if report.rejected else ""
     as_before = "as they are" if report.outdated else "empty"
     lines.append(f"  unknown    {len(report.abstentions):>5,}  left {as_before}{refused}")
@@ -148,12 +151,16 @@ def _counts(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report) -> list[str]:
-    """What came to nothing, apart from what was left because the run was stopped."""
-    if not report.failures and not report.not_begun:
+    """What came to nothing, apart from what was left because the run was stopped, or asks nothing."""
+    if not (report.failures or report.not_begun or report.not_asked):
         return []
     open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
     left = report.not_asked if report.failures else open_
     failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
+    if report.cached_only:
+        copies = f"; {_count(report.copies_left, 'column')} will follow" if report.copies_left else ""
+        asked = f"  to ask     {report.to_ask:>5,}  of {report.writer}, as no answer is kept{copies}"
+        return failed + [asked] * bool(report.not_asked)
     return failed + [f"  left       {left:>5,}  not asked"] * bool(left or (report.not_begun and not report.failures))
 
 

@@ -19,7 +19,7 @@ from dbt_describe.schema_files import check_template
 
 FILE_NAME = "dbt-describe.yml"
 MOST_FAULTS_SHOWN = 10
-NO_SETTINGS = frozenset({"plans_only"})
+NO_SETTINGS = frozenset({"plans_only", "cached_only"})
 """Fields of LlmConfig that nobody sets in a file."""
 SchemaSection = Literal["models", "seeds", "snapshots", "analyses", "macros", "data_tests"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""

@@ -20,6 +20,7 @@ SAME_ROUTE, NOBODY = "model", "none"
 """Who reviews where no model is named: that of `routes.review`; or nobody, whatever the file says."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+_OFFLINE = "DBT_DESCRIBE_OFFLINE"
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Flags(msgspec.Struct, frozen=True):
     no_prompt_cache: bool = False
     review: str = ""
     """Who reviews drafts: a model, `model` for that of `routes.review`, or `none`."""
+    cached_only: bool = False
+    """Whether nothing is asked, and only answers that are kept are given."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -62,12 +65,12 @@ def merge(file: Configuration, flags: Flags, environ: Mapping[str, str]) -> Merg
     budget = _budget(config.budget, flags)
     config = msgspec.structs.replace(
         config,
-        offline=flags.offline or _offline(environ.get("DBT_DESCRIBE_OFFLINE"), config.offline),
+        offline=flags.offline or truth_of(_OFFLINE, environ.get(_OFFLINE), otherwise=config.offline),
         budget=budget,
         concurrency=flags.concurrency or config.concurrency,
         prompt_cache="off" if flags.no_prompt_cache else config.prompt_cache,
     )
-    merged = msgspec.structs.replace(_without_rules(config), review=review)
+    merged = _cached_only(msgspec.structs.replace(_without_rules(config), review=review), flags)
     for model in (*_models(merged.config), *([file.prompting.embeddings] if merged.config.model else [])):
         prefix = model.strip().partition("/")[0]
         message = file.unresolved.get(prefix) or file.unresolved.get(prefix.lower())
@@ -126,13 +129,13 @@ def osmosis_model(environ: Mapping[str, str]) -> str:
         spec = find_spec(provider)
     except LlmSettingsError as error:
         raise SettingsError(
-            f"LLM_PROVIDER can't be used: {error} Or name a model with --model (`rules` asks none)."
+            f"LLM_PROVIDER can't be used: {error} Or name a model by --model or DBT_DESCRIBE_MODEL (`rules` asks none)."
         ) from error
     set_ones = (environ[variable].strip() for variable in spec.model_variables if environ.get(variable, "").strip())
     name = next(set_ones, "") or spec.default_model
     if not name:
         variable = spec.model_variables[0] if spec.model_variables else "DBT_DESCRIBE_MODEL"
-        raise SettingsError(f"LLM_PROVIDER is {provider}, and no model is named: set {variable}, or pass --model.")
+        raise SettingsError(f"LLM_PROVIDER is {provider}, and no model is named: set {variable}, or name a model.")
     return f"{provider}/{name}"
 
 
@@ -156,12 +159,24 @@ def _with_timeout(config: LlmConfig, timeout: str) -> LlmConfig:
     return msgspec.structs.replace(config, timeouts=bounded(config.timeouts), endpoints=endpoints)
 
 
-def _offline(variable: str | None, otherwise: bool) -> bool:
-    if variable is None:
+def _cached_only(merged: Merged, flags: Flags) -> Merged:
+    """Where nothing is asked, no model is too far away for what it answered before."""
+    offline = merged.config.offline and (merged.rules_fallback or not flags.cached_only)
+    config = msgspec.structs.replace(merged.config, offline=offline, cached_only=flags.cached_only)
+    return msgspec.structs.replace(merged, config=config)
+
+
+def truth_of(name: str, value: str | None, *, otherwise: bool) -> bool:
+    """What a variable of that name says; `otherwise`, where it isn't set.
+
+    Raises:
+        SettingsError: it is neither true nor false.
+    """
+    if value is None:
         return otherwise
-    word = variable.strip().lower()
+    word = value.strip().lower()
     if word not in _TRUE | _FALSE:
-        raise SettingsError(f"DBT_DESCRIBE_OFFLINE is `{variable}`; it must be 1 or 0.")
+        raise SettingsError(f"{name} is `{value}`; it must be 1 or 0.")
     return word in _TRUE
 
 

@@ -74,7 +74,7 @@ def _in_window_or_subquery(function: exp.Expr, top: exp.Expr) -> bool:
         if isinstance(parent, exp.Query) or (isinstance(parent, exp.Window) and parent.this is child):
             return True
         if not isinstance(parent, (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
-            return isinstance(parent, exp.Expr) and _inside_subquery(parent, top)
+            return isinstance(parent, exp.Expression) and _inside_subquery(parent, top)
         child, parent = parent, parent.parent
     return False
 

@@ -43,7 +43,7 @@ def is_null_on_nulls(expression: exp.Expr | None) -> bool:
         return is_null_on_nulls(expression.this) and is_null_on_nulls(expression.expression)
     if isinstance(expression, exp.Binary):
         return is_null_on_nulls(expression.this) or is_null_on_nulls(expression.expression)
-    return isinstance(expression.this, exp.Expr) and is_null_on_nulls(expression.this)
+    return isinstance(expression.this, exp.Expression) and is_null_on_nulls(expression.this)
 
 
 def _is_case_null_on_nulls(case: exp.Expr) -> bool:

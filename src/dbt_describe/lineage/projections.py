@@ -30,10 +30,10 @@ def nodes_of(expression: exp.Expr) -> list[exp.Expr]:
     # The list grows while it is gone through.
     for node in found:
         for value in node.args.values():
-            if isinstance(value, exp.Expr):
+            if isinstance(value, exp.Expression):
                 found.append(value)
             elif isinstance(value, list):
-                found += [item for item in value if isinstance(item, exp.Expr)]
+                found += [item for item in value if isinstance(item, exp.Expression)]
     return found
 
 

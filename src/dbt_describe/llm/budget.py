@@ -106,6 +106,18 @@ class Spending:
         self._reserved += now.most
         return now.most
 
+    def reserve_now(self, expected: Amount) -> None:
+        """Keep that much free beside what is reserved already; `release` follows, sooner or later.
+
+        Raises:
+            BudgetError: it doesn't fit.
+        """
+        self._look_at_others()
+        limit = self._is_over(expected, self._reserved)
+        if limit is not None:
+            raise BudgetError(self._refusal(limit, expected))
+        self._reserved += expected
+
     def settle(self, reserved: Amount, used: Amount) -> None:
         """Replace what was reserved by what was used."""
         self.add(used)

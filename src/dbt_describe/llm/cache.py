@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dbt_describe.errors import StoreError
+from dbt_describe.errors import NotAskedError, StoreError
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.messages import Completer, Reply, Request
 from dbt_describe.storage.database import Store, Tables, tables_in
@@ -92,6 +92,14 @@ class AnswerCache:
             row,
         )
 
+    def secure(self) -> None:
+        """See to it that a power cut takes nothing of what is kept.
+
+        Raises:
+            StoreError: it can't be written.
+        """
+        self._database.secure()
+
     def info(self) -> CacheInfo:
         """How much is kept.
 
@@ -138,6 +146,18 @@ class Cache:
         """Keep an answer that turned out to be good."""
         if not reply.from_cache:
             self._answers.keep(request_key(request, self._endpoint), request.model, reply)
+
+
+class NothingAsked:
+    """What stands below the cache in a run that gives only what is kept."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Nothing.
+
+        Raises:
+            NotAskedError: always.
+        """
+        raise NotAskedError(f"Nothing is asked in this run, and no answer of {request.model} is kept.")
 
 
 def request_key(request: Request, endpoint: str, settings: Mapping[str, object] = {}) -> str:

@@ -177,3 +177,5 @@ class LlmConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Only endpoints of this machine may be asked."""
     plans_only: bool = False
     """Nothing will be asked, so that no key is needed."""
+    cached_only: bool = False
+    """Answers that are kept are given, and nothing is sent."""

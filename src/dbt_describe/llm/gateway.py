@@ -23,7 +23,7 @@ from dbt_describe.llm.calibration import Calibration
 from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.doors import Doors
-from dbt_describe.llm.lane import lanes_of
+from dbt_describe.llm.lane import ModelLane, lanes_of
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
 from dbt_describe.llm.prices import pricing_of
 from dbt_describe.llm.retry import RetryPolicy
@@ -60,6 +60,7 @@ class Gateway:
 
         Raises:
             StoppedError: `stop` was called before.
+            NotAskedError: only kept answers are given, and there is none.
             BudgetError: what may be spent is spent.
             LlmSettingsError: no request can succeed until a setting is changed.
             QuotaError: no request can succeed until the account is changed.
@@ -112,6 +113,24 @@ class Gateway:
         # In coarse steps: a prompt that must be cut to fit would else be another question in each run.
         factor = math.ceil(self._around.calibration.factor(first) * 4) / 4
         return window and int(window / factor)
+
+    @property
+    def around(self) -> Surroundings:
+        """What its models have in common."""
+        return self._around
+
+    @property
+    def lanes(self) -> Mapping[str, ModelLane]:
+        """Its models, by their names."""
+        return self._lanes
+
+    def first_choice(self, request: Request) -> ModelLane:
+        """The model that a request would go to first.
+
+        Raises:
+            LlmSettingsError: the request names one that the settings don't.
+        """
+        return self._lanes[self._router.first_choice(request)]
 
     def forecast(self, request: Request, output_tokens: int) -> Forecast:
         """What the request would come to with an answer of so many tokens. Nothing is sent."""
@@ -197,6 +216,7 @@ def open_gateway(
         retry=retry,
         concurrency=config.concurrency,
         prompt_cache=config.prompt_cache,
+        cached_only=config.cached_only,
         say=say,
         spending=open_spending(config.budget, memory, say),
         calibration=Calibration(memory.learned),

@@ -19,7 +19,7 @@ import msgspec
 from dbt_describe.errors import LlmError, StoreError
 from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
-from dbt_describe.llm.cache import Cache, decisive_settings, request_key
+from dbt_describe.llm.cache import Cache, NothingAsked, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
 from dbt_describe.llm.claims import Claimed
 from dbt_describe.llm.config import Timeouts
@@ -30,7 +30,7 @@ from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.ledger import Ledger
 from dbt_describe.llm.limiter import Limiter
 from dbt_describe.llm.logs import Logged
-from dbt_describe.llm.messages import Completer, Reply, Request, Usage
+from dbt_describe.llm.messages import Completer, Provider, Reply, Request, Usage
 from dbt_describe.llm.prices import context_window, pricing_of
 from dbt_describe.llm.retry import Retry
 from dbt_describe.llm.rotation import Rotation
@@ -112,6 +112,11 @@ class ModelLane:
         key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
         return msgspec.structs.replace(prepared, key=key)
 
+    def answered(self, request: Request) -> bool:
+        """Whether the answer to a prepared request is kept, and may be given."""
+        memory = self._around.memory
+        return memory.answers is not None and memory.reads_answers and memory.answers.find(request.key) is not None
+
     def _room(self, request: Request) -> int:
         """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
         if self._known_window is None:
@@ -121,10 +126,10 @@ class ModelLane:
 
     async def find_window(self) -> None:
         """Ask a local endpoint for the model's window, which may be another one than last time."""
-        if self.model.config.context_window or not self.model.is_local:
+        if self.model.config.context_window or not self.model.is_local or self._around.cached_only:
             return
         with contextlib.suppress(LlmError):
-            probed = await self._around.clients.get(self.model.spec, self.model.endpoints[0]).probe(self.model.name)
+            probed = await self.provider(self.model.endpoints[0]).probe(self.model.name)
             if probed and probed.context_window:
                 self._known_window = probed.context_window
                 self._learn(WINDOW, str(probed.context_window))
@@ -160,21 +165,31 @@ class ModelLane:
 
     def _stack(self) -> Completer:
         around = self._around
+        stack = self._nothing_asked() if around.cached_only else self._asking_stack()
+        if around.memory.answers is not None:
+            endpoint = self.model.endpoints[0].shown
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+        return stack
+
+    def _nothing_asked(self) -> Completer:
+        """The end of a run that sends nothing; the ledger is for what is kept."""
+        nothing = NothingAsked()
+        self._ledgers.append(self.ledger(nothing, self.model.endpoints[0]))
+        return nothing
+
+    def _asking_stack(self) -> Completer:
+        around = self._around
         endpoints = [self._endpoint_stack(endpoint) for endpoint in self.model.endpoints]
         stack: Completer = Rotation(endpoints, around.clock, [limiter.pause_s for limiter in endpoints])
         stack = Retry(stack, around.retry, around.sleep, stopping=around.stopping)
         stack = PrefixFirst(stack, self._caches)
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
-            provider = around.clients.get(self.model.spec, self.model.endpoints[0])
-            stack = FirstCounted(stack, provider, around.calibration)
+            stack = FirstCounted(stack, self.provider(self.model.endpoints[0]), around.calibration)
         if around.memory.claims is not None and around.memory.reads_answers:
             stack = Claimed(stack, around.memory.claims, around.stopping, around.sleep)
-        stack = self._flights = SingleFlight(stack)
-        if around.memory.answers is not None:
-            endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
-        return stack
+        self._flights = SingleFlight(stack)
+        return self._flights
 
     def _caches(self, prefix_characters: int) -> bool:
         """Whether the provider's prompt cache holds a prefix of that length, and settings let it."""
@@ -186,13 +201,29 @@ class ModelLane:
         is_theirs = urls == {self.model.spec.base_url} or not self.model.spec.base_url
         return is_on and is_long and is_theirs and not self.model.is_local
 
+    def provider(self, endpoint: Endpoint) -> Provider:
+        """The client of an endpoint, with the forms that its models take.
+
+        Raises:
+            LlmSettingsError: the endpoint's settings can't work, or a package is missing.
+        """
+        return self._around.clients.get(self.model.spec, endpoint)
+
     def _endpoint_stack(self, endpoint: Endpoint) -> Limiter:
         around = self._around
-        provider: Completer = FirstPieceCounts(around.clients.get(self.model.spec, endpoint))
+        provider: Completer = FirstPieceCounts(self.provider(endpoint))
         if self.model.is_served_here(endpoint) and endpoint.timeouts.total == Timeouts().total:
             provider = PatientStart(provider, around.clock)
-        ledger = Ledger(
-            Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values())),
+        inner = Logged(provider, endpoint.shown, (endpoint.api_key, *endpoint.config.headers.values()))
+        ledger = self.ledger(inner, endpoint)
+        self._ledgers.append(ledger)
+        return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
+
+    def ledger(self, inner: Completer, endpoint: Endpoint) -> Ledger:
+        """What puts the price on the answers of an endpoint, and writes them down."""
+        around = self._around
+        return Ledger(
+            inner,
             pricing_of(self.model, endpoint),
             around.memory.usage,
             endpoint.shown,
@@ -201,8 +232,6 @@ class ModelLane:
             observe=around.calibration.observe,
             spent_in_vain=lambda usage, cost_usd: around.spending.add(amount_of(usage, cost_usd)),
         )
-        self._ledgers.append(ledger)
-        return self._doors.find(self.model.spec, endpoint).leading_to(self.model.model, ledger)
 
 
 def known_window(model: ModelEndpoint, learned: Learned) -> int | None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -31,6 +31,27 @@ class Recorder(Protocol):
 
     def close(self) -> None:
         """No more rows come."""
+
+
+@runtime_checkable
+class KnowsBatches(Protocol):
+    """A recorder that tells which answers of a batch have their rows already."""
+
+    def keys_of_batch(self, batch_id: str) -> frozenset[str]:
+        """The keys of the requests, by the provider's id of the batch.
+
+        Raises:
+            StoreError: the rows can't be read.
+        """
+
+
+def rows_of_batch(recorder: object, batch_id: str) -> frozenset[str]:
+    """The keys of the answers of a batch that have a row already, as far as the recorder tells.
+
+    Raises:
+        StoreError: the rows can't be read.
+    """
+    return recorder.keys_of_batch(batch_id) if isinstance(recorder, KnowsBatches) else frozenset()
 
 
 class Ledger:
@@ -98,13 +119,28 @@ class Ledger:
         self._record(request, reply, "answered", batch_id=batch_id, context=BATCH)
         return reply
 
-    def _record_failure(self, request: Request, error: LlmError, latency_s: float) -> None:
+    def priced_batched(self, reply: Reply) -> Reply:
+        """The reply with its cost, which is a batch's; no row is written."""
+        return self._priced(reply, BATCH)
+
+    def record_unbatched(self, request: Request, error: LlmError, batch_id: str) -> None:
+        """Write a row for a request that failed in a batch."""
+        self._record_failure(request, error, 0.0, batch_id, BATCH)
+
+    def _record_failure(
+        self,
+        request: Request,
+        error: LlmError,
+        latency_s: float,
+        batch_id: str = "",
+        context: Mapping[str, str] = {},
+    ) -> None:
         billed = Usage(error.billed_input_tokens, error.billed_output_tokens)
         reply = Reply("", usage=billed, latency_s=latency_s)
         if billed != Usage():
-            reply = self._priced(reply)
+            reply = self._priced(reply, context)
             self._spent_in_vain(billed, reply.cost_usd)
-        self._record(request, reply, "failed", type(error).__name__)
+        self._record(request, reply, "failed", type(error).__name__, batch_id, context)
 
     def _priced(self, reply: Reply, context: Mapping[str, str] = {}) -> Reply:
         return msgspec.structs.replace(reply, cost_usd=self._cost(reply, context), price_source=self._price.source)

@@ -17,6 +17,9 @@ from dbt_describe.llm.routes import ModelEndpoint
 BATCH: Mapping[str, str] = {"processing": "batch"}
 """The circumstances of a batch's request, in genai-prices' words: half the price at OpenAI, Anthropic and Gemini.
 
+Groq's is half, too, and isn't in the list: where a batch would cost what other requests do, half of that is taken, as
+it is of a price in settings.
+
 Service tiers are written likewise: `{"service_tier": "flex"}` or `priority`, in OpenAI's words. Source: genai-prices
 0.2.3's data, 2026-11; where it knows no other price for the circumstances, the usual one is taken.
 """
@@ -58,7 +61,8 @@ class Pricing(msgspec.Struct, frozen=True):
         """US dollars for one call, 0 on this machine, None where the price isn't known."""
         counted = _consistent(usage)
         if self.settings is not None:
-            return _cost_as_set(self.settings, counted)
+            cost_usd = _cost_as_set(self.settings, counted)
+            return cost_usd / 2 if _is_batch(context) else cost_usd
         return Decimal(0) if self.is_local else self._listed_cost(counted, context)
 
     @property
@@ -87,8 +91,13 @@ class Pricing(msgspec.Struct, frozen=True):
 
     def _listed_cost(self, usage: Usage, context: Mapping[str, str]) -> Decimal | None:
         asked_for = {"service_tier": self.service_tier} if self.service_tier else {}
-        circumstances = tuple((asked_for | dict(context)).items())
-        return _listed_cost(self.model, self.base_url, self.price_provider, usage, circumstances)
+        listed = functools.partial(_listed_cost, self.model, self.base_url, self.price_provider, usage)
+        cost_usd = listed(tuple((asked_for | dict(context)).items()))
+        if cost_usd is None or not _is_batch(context):
+            return cost_usd
+        # A batch has one price, whatever the tier of other requests.
+        usual = listed(())
+        return cost_usd if usual is None or cost_usd < usual else usual / 2
 
 
 # A price takes 0.2 ms; what one request's prompt cost alone, and where the price is from, is asked several times.
@@ -115,6 +124,10 @@ def _listed_cost(
         return calc(units, model, provider_api_url=base_url, price_context=circumstances).total_price
     except (LookupError, ValueError):
         return None
+
+
+def _is_batch(context: Mapping[str, str]) -> bool:
+    return context.items() >= BATCH.items()
 
 
 def pricing_of(found: ModelEndpoint, endpoint: Endpoint | None = None) -> Pricing:

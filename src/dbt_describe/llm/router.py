@@ -13,6 +13,7 @@ from dbt_describe.errors import (
     ContextWindowExceededError,
     LlmError,
     LlmSettingsError,
+    NotAskedError,
     QuotaError,
     StoppedError,
 )
@@ -62,6 +63,7 @@ class Router:
 
         Raises:
             StoppedError, BudgetError: nothing more is asked.
+            NotAskedError: only kept answers are given, and no model of the chain has one.
             LlmSettingsError, QuotaError: no model of the chain can answer anything until something is changed.
             ContextWindowExceededError: the request exceeds every window.
             LlmError: this request failed with every model; others may succeed.
@@ -71,6 +73,9 @@ class Router:
         for model, following in zip(chain, (*chain[1:], ""), strict=True):
             try:
                 return await self._ask(model, request)
+            except NotAskedError as error:
+                # One further down the chain may have been asked before.
+                failures[model] = error
             except (StoppedError, BudgetError, BrokenOffError):
                 raise
             except LlmError as error:
@@ -145,6 +150,9 @@ class Router:
 def _of_all(failures: Mapping[str, LlmError]) -> LlmError:
     """What the failures of a whole chain amount to; that nothing can succeed is said only where it is true of all."""
     errors = list(failures.values())
+    for error in errors:
+        if isinstance(error, NotAskedError):
+            return error
     if len(errors) == 1:
         return errors[0]
     said = " ".join(f"{model}: {error}" for model, error in failures.items())

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from dbt_describe.llm.batches.contract import BatchProvider
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.expected import Counting
@@ -70,5 +71,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """genai-prices' id of it, where its URL alone doesn't tell."""
     is_remote_model: Callable[[str], bool] = lambda _: False
     """Whether a server on this machine only passes requests for a model (the provider's own name of it) on."""
+    batches: Callable[[Endpoint, Provider], BatchProvider] | None = None
+    """The batches of one endpoint, through the client that `open` has made for it; None where it has no batches."""
     assumed: Callable[[str], Capabilities] = lambda _: Capabilities()
     """What a model (the provider's own name of it) can do as far as is known without asking."""

@@ -60,14 +60,15 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 def open_memory(
-    location: StoreLocation, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]
+    where: StoreLocation | Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]
 ) -> Memory:
-    """What is kept at a location; a run goes on without it, and says so, where it can't be opened and needn't be.
+    """What is kept at a location, or in a directory. Where it can't be opened, and needn't be, a run says so and goes on.
 
     Raises:
         StoreError: it can't, and must be.
         SettingsError: the store is a newer dbt-describe's, or what it needs isn't installed.
     """
+    location = StoreLocation(where) if isinstance(where, Path) else where
     store = open_store(location, warn)
     no_loss = "Answers under way elsewhere aren't waited for"
     try:
@@ -102,6 +103,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     retry: RetryPolicy = RetryPolicy()
     concurrency: int = 16
     prompt_cache: Literal["5m", "1h", "off"] = "5m"
+    cached_only: bool = False
+    """Nothing is sent: only answers that are kept are given."""
     say: Callable[[str], None] = lambda _: None
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Set when nothing more may be sent."""

@@ -247,6 +247,17 @@ class UsageLog:
             unpriced=sum(cost is None and (tokens > 0 or status == "answered") for cost, tokens, status in rows),
         )
 
+    def keys_of_batch(self, batch_id: str) -> frozenset[str]:
+        """The keys of the requests that have a row for their answer in a batch, by the provider's id of it.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        rows = self._database.execute(
+            "SELECT request_key FROM attempts WHERE batch_id = ? AND status = 'answered'", (batch_id,)
+        )
+        return frozenset(key for (key,) in rows)
+
     def last_run(self) -> str:
         """The run of the newest row, or empty."""
         rows = self._database.execute(

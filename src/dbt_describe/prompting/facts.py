@@ -13,7 +13,14 @@ from dbt_describe.project.graph import readers_by_node
 from dbt_describe.project.nodes import Column, Conventions, Node, Project
 from dbt_describe.prompting.fragments import middle_out
 from dbt_describe.prompting.names import LONGEST_FACT, shortened
-from dbt_describe.prompting.origins import Sight, inputs_in_words, origin_in_words, passed_tests, proved_upstream
+from dbt_describe.prompting.origins import (
+    Sight,
+    inputs_in_words,
+    origin_in_words,
+    own_expression,
+    passed_tests,
+    proved_upstream,
+)
 from dbt_describe.prompting.proofs import Arguments, arguments_in, constraints_in_words, tests_in_words
 from dbt_describe.prompting.resources import resource_facts
 from dbt_describe.prompting.tables import exposures_below, readers_in_words, table_facts
@@ -48,6 +55,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     definition: str = ""
     """What a semantic model says of it, or an argument's default."""
     origin: str = ""
+    expression: str = ""
+    """What the node's own SQL computes it as; a part of `origin`."""
     inputs: tuple[tuple[str, str], ...] = ()
     is_unique: bool = False
     """Proved by a test on all rows, a unique key, or a GROUP BY of this column alone."""
@@ -207,6 +216,7 @@ def _column_facts(name: str, node: Node, sight: Sight, around: Surroundings, hel
         definition=middle_out(column.definition, LONGEST_FACT),
         tests=tuple(dict.fromkeys(tests)),
         origin=origin_in_words(copied, computed, sight),
+        expression=own_expression(copied, computed, sight),
         inputs=inputs_in_words(copied, computed, sight),
         is_unique=lower in held.unique or proofs.is_unique(node.unique_id, name),
         is_present=lower in held.present or proofs.is_present(node.unique_id, name),

@@ -23,6 +23,7 @@ _DATA_TAG = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)
 # What is never closed ends with the text: trying each of many quotes again would take the square of their number.
 _QUOTED = r"""('(?:[^'\\]|''|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|`[^`]*+(?:`|\Z)|\$\$.*?(?:\$\$|\Z))"""
 _COMMENT = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_MARGIN = re.compile(rf"{_QUOTED}|--[^\n]*|/\*.*?(?:\*/|\Z)|[ \t]*\n(?:[ \t]*\n)*(?P<indent>[ \t]*)", re.DOTALL)
 _SPARE_SPACE = re.compile(rf"{_QUOTED}|[ \t]*\n\s*\n|[ \t]+", re.DOTALL)
 # What the tags around a fragment cost.
 _TAG_TOKENS = 12
@@ -131,6 +132,19 @@ def shrink_lines(text: str, tokens: int) -> str:
         return ""
     missing = len(lines) - len(kept)
     return "\n".join([*kept, f"({missing} more lines left out)"] if missing else kept)
+
+
+@lru_cache(maxsize=4)
+def tidy_sql(text: str) -> str:
+    """The SQL without blank lines, and indented by a space for four: white space is a good part of what it takes."""
+    return _MARGIN.sub(_narrow, text.strip("\n"))
+
+
+def _narrow(found: re.Match[str]) -> str:
+    indent = found["indent"]
+    if indent is None:
+        return found[0]
+    return "\n" + " " * ((len(indent.expandtabs(4)) + 3) // 4)
 
 
 @lru_cache(maxsize=4)

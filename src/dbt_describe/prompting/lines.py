@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+import msgspec
+
 from dbt_describe.prompting.facts import AT_PRESENT, ColumnFacts, NodeFacts
-from dbt_describe.prompting.fragments import Fragment, shrink_details, shrink_lines, shrink_python, shrink_sql
+from dbt_describe.prompting.fragments import (
+    Fragment,
+    shrink_details,
+    shrink_lines,
+    shrink_python,
+    shrink_sql,
+    tidy_sql,
+)
 from dbt_describe.prompting.redaction import sendable
 from dbt_describe.prompting.sizing import shorter_sql
 
@@ -13,6 +23,7 @@ from dbt_describe.prompting.sizing import shorter_sql
 BEFORE = "described before"
 # And in front of a draft that a reviewer objected to.
 REFUSED = "refused draft"
+_QUALIFIER = re.compile(r"""(?:\w+|"[^"\n]+"|`[^`\n]+`)(?: v\d+)?\.(?=[\w"`])""")
 
 
 def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
@@ -22,11 +33,12 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
     """
     is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
+    code = tidy_sql(facts.sql) if facts.language == "sql" else facts.sql
     fragments = (
         Fragment("examples", _pairs((one.name, one.text) for one in facts.examples), 30, shrink_lines),
         Fragment("knowledge", _pairs((one.source, one.text) for one in facts.passages), 35, shrink_lines),
         Fragment("node", _node_lines(facts), required=True),
-        Fragment("sql", facts.sql, 60, shrink_code, first=shorter_sql(facts)),
+        Fragment("sql", code, 60, shrink_code, first=shorter_sql(facts)),
         Fragment("upstream_nodes", _pairs(facts.upstream), 25, shrink_lines),
         Fragment("downstream", "\n".join(f"- {name}" for name in facts.downstream), 10, shrink_lines),
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
@@ -40,6 +52,23 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
         ),
     )
     return tuple(map(sendable, fragments))
+
+
+def without_repeated(facts: NodeFacts) -> NodeFacts:
+    """The facts as they are told beside the whole SQL: what a column is computed as isn't said twice."""
+    sql = _as_compared(facts.sql)
+    columns = (
+        msgspec.structs.replace(column, origin="")
+        if column.expression and _as_compared(column.expression) in sql
+        else column
+        for column in facts.columns
+    )
+    return msgspec.structs.replace(facts, columns=tuple(columns))
+
+
+def _as_compared(sql: str) -> str:
+    """SQL without case, white space and what stands in front of a column's name."""
+    return re.sub(r"\s+", "", _QUALIFIER.sub("", sql)).lower()
 
 
 def true_now(text: str) -> str:
@@ -67,7 +96,7 @@ def _column_lines(column: ColumnFacts) -> str:
     said = (before, refused)
     told = (column.definition, column.origin, *column.tests, *column.comments, *column.uses, *column.values, *said)
     details += [detail for detail in told if detail]
-    return "\n".join([f"- {one_line(column.name)}", *(f"    {one_line(detail)}" for detail in details)])
+    return "\n".join([f"- {one_line(column.name)}", *(f"  {one_line(detail)}" for detail in details)])
 
 
 def _inputs(columns: Iterable[ColumnFacts]) -> tuple[tuple[str, str], ...]:

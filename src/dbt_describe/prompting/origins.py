@@ -94,6 +94,11 @@ def origin_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: S
     return middle_out("; ".join(parts), 2 * LONGEST_FACT)
 
 
+def own_expression(copied: Sequence[ColumnRef], origin: Origin | None, sight: Sight) -> str:
+    """What the node's own SQL computes a column as; empty where it copies another one."""
+    return _short_sql(origin.expression, sight) if isinstance(origin, Derived) and not copied else ""
+
+
 def inputs_in_words(copied: Sequence[ColumnRef], origin: Origin | None, sight: Sight) -> tuple[tuple[str, str], ...]:
     """The upstream columns that a column is made of, with what is known of each: its meaning, or how it is made.
 

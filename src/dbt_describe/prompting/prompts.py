@@ -15,7 +15,7 @@ from dbt_describe.prompting.fragments import (
     fenced,
     fit,
 )
-from dbt_describe.prompting.lines import fragments_of, one_line, true_now
+from dbt_describe.prompting.lines import fragments_of, one_line, true_now, without_repeated
 from dbt_describe.prompting.profiles import Profile
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.sizing import bare_question, parts_of, without_uses
@@ -132,6 +132,12 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         fitted = fit(fragments, budget := budget - excess)
     else:
         return None
+    if _is_whole("sql", fragments, fitted) and _is_whole("asked", fragments, fitted):
+        fragments = fragments_of(without_repeated(facts))
+        asked_of = {one.name: one for one in fragments}["asked"]
+        fitted = tuple(asked_of if one.name == "asked" else one for one in fitted)
+        data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
+        user = templates.render(template.user, constants | data)
     if profile.whole_slice_from and asked > profile.whole_slice_from and _is_without_sql(fitted):
         return None
     sizes = {fragment.name: fragment.tokens for fragment in fitted if fragment.text}
@@ -151,6 +157,11 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
         redactions=count_marks("\n".join(data.values())),
         window=window,
     )
+
+
+def _is_whole(name: str, fragments: Iterable[Fragment], fitted: Iterable[Fragment]) -> bool:
+    """Whether a fragment is there, and as it was before it had to fit."""
+    return any(now.name == name and now.text and now is one for one, now in zip(fragments, fitted, strict=True))
 
 
 def _is_without_sql(fitted: tuple[Fragment, ...]) -> bool:

@@ -65,16 +65,18 @@ def readers_in_words(
 
 
 def _config(node: Node) -> Iterator[str]:
-    folder = PurePosixPath(node.original_file_path).parent.as_posix()
+    folder = PurePosixPath(node.original_file_path).parent
     yield _materialized(node)
-    yield f"folder {folder}" if folder not in {".", ""} else ""
+    # That all models are below `models` tells nothing.
+    yield f"folder {folder.as_posix()}" if len(folder.parts) > 1 else ""
     yield f"tags {', '.join(node.tags)}" if node.tags else ""
     described = shortened(node.source_description)
     yield f"part of the source {node.source_name}: {described}" if described else ""
 
 
 def _materialized(node: Node) -> str:
-    if not node.materialized or node.resource_type != "model":
+    # A table or a view: that tells nothing of what it holds.
+    if node.materialized in {"", "table", "view"} or node.resource_type != "model":
         return ""
     # Once the table is built, the compiled SQL has the filter of `is_incremental()`.
     of_runs = ": a filter on what is newer than the table limits each run, not the table"

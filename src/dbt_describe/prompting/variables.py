@@ -77,7 +77,6 @@ WORDS: Mapping[str, str] = {
     "details": "what is known of each of them",
     "reads": "the heading over what it uses",
     "read_by": "the heading over what uses it",
-    "names": "what may stand in backticks",
 }
 
 

@@ -29,13 +29,14 @@ def locate(
     schema_path: Mapping[str, str] | None = None,
     siblings: Siblings | None = None,
     allowed: dict[PurePosixPath, Path] | None = None,
+    route: PurePosixPath | None = None,
 ) -> Path:
     """The file that describes the node, or the one to add it to. Absolute.
 
-    In this order: its own; the one that its directory's other nodes are described in; where `schema_path` leads, by
-    dbt's name of the section (`models`, `seeds`, …); where dbt-osmosis would put it; the file that the directories
-    around share; a new one. When asking for many nodes, give `siblings` from `index_siblings`, and an empty `allowed`
-    that remembers which files may be written.
+    In this order: its own; `route`, which dbt-osmosis itself has chosen; the one that its directory's other nodes are
+    described in; where `schema_path` leads, by dbt's name of the section (`models`, `seeds`, …); where dbt-osmosis
+    would put it; the file that the directories around share; a new one. When asking for many nodes, give `siblings`
+    from `index_siblings`, and an empty `allowed` that remembers which files may be written.
 
     Raises:
         SchemaFileError: the node or its file belongs to a package, a template can't be filled in for the node, or the
@@ -52,7 +53,7 @@ def locate(
     if node.resource_type == "source" or posix(node.original_file_path).suffix in YAML_SUFFIXES:
         return _inside(posix(node.original_file_path), node, project, allowed)
     near = index_siblings(project) if siblings is None else siblings
-    path, origin = _place(node, project, schema_path or {}, near)
+    path, origin = (route, f"dbt-osmosis's {route}") if route else _place(node, project, schema_path or {}, near)
     found = _inside(path, node, project, allowed)
     _refuse_unread(path, origin, project)
     return found

@@ -81,6 +81,13 @@ class Database(Protocol):
             StoreError: it can't be written now.
         """
 
+    def secure(self) -> None:
+        """See to it that a power cut takes nothing of what is there.
+
+        Raises:
+            StoreError: it can't be written now.
+        """
+
     def close(self) -> None:
         """Nothing more is asked."""
 
@@ -163,6 +170,10 @@ class SqliteDatabase:
     def compact(self) -> None:
         """See `Database`."""
         self.execute("VACUUM")
+
+    def secure(self) -> None:
+        """See `Database`."""
+        self.execute("PRAGMA wal_checkpoint(FULL)")
 
     def close(self) -> None:
         """Close the file."""

@@ -194,6 +194,9 @@ class PostgresDatabase:
     def compact(self) -> None:
         """The server does that by itself."""
 
+    def secure(self) -> None:
+        """The server has written it down before it answered."""
+
     def close(self) -> None:
         """The connection is the store's."""
 

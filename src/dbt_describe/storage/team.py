@@ -105,6 +105,10 @@ class _OnTheServer:
         """See `Database`."""
         self._either(lambda database: database.compact())
 
+    def secure(self) -> None:
+        """See `Database`."""
+        self._either(lambda database: database.secure())
+
     def close(self) -> None:
         """See `Database`."""
         self._remote.close()

@@ -19,6 +19,7 @@ from dbt_describe.errors import (
     DbtDescribeError,
     LlmError,
     LlmSettingsError,
+    NotAskedError,
     PromptTooLargeError,
     QuotaError,
     RefusedAnswerError,
@@ -84,6 +85,7 @@ class Dialogue:
         Where several requests are needed and some fail, nothing is said of what they asked for: the account has why.
 
         Raises:
+            NotAskedError: one of the answers isn't kept, and nothing is asked in this run.
             DbtDescribeError: no request succeeded; the first one's error.
         """
         prompts = build_prompts(facts, self._templates, window)
@@ -147,11 +149,17 @@ class Dialogue:
     async def _repair(
         self, facts: NodeFacts, prompt: Prompt, request: Request, reply: Reply, subject: Subject, reading: Reading
     ) -> Reading:
-        """The failing descriptions once more; what is good already is kept whatever happens."""
+        """The failing descriptions once more; what is good already is kept whatever happens.
+
+        Raises:
+            NotAskedError: it isn't known what the model would say, so that nothing is given up.
+        """
         failing = _only(facts, reading.rejections)
         try:
             second = await self._asked_anew(failing, prompt, request, reply, subject, "", reading.rejections)
             repaired = _settled(second, failing)
+        except NotAskedError:
+            raise
         except (LlmSettingsError, QuotaError) as error:
             self._account.failures.append(f"what wasn't accepted couldn't be asked again: {error}")
             repaired = _settled(Reading(rejections=reading.rejections), failing)
@@ -214,7 +222,7 @@ class Dialogue:
         readings = [result for result in results if isinstance(result, Reading)]
         errors = [result for result in results if isinstance(result, BaseException)]
         for error in errors:
-            if not readings or not isinstance(error, DbtDescribeError):
+            if not readings or not isinstance(error, DbtDescribeError) or isinstance(error, NotAskedError):
                 raise error
             self._account.failures.append(str(error))
         return Reading(

@@ -16,6 +16,7 @@ from dbt_describe.errors import (
     LlmError,
     LlmSettingsError,
     ModelCapacityError,
+    NotAskedError,
     PromptError,
     PromptTooLargeError,
     QuotaError,
@@ -94,6 +95,8 @@ class LlmWriter:
             if self._window is None:
                 await self._gateway.prepare()
             review = await self._described(facts, dialogue, account)
+        except NotAskedError:
+            return WriterResult(not_asked=(*task.columns, *([""] if task.describe_node else [])))
         except StoppedError:
             if not account.calls:
                 raise

@@ -60,6 +60,8 @@ def open_llm_writer(
 ) -> LlmWriter:
     """The writer for the settings' models; without `asks`, only its estimates can be had, and no key is needed.
 
+    Where the settings' answers are only those that are kept, no key is needed, either.
+
     One that `recalls` goes by what earlier runs learned of the endpoints, though it asks nothing; it must be closed.
 
     One that `gives_up` asks nothing more after the first request that failed for a reason that others may fail for too.
@@ -74,7 +76,7 @@ def open_llm_writer(
     if settings.prompts_dirs:
         check_templates(templates)
     config = settings.config
-    if not asks:
+    if not asks or config.cached_only:
         config = msgspec.structs.replace(config, plans_only=True, budget=Budget())
     memory = _memory(settings, say) if asks else _learned(settings) if recalls else Memory()
     try:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class WriterResult(msgspec.Struct, frozen=True):
-    """A draft or an abstention for each description asked for, unless `failures` says why not; and what asking cost.
+    """A draft or an abstention for each description asked for, unless `failures` or `not_asked` says why not.
 
-    `cost_usd` is None where the model's price isn't known.
+    And what asking cost: `cost_usd` is None where the model's price isn't known.
     """
 
     drafts: tuple[Draft, ...] = ()
@@ -51,6 +51,8 @@ class WriterResult(msgspec.Struct, frozen=True):
     """Drafts that were written anew after its objection."""
     unreviewed: tuple[str, ...] = ()
     """Of each draft that it should have graded and didn't, why."""
+    not_asked: tuple[str, ...] = ()
+    """Columns, an empty one for the node itself, that are left open because the run asks nothing that isn't kept."""
     redactions: Mapping[str, int] = {}
     """What was taken out of the facts before they were shown, by kind → how often."""
 

@@ -81,7 +81,7 @@ class Reviewer:
         A reviewer that fails, or whose answer can't be used, changes nothing: what it didn't grade stands.
 
         Raises:
-            StoppedError, BudgetError: nothing more is asked; all answers so far are kept for another run.
+            StoppedError, BudgetError: nothing (more) is asked; all answers so far are kept for another run.
             PromptError: the template is broken.
         """
         verdicts = await self._verdicts(facts, reading.drafts)

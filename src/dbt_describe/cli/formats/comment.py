@@ -42,11 +42,14 @@ def render_comment(report: Report, project: str) -> str:
 
 
 def _headline(report: Report) -> str:
-    if not report.drafts and not report.abstentions and not report.failures and not report.not_begun:
+    is_over = not (report.failures or report.not_begun or report.not_asked)
+    if is_over and not report.drafts and not report.abstentions:
         return f"dbt-describe has nothing to propose: all descriptions of {counted(report.nodes, 'node')} are there."
     unknown = (
         f"; {counted(len(report.abstentions), 'description')} can't be known from here" if report.abstentions else ""
     )
+    if report.to_ask:
+        unknown += f"; {counted(report.to_ask, 'description')} would be asked of {_code(report.writer)}"
     if not report.drafts:
         return f"**dbt-describe has nothing to propose**{unknown}."
     kind = "missing or outdated description" if report.outdated else "missing description"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dbt_describe.errors import LlmSettingsError
+from dbt_describe.llm.batches.contract import BatchProvider
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.expected import Counting
@@ -49,6 +50,12 @@ def _open(endpoint: Endpoint, learned: Learned) -> Provider:
     return AnthropicMessages(endpoint, learned)
 
 
+def _batches(_: Endpoint, provider: Provider) -> BatchProvider:
+    from dbt_describe.llm.providers.anthropic_batches import messages_batches  # noqa: PLC0415 - as above
+
+    return messages_batches(provider)
+
+
 def normal_url(url: str) -> str:
     """The URL without the version that the SDK adds: dbt-osmosis' ANTHROPIC_BASE_URL ends in `/v1`."""
     return url.strip().rstrip("/").removesuffix("/v1")
@@ -79,5 +86,6 @@ SPEC = ProviderSpec(
     config_variables={"workspace_id": "ANTHROPIC_WORKSPACE_ID"},
     default_model="claude-haiku-5-5",
     price_provider="anthropic",
+    batches=_batches,
     assumed=_assumed,
 )

@@ -17,7 +17,7 @@ import msgspec
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError
+from dbt_describe.llm.failures import AdaptedError, Fault
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, Reply, Request
 from dbt_describe.llm.providers.anthropic import AnthropicConfig
@@ -40,7 +40,7 @@ FACT_KIND = "form"
 # Answers of servers that have no such path.
 _NOT_OFFERED = frozenset({404, 405, 501})
 # What the SDK, its connections and the reading of their bytes may raise.
-_FOREIGN = (anthropic.AnthropicError, httpx2.HTTPError, TimeoutError, ValueError, RecursionError)
+FOREIGN = (anthropic.AnthropicError, httpx2.HTTPError, TimeoutError, ValueError, RecursionError)
 
 
 class AnthropicMessages:
@@ -83,7 +83,7 @@ class AnthropicMessages:
             LlmError: it won't.
         """
         model = request.model_name
-        used = at_most(self._form(model), request.structured_output)
+        used = at_most(self.form(model), request.structured_output)
         pieces = Pieces(request.on_text, self._clock)
         try:
             # Timeouts of a connection are per read, this one bounds the whole.
@@ -91,7 +91,7 @@ class AnthropicMessages:
                 reply = await self._answer(request, model, used, pieces)
         except LlmError as error:
             raise pieces.error_after(error) from error.__cause__
-        except _FOREIGN as error:
+        except FOREIGN as error:
             raise pieces.error_after(self._mapped(error, request, model, used)) from error
         self._has_answered = True
         return msgspec.structs.replace(
@@ -126,7 +126,7 @@ class AnthropicMessages:
             LlmError: it can't be asked.
         """
         model = request.model_name
-        counted = arguments_of(request, model, self._form(model), self._endpoint.prompt_cache)
+        counted = arguments_of(request, model, self.form(model), self._endpoint.prompt_cache)
         for name in ("max_tokens", "extra_body"):
             counted.pop(name, None)
         body = await self._told(self._client.messages.with_raw_response.count_tokens, model, **counted)
@@ -136,9 +136,20 @@ class AnthropicMessages:
         """Close the client's connections."""
         await self._client.close()
 
-    def _form(self, model: str) -> MessagesForm:
+    @property
+    def client(self) -> anthropic.AsyncAnthropic:
+        """The SDK's client, for other paths of the API."""
+        return self._client
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        return self._endpoint
+
+    def form(self, model: str) -> MessagesForm:
+        """The form that requests to a model have now."""
         if model not in self._forms:
-            self._forms[model] = _read_form(self._learned.recall(FACT_KIND, self._endpoint.shown, model))
+            self._forms[model] = read_form(self._learned.recall(FACT_KIND, self._endpoint.shown, model))
         return self._forms[model]
 
     async def _answer(self, request: Request, model: str, form: MessagesForm, pieces: Pieces) -> Reply:
@@ -181,8 +192,8 @@ class AnthropicMessages:
             if fault.status in _NOT_OFFERED and fault.type != "not_found_error":
                 return None
             raise final_error(fault) from error
-        except _FOREIGN as error:
-            raise self._mapped(error, request, model, self._form(model)) from error
+        except FOREIGN as error:
+            raise self._mapped(error, request, model, self.form(model)) from error
 
     def _mapped(self, error: Exception, request: Request, model: str, used: MessagesForm) -> LlmError:
         """The one place where foreign errors become ours."""
@@ -192,9 +203,9 @@ class AnthropicMessages:
                 return self._refused(error, request, model, used)
             case anthropic.APIConnectionError():
                 cause = error.__cause__ or error
-                return connection_error(cause, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
+                return connection_error(cause, self._endpoint, request.timeout_s, CONNECTION_ADVICE, streams=streams)
             case TimeoutError() | httpx2.HTTPError():
-                return connection_error(error, self._endpoint, request.timeout_s, _CONNECTION_ADVICE, streams=streams)
+                return connection_error(error, self._endpoint, request.timeout_s, CONNECTION_ADVICE, streams=streams)
             case _:
                 return LlmError(f"The request to {self._endpoint.shown} failed: {quoted(error, self._endpoint)}")
 
@@ -203,7 +214,12 @@ class AnthropicMessages:
         if fault.status == 403 and self._has_answered:
             # The credentials are good: a firewall or a moderation refused this one request.
             return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
-        learned = after_fault(self._form(model), used, fault, request)
+        return self.learned_from(fault, used, request)
+
+    def learned_from(self, fault: Fault, used: MessagesForm, request: Request) -> LlmError:
+        """The error of a request that was sent in the form `used` and refused, after learning another form from it."""
+        model = request.model_name
+        learned = after_fault(self.form(model), used, fault, request)
         if learned is None:
             return final_error(fault)
         self._forms[model] = learned
@@ -211,7 +227,7 @@ class AnthropicMessages:
         return AdaptedError(f"{self._endpoint.shown} refused a form of the request: {fault.message}")
 
 
-_CONNECTION_ADVICE = "Is it running, and the base URL right?"
+CONNECTION_ADVICE = "Is it running, and the base URL right?"
 
 
 def _http_client_of(endpoint: Endpoint) -> httpx2.AsyncClient | None:
@@ -224,9 +240,9 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     return ({"anthropic-workspace-id": workspace} if workspace else {}) | dict(endpoint.config.headers)
 
 
-def _read_form(fact: str) -> MessagesForm:
+def read_form(fact: str) -> MessagesForm:
+    """A form that was written down; the usual one where another version wrote it."""
     try:
         return msgspec.json.decode(fact, type=MessagesForm) if fact else MessagesForm()
     except msgspec.MsgspecError:
-        # Learned by another version.
         return MessagesForm()

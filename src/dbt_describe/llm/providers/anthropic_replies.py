@@ -132,10 +132,15 @@ async def streamed_body(
 
 def error_in_200(body: Mapping[str, object], endpoint: Endpoint, model: str) -> LlmError:
     """The error that stands in a stream, or in a body of HTTP 200."""
+    return error_of(fault_in_200(body, endpoint, model))
+
+
+def fault_in_200(body: Mapping[str, object], endpoint: Endpoint, model: str) -> Fault:
+    """What such an error says; its type stands for the status."""
     kind = text_in(object_in(body, "error"), "type")
     message = quoted(complaint_in(body) or "an error without a message", endpoint)
     status = _STATUSES.get(kind, 502)
-    return error_of(Fault(status, message, endpoint.shown, model, type=kind, key_variable=endpoint.key_variable))
+    return Fault(status, message, endpoint.shown, model, type=kind, key_variable=endpoint.key_variable)
 
 
 def fault_of(error: anthropic.APIStatusError, endpoint: Endpoint, model: str) -> Fault:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from dbt_describe.errors import LlmSettingsError
+from dbt_describe.llm.batches.contract import BatchLimits, BatchProvider
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
@@ -120,6 +121,15 @@ def _assumed(_: str) -> Capabilities:
     return Capabilities(prompt_cache="automatic", batch=True)
 
 
+def _batches(endpoint: Endpoint, provider: Provider) -> BatchProvider:
+    from dbt_describe.llm.providers.chat_batches import chat_batches  # noqa: PLC0415 - as above
+
+    own = endpoint.config if isinstance(endpoint.config, AzureConfig) else AzureConfig()
+    path = "/chat/completions" if is_classic(endpoint, own) else "/v1/chat/completions"
+    # Source: Microsoft's page on global batches, 2026-11.
+    return chat_batches(provider, BatchLimits(requests=100_000, bytes=200_000_000), path)
+
+
 def _open(endpoint: Endpoint, learned: Learned) -> Provider:
     return open_azure(endpoint, learned)
 
@@ -136,6 +146,7 @@ SPEC = ProviderSpec(
     # Looked for when a client is opened: Entra ID needs none.
     needs_key=False,
     price_provider="azure",
+    batches=_batches,
     assumed=_assumed,
 )
 ENTRA_SPEC = msgspec.structs.replace(

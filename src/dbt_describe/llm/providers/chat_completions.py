@@ -7,7 +7,6 @@ httpx2 in 3.x), so only the SDK's own errors are mapped here. Source: openai 2.3
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,13 +16,14 @@ import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.endpoints import Endpoint
-from dbt_describe.llm.failures import AdaptedError, Fault, TransientError, billed, error_of, is_context_overflow
+from dbt_describe.llm.failures import AdaptedError, Fault, billed, error_of, is_context_overflow
 from dbt_describe.llm.learned import Forgetful, Learned
 from dbt_describe.llm.messages import Probed, RateLimit, Reply, Request, Usage
 from dbt_describe.llm.providers.chat_bodies import body_of
 from dbt_describe.llm.providers.chat_clients import check_key, failures, open_client, response_type
+from dbt_describe.llm.providers.chat_errors import exchange_error
 from dbt_describe.llm.providers.chat_probes import entries_of, probed_of
-from dbt_describe.llm.providers.chat_replies import decoded, fault_of, hidden_failure, reply_of
+from dbt_describe.llm.providers.chat_replies import decoded, fault_of, reply_of
 from dbt_describe.llm.providers.chat_streams import Listener, completion_of
 from dbt_describe.llm.providers.connections import silence_s
 from dbt_describe.llm.providers.entra import EntraTokens
@@ -32,7 +32,6 @@ from dbt_describe.llm.providers.learned_forms import LearnedForms
 from dbt_describe.llm.providers.limit_headers import rate_limits_of
 from dbt_describe.llm.providers.quirks import Quirks
 from dbt_describe.llm.providers.schema_words import schema_size
-from dbt_describe.llm.providers.untrusted import quoted
 from dbt_describe.llm.providers.waits import asked_wait_s
 
 # Groq's answer to a model that didn't keep to the schema by itself: a crash of the form, not a mistake of the request.
@@ -56,7 +55,7 @@ class ChatCompletions:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_key(endpoint)
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._quirks = quirks or Quirks()
         self._tokens = tokens
         self._clock = clock
@@ -74,8 +73,7 @@ class ChatCompletions:
             LlmError: it won't, or part of the answer has been handed on already.
         """
         model = request.model_name
-        form = for_schema(self._forms.form(model), schema_size(request), self._quirks.ladder)
-        used = at_most(form, request.structured_output)
+        used = self.form_for(request, self.form(model))
         listener = Listener(request.on_text, self._clock)
         started = self._clock()
         try:
@@ -89,8 +87,7 @@ class ChatCompletions:
         self._has_answered = True
         if self._tokens is not None:
             self._tokens.accept()
-        if request.schema:
-            self._forms.learn(model, after_success(self._forms.form(model), used))
+        self.accepted(request, used)
         first_token_s = None if listener.first_at_s is None else listener.first_at_s - started
         return msgspec.structs.replace(
             reply,
@@ -98,6 +95,28 @@ class ChatCompletions:
             first_token_s=first_token_s,
             structured_output=used.level.name.lower() if request.schema else "",
         )
+
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """The SDK's client, for other paths of the API."""
+        return self._client
+
+    def form(self, model: str) -> Form:
+        """The form that requests to a model have now."""
+        return self._forms.form(model)
+
+    def form_for(self, request: Request, form: Form) -> Form:
+        """What of a form a request may have: no more than its schema and the settings allow."""
+        return at_most(for_schema(form, schema_size(request), self._quirks.ladder), request.structured_output)
+
+    def body_of(self, request: Request, form: Form) -> dict[str, object]:
+        """The request as it is sent."""
+        return body_of(request, request.model_name, form, self._quirks, self.endpoint.prompt_cache)
+
+    def accepted(self, request: Request, used: Form) -> None:
+        """Learn from a request that was answered in the form `used`."""
+        if request.schema:
+            self._forms.learn(request.model_name, after_success(self._forms.form(request.model_name), used))
 
     async def post(self, path: str, body: dict[str, object], request: Request) -> object:
         """What another path of the API answers to a body: one attempt.
@@ -110,9 +129,9 @@ class ChatCompletions:
             async with asyncio.timeout(request.timeout_s):
                 answer, _ = await self._post(body, request, path)
         except openai.APIStatusError as error:
-            raise self._error_of(self._fault(error, request.model_name)) from error
+            raise self.error_of(self.fault(error, request.model_name)) from error
         except failures() as error:
-            raise self._mapped(error, request.model_name, request.timeout_s) from error
+            raise exchange_error(error, self.endpoint, request.model_name, request.timeout_s) from error
         return answer
 
     async def probe(self, model: str) -> Probed | None:
@@ -123,19 +142,19 @@ class ChatCompletions:
         """
         for path in self._quirks.lists:
             try:
-                async with asyncio.timeout(self._endpoint.timeouts.total):
+                async with asyncio.timeout(self.endpoint.timeouts.total):
                     listing = await self._client.get(path, cast_to=object, options={"timeout": self._timeout()})
             except openai.APIStatusError as error:
-                fault = self._fault(error, model)
+                fault = self.fault(error, model)
                 # Restricted keys may ask a model and not see the list.
                 if fault.status in {403, 404, 405, 501}:
                     continue
-                raise self._error_of(fault) from error
+                raise self.error_of(fault) from error
             except failures() as error:
-                raise self._mapped(error, model) from error
+                raise exchange_error(error, self.endpoint, model) from error
             entries = entries_of(listing)
             if entries is not None:
-                return probed_of(entries, model, self._endpoint, lists_all=self._quirks.lists_all)
+                return probed_of(entries, model, self.endpoint, lists_all=self._quirks.lists_all)
         return None
 
     async def aclose(self) -> None:
@@ -154,16 +173,16 @@ class ChatCompletions:
             raise self._refused(error, model, used, request) from error
         except failures() as error:
             streams = request.on_text is not None
-            raise self._mapped(error, model, request.timeout_s, streams=streams) from error
+            raise exchange_error(error, self.endpoint, model, request.timeout_s, streams=streams) from error
 
     async def _send(self, request: Request, form: Form, listener: Listener) -> Reply:
         model = request.model_name
-        body = body_of(request, model, form, self._quirks, self._endpoint.prompt_cache)
+        body = self.body_of(request, form)
         if body.get("stream"):
             completion, headers = await self._stream(body, request, listener)
         else:
             completion, headers = await self._post(body, request)
-        reply = reply_of(completion, self._endpoint, model)
+        reply = reply_of(completion, self.endpoint, model)
         if listener.first_at_s is None:
             # The server doesn't stream, so that all of it comes as one piece.
             listener.hear(reply.text)
@@ -189,7 +208,7 @@ class ChatCompletions:
             options={"timeout": self._timeout(request.timeout_s)},
         )
         content_type = response.headers.get("content-type", "")
-        return decoded(response.content, content_type, self._endpoint), response.headers
+        return decoded(response.content, content_type, self.endpoint), response.headers
 
     async def _stream(
         self, body: dict[str, object], request: Request, listener: Listener
@@ -202,14 +221,14 @@ class ChatCompletions:
         )
         content_type = raw.headers.get("content-type", "")
         if any(kind in content_type for kind in ("json", "html")):
-            return decoded(await raw.http_response.aread(), content_type, self._endpoint), raw.headers
+            return decoded(await raw.http_response.aread(), content_type, self.endpoint), raw.headers
         async with raw.parse() as chunks:
-            return await completion_of(chunks, listener, self._endpoint.shown), raw.headers
+            return await completion_of(chunks, listener, self.endpoint.shown), raw.headers
 
     def _timeout(self, total_s: float | None = None, *, streams: bool = False) -> openai.Timeout:
-        bounds = self._endpoint.timeouts
+        bounds = self.endpoint.timeouts
         total_s = total_s or bounds.total
-        read_s = silence_s(self._endpoint, total_s, streams=streams)
+        read_s = silence_s(self.endpoint, total_s, streams=streams)
         return openai.Timeout(total_s, connect=min(bounds.connect, total_s), read=read_s)
 
     def _rate_limits(self, headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
@@ -220,40 +239,8 @@ class ChatCompletions:
             msgspec.structs.replace(limit, limit=None) if limit.kind == "requests" else limit for limit in limits
         )
 
-    def _mapped(self, error: Exception, model: str, total_s: float | None = None, *, streams: bool = False) -> LlmError:
-        """The one place where the SDK's errors without a status become ours."""
-        where = self._endpoint.shown
-        match error:
-            case TimeoutError() | openai.APITimeoutError():
-                return TransientError(
-                    f"{where} gave no answer within {self._waited_s(error, total_s, streams=streams):g} s."
-                )
-            case openai.APIConnectionError():
-                cause = quoted(str(error.__cause__ or "") or error, self._endpoint)
-                return TransientError(
-                    f"{where} can't be reached, or broke off ({cause}). Is it running, and the base URL right?"
-                )
-            case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError() | openai.APIResponseValidationError():
-                return TransientError(f"{where} answered malformed JSON. Is the base URL right?")
-            case openai.APIError():
-                # An error event of a stream.
-                return hidden_failure(error.body or {"message": error.message}, self._endpoint, model)
-            case openai.OpenAIError() | ValueError():
-                return LlmError(f"The request to {where} failed: {quoted(error, self._endpoint)}")
-            case _:
-                return TransientError(f"{where} broke off ({quoted(error, self._endpoint)}).")
-
-    def _waited_s(self, error: Exception, total_s: float | None, *, streams: bool) -> float:
-        """How long was waited for: the SDK's timeouts are those of the settings, unless the request's is shorter."""
-        total_s = total_s or self._endpoint.timeouts.total
-        if isinstance(error, TimeoutError):
-            return total_s
-        if "Connect" in type(error.__cause__).__name__:
-            return min(self._endpoint.timeouts.connect, total_s)
-        return silence_s(self._endpoint, total_s, streams=streams)
-
     def _refused(self, error: openai.APIStatusError, model: str, used: Form, request: Request) -> LlmError:
-        fault = self._fault(error, model)
+        fault = self.fault(error, model)
         if fault.status == 401 and self._tokens is not None:
             sent = error.response.request.headers.get("authorization", "").removeprefix("Bearer ")
             if self._tokens.renew(sent):
@@ -261,9 +248,14 @@ class ChatCompletions:
         if fault.status == 403 and self._has_answered:
             # The credentials are good: a firewall or a moderation refused this one request.
             return LlmError(f"{fault.endpoint} refused this request (HTTP 403): {fault.message}")
+        return self.learned_from(fault, used, request, str(error.param or ""))
+
+    def learned_from(self, fault: Fault, used: Form, request: Request, param: str = "") -> LlmError:
+        """The error of a request that was sent in the form `used` and refused, after learning another form from it."""
+        model = request.model_name
         current = self._forms.form(model)
         size = schema_size(request)
-        learned = after_fault(current, used, fault, str(error.param or ""), self._quirks.ladder, size)
+        learned = after_fault(current, used, fault, param, self._quirks.ladder, size)
         is_refused = learned is not None
         crashed = fault.status == 500 and not is_context_overflow(fault)
         crashed = bool(request.schema) and (crashed or fault.code == _UNKEPT_SCHEMA)
@@ -275,12 +267,13 @@ class ChatCompletions:
         if learned is not None:
             self._forms.learn(model, learned)
         if is_refused:
-            return AdaptedError(f"{self._endpoint.shown} refused a form of the request: {fault.message}")
-        return self._error_of(fault)
+            return AdaptedError(f"{self.endpoint.shown} refused a form of the request: {fault.message}")
+        return self.error_of(fault)
 
-    def _fault(self, error: openai.APIStatusError, model: str) -> Fault:
+    def fault(self, error: openai.APIStatusError, model: str) -> Fault:
+        """What a refusal says."""
         headers = error.response.headers
-        fault = fault_of(error.body, error.status_code, self._endpoint, model, error.message)
+        fault = fault_of(error.body, error.status_code, self.endpoint, model, error.message)
         asked_s = asked_wait_s(headers, time.time())
         return msgspec.structs.replace(
             fault,
@@ -290,7 +283,8 @@ class ChatCompletions:
             rate_limits=self._rate_limits(headers),
         )
 
-    def _error_of(self, fault: Fault) -> LlmError:
+    def error_of(self, fault: Fault) -> LlmError:
+        """The error that it amounts to."""
         if fault.status in {401, 403} and self._tokens is not None:
             return LlmSettingsError(
                 f"{fault.endpoint} refused the Entra ID token (HTTP {fault.status}): {fault.message} "

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dbt_describe.llm.batches.contract import BatchProvider
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.learned import Learned
 from dbt_describe.llm.messages import Provider
@@ -51,6 +52,13 @@ def _open(endpoint: Endpoint, learned: Learned) -> Provider:
     return ChatCompletions(endpoint, learned, quirks)
 
 
+def _batches(endpoint: Endpoint, provider: Provider) -> BatchProvider:
+    from dbt_describe.llm.providers.gemini_batches import gemini_batches  # noqa: PLC0415 - as above
+
+    level = endpoint.config.thinking_level if isinstance(endpoint.config, GeminiConfig) else ""
+    return gemini_batches(provider, level)
+
+
 SPEC = ProviderSpec(
     name="gemini",
     title="Google Gemini",
@@ -62,5 +70,6 @@ SPEC = ProviderSpec(
     model_variables=("GOOGLE_GEMINI_MODEL", "GEMINI_MODEL"),
     default_model="gemini-3.5-flash-lite",
     price_provider="google",
+    batches=_batches,
     assumed=_assumed,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from dbt_describe.llm.batches.contract import BatchLimits, BatchProvider
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
@@ -48,6 +49,13 @@ def _open(endpoint: Endpoint, learned: Learned) -> Provider:
     return ChatCompletions(endpoint, learned, quirks)
 
 
+def _batches(_: Endpoint, provider: Provider) -> BatchProvider:
+    from dbt_describe.llm.providers.chat_batches import chat_batches  # noqa: PLC0415 - as above
+
+    # Source: https://console.groq.com/docs/batch, 2026-11; 100 MB is the smallest size that its pages name.
+    return chat_batches(provider, BatchLimits(requests=50_000, bytes=100_000_000))
+
+
 SPEC = ProviderSpec(
     name="groq",
     title="Groq",
@@ -60,5 +68,6 @@ SPEC = ProviderSpec(
     model_variables=("GROQ_MODEL",),
     default_model="openai/gpt-oss-120b",
     price_provider="groq",
+    batches=_batches,
     assumed=_assumed,
 )

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from dbt_describe.llm.batches.contract import BatchLimits, BatchProvider
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
@@ -48,6 +49,13 @@ def _open(endpoint: Endpoint, learned: Learned) -> Provider:
     return ChatCompletions(endpoint, learned, quirks_of(endpoint))
 
 
+def _batches(_: Endpoint, provider: Provider) -> BatchProvider:
+    from dbt_describe.llm.providers.chat_batches import chat_batches  # noqa: PLC0415 - as above
+
+    # Source: the types of openai 3.52, 2026-11.
+    return chat_batches(provider, BatchLimits(requests=50_000, bytes=200_000_000))
+
+
 SPEC = ProviderSpec(
     name="openai",
     title="OpenAI",
@@ -61,5 +69,6 @@ SPEC = ProviderSpec(
     config_variables={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
     default_model="gpt-6-luna",
     price_provider="openai",
+    batches=_batches,
     assumed=assumed_of_openai,
 )

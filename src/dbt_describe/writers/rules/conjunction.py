@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from sqlglot import exp
 
@@ -10,7 +11,7 @@ from dbt_describe.writers.rules import words
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError
 from dbt_describe.writers.rules.telling import Teller
 
-Condition = exp.Expr | str
+Condition: TypeAlias = "exp.Expr | str"
 """An expression, or a match that a join asks for: `there is a match in `stg_orders``."""
 
 
@@ -24,7 +25,9 @@ def told(conditions: Iterable[Condition], teller: Teller) -> str:
     """
     given = list(conditions)
     texts = _merged(dict.fromkeys(condition for condition in given if isinstance(condition, str)))
-    parts = {part.sql(): part for condition in given if isinstance(condition, exp.Expr) for part in _parts(condition)}
+    parts = {
+        part.sql(): part for condition in given if isinstance(condition, exp.Expression) for part in _parts(condition)
+    }
     if not parts:
         return words.listed(texts)
     if len({teller.clause(part) for part in parts.values()}) < len(parts):

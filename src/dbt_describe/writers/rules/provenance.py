@@ -106,7 +106,7 @@ def _tell_apart(conditions: list[Condition], driving: str, names: Names) -> None
     columns = [
         column
         for condition in conditions
-        if isinstance(condition, exp.Expr)
+        if isinstance(condition, exp.Expression)
         for column in condition.find_all(exp.Column)
         if not isinstance(column.this, exp.Star)
     ]

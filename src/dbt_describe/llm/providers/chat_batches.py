@@ -1,0 +1,291 @@
+"""Batches of chat completions: OpenAI's protocol, which Azure and Groq speak, too.
+
+The requests are uploaded as a file of JSON lines, whose bodies are those of single requests. Source: the types of
+openai 3.52, aimock 1.43, console.groq.com/docs/batch and Microsoft's page on global batches, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+import openai
+
+from dbt_describe.errors import LlmError, LlmSettingsError
+from dbt_describe.llm.batches.contract import (
+    BatchLimits,
+    BatchRequest,
+    BatchResult,
+    BatchStatus,
+    Found,
+    Sought,
+    UncertainError,
+)
+from dbt_describe.llm.batches.lines import fields_of, line_of, lines_of
+from dbt_describe.llm.failures import TransientError
+from dbt_describe.llm.messages import Provider, Request
+from dbt_describe.llm.providers.chat_batch_lines import batched_reply, line_fields, read_form, status_of
+from dbt_describe.llm.providers.chat_clients import failures
+from dbt_describe.llm.providers.chat_completions import ChatCompletions
+from dbt_describe.llm.providers.chat_errors import exchange_error
+from dbt_describe.llm.providers.forms import Form
+from dbt_describe.llm.providers.untrusted import count_in, list_in, object_in, text_in
+
+NAME = "dbt_describe_batch"
+"""The key of a batch's metadata that holds our name of it."""
+SLOWEST_UPLOAD_BYTES_S = 250_000
+"""A file may take as long as it would at this speed, beyond the usual time of a request."""
+MOST_PAGES = 50
+CLOCK_SKEW_S = 3600.0
+
+_NOT_OFFERED = frozenset({404, 405, 501})
+
+
+class ChatBatches:
+    """The batches of one endpoint.
+
+    Args:
+        chat: the client of single requests, which makes the bodies and reads the answers.
+        path: of single requests, as a line of the file names it.
+    """
+
+    def __init__(self, chat: ChatCompletions, limits: BatchLimits, path: str = "/v1/chat/completions") -> None:
+        self._chat = chat
+        self._limits = limits
+        self._path = path
+
+    @property
+    def limits(self) -> BatchLimits:
+        """What one batch may hold."""
+        return self._limits
+
+    def form(self, model: str) -> str:
+        """The form of requests to the model, as JSON."""
+        return msgspec.json.encode(self._chat.form(model)).decode()
+
+    def size(self, request: BatchRequest) -> int:
+        """Bytes of its line."""
+        return len(self._line(request))
+
+    async def upload(self, name: str, requests: Sequence[BatchRequest]) -> str:
+        """Upload the lines.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        content = b"".join(self._line(request) for request in requests)
+        timeout_s = self._chat.endpoint.timeouts.total + len(content) / SLOWEST_UPLOAD_BYTES_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                file = await self._chat.client.files.create(
+                    file=(f"{name}.jsonl", content, "application/jsonl"), purpose="batch", timeout=timeout_s
+                )
+        except failures() as error:
+            raise self._error(error) from error
+        return self._id_of(file)
+
+    async def create(self, name: str, requests: Sequence[BatchRequest], file_id: str) -> str:
+        """Make the batch of an uploaded file.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        body = {
+            "input_file_id": file_id,
+            "endpoint": self._path,
+            "completion_window": "24h",
+            "metadata": {NAME: name},
+        }
+        return self._id_of(await self._exchange("POST", "/batches", body))
+
+    async def find(self, sought: Sought) -> Found | None:
+        """Look for the batch's name, or its file, among those that the account has.
+
+        Raises:
+            UncertainError: the server has no list.
+        """
+        if not sought.file_id:
+            return None
+        after = ""
+        for _ in range(MOST_PAGES):
+            query = f"?limit=100&after={quote(after, safe='')}" if after else "?limit=100"
+            try:
+                page = await self._exchange("GET", f"/batches{query}")
+            except LlmSettingsError as error:
+                raise UncertainError(f"{self._chat.endpoint.shown} lists no batches. {error}") from error
+            batches = list_in(page, "data")
+            for batch in batches:
+                is_named = text_in(object_in(batch, "metadata"), NAME) == sought.name
+                if is_named or text_in(batch, "input_file_id") == sought.file_id:
+                    return Found(text_in(batch, "id"))
+            last = batches[-1] if batches else None
+            after = text_in(last, "id")
+            if (
+                not after
+                or not (page or {}).get("has_more")
+                or count_in(last, "created_at") < sought.since - CLOCK_SKEW_S
+            ):
+                return None
+        raise UncertainError(f"{self._chat.endpoint.shown} has too many batches to look through.")
+
+    async def poll(self, batch_id: str) -> BatchStatus:
+        """What `GET /batches/{id}` says.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        batch = await self._batch(batch_id)
+        if batch is None:
+            return BatchStatus("gone")
+        return status_of(batch, self._chat.endpoint)
+
+    async def results(self, batch_id: str, requests: Mapping[str, Request], form: str) -> AsyncIterator[BatchResult]:
+        """The lines of the output file, then those of the error file.
+
+        Raises:
+            LlmError: see `BatchProvider`; a file isn't there any more.
+        """
+        batch = await self._batch(batch_id)
+        if batch is None:
+            raise LlmError(f"{self._chat.endpoint.shown} doesn't know the batch any more.")
+        used = read_form(form)
+        for name in ("output_file_id", "error_file_id"):
+            file_id = text_in(batch, name)
+            if not file_id:
+                continue
+            async for line in self._file(file_id):
+                yield self._result(fields_of(line), requests, used)
+
+    async def cancel(self, batch_id: str) -> None:
+        """Cancel it.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        await self._exchange("POST", f"/batches/{quote(batch_id, safe='')}/cancel", {}, fine=frozenset({400, 404, 409}))
+
+    async def discard(self, batch_id: str, file_id: str) -> None:
+        """Delete its three files.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        batch = await self._batch(batch_id) if batch_id else None
+        files = {file_id, text_in(batch, "output_file_id"), text_in(batch, "error_file_id")}
+        for one in sorted(files - {""}):
+            # A key may write files and not delete them, and some servers have none to delete.
+            await self._exchange(
+                "DELETE", f"/files/{quote(one, safe='')}", fine=frozenset({400, 403, 404, 405, 409, 501})
+            )
+
+    async def aclose(self) -> None:
+        """The client is closed by who has opened it."""
+
+    def _line(self, request: BatchRequest) -> bytes:
+        return line_of(line_fields(request, self._chat, self._path))
+
+    def _result(self, fields: Mapping[str, object], requests: Mapping[str, Request], used: Form | None) -> BatchResult:
+        custom_id = text_in(fields, "custom_id")
+        request = requests.get(custom_id)
+        if request is None:
+            return BatchResult(custom_id)
+        form = self._chat.form_for(request, used or self._chat.form(request.model_name))
+        try:
+            return BatchResult(custom_id, batched_reply(fields, request, form, self._chat))
+        except LlmError as error:
+            return BatchResult(custom_id, error=error)
+
+    async def _batch(self, batch_id: str) -> Mapping[str, object] | None:
+        answer = await self._exchange("GET", f"/batches/{quote(batch_id, safe='')}", fine=frozenset({404}))
+        if answer is not None and not text_in(answer, "status"):
+            raise TransientError(f"{self._chat.endpoint.shown} answered something that is no batch.")
+        return answer
+
+    async def _file(self, file_id: str) -> AsyncIterator[bytes]:
+        """The lines of a file, as they come.
+
+        Raises:
+            LlmError: see `BatchProvider`.
+        """
+        try:
+            client = self._chat.client
+            stream = await client.get(
+                f"/files/{quote(file_id, safe='')}/content",
+                cast_to=object,
+                options={"timeout": self._chat.endpoint.timeouts.total},
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+            )
+            try:
+                async for line in lines_of(stream.response.aiter_bytes()):
+                    yield line
+            finally:
+                await stream.response.aclose()
+        except openai.APIStatusError as error:
+            if error.status_code in {404, 410}:
+                raise LlmError(f"{self._chat.endpoint.shown} has deleted the file of the batch's results.") from error
+            raise self._error(error) from error
+        except _reading_failures() as error:
+            # What breaks while the body is read, the SDK's version 3 hands on as it is.
+            raise self._error(error) from error
+
+    async def _exchange(
+        self,
+        method: Literal["GET", "POST", "DELETE"],
+        path: str,
+        body: Mapping[str, object] | None = None,
+        fine: frozenset[int] = frozenset(),
+    ) -> Mapping[str, object] | None:
+        """What a path answers; None for a status that is as `fine` as an answer."""
+        client = self._chat.client
+        timeout_s = self._chat.endpoint.timeouts.total
+        options: Any = {"timeout": timeout_s}
+        try:
+            async with asyncio.timeout(timeout_s):
+                if method == "GET":
+                    answer: object = await client.get(path, cast_to=object, options=options)
+                elif method == "DELETE":
+                    answer = await client.delete(path, cast_to=object, options=options)
+                else:
+                    answer = await client.post(path, cast_to=object, body=body, options=options)
+        except openai.APIStatusError as error:
+            if error.status_code in fine:
+                return None
+            raise self._error(error) from error
+        except failures() as error:
+            raise self._error(error) from error
+        if not isinstance(answer, dict):
+            raise LlmError(f"{self._chat.endpoint.shown} answered no JSON object; is the base URL right?")
+        return answer
+
+    def _id_of(self, made: object) -> str:
+        made_id = text_in(made, "id") if isinstance(made, Mapping) else getattr(made, "id", None)
+        if not isinstance(made_id, str) or not made_id:
+            raise TransientError(f"{self._chat.endpoint.shown} made something without an id; is the base URL right?")
+        return made_id
+
+    def _error(self, error: Exception) -> LlmError:
+        endpoint = self._chat.endpoint
+        if not isinstance(error, openai.APIStatusError):
+            return exchange_error(error, endpoint, "")
+        fault = self._chat.fault(error, "")
+        if fault.status in _NOT_OFFERED and "file" not in fault.message.lower():
+            return LlmSettingsError(
+                f"{endpoint.shown} has no batches there (HTTP {fault.status}): {fault.message}. Ask without them."
+            )
+        return self._chat.error_of(fault)
+
+
+def chat_batches(provider: Provider, limits: BatchLimits, path: str = "/v1/chat/completions") -> ChatBatches:
+    """The batches of an endpoint, whose single requests `provider` sends."""
+    if not isinstance(provider, ChatCompletions):
+        raise LlmSettingsError("Batches of chat completions need a client of chat completions.")
+    return ChatBatches(provider, limits, path)
+
+
+def _reading_failures() -> tuple[type[Exception], ...]:
+    return (httpx2.HTTPError, *failures())

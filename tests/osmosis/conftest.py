@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.osmosis.dbt_osmosis import osmosis
+
+__all__ = ["osmosis"]
