@@ -38,6 +38,7 @@ from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.sharding import Shard, check_alone, parse_shard
 from dbt_describe.storage.locations import StoreLocation
+from dbt_describe.storage.urls import password_in
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -296,6 +297,7 @@ def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:
 
 
 def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What the environment holds under names that say it's secret: `…_API_KEY`, `DBT_PASSWORD`, `DBT_ENV_SECRET_…`."""
+    """What the environment holds under names that say it's secret (`…_API_KEY`, `DBT_PASSWORD`), and in store's URL."""
     env = os.environ if environ is None else environ
-    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and value)
+    named = (value for name, value in env.items() if _SECRET_NAME.search(name))
+    return tuple(value for value in (*named, password_in(env.get("DBT_DESCRIBE_STORE", ""))) if value)

@@ -10,7 +10,7 @@ import pytest
 
 from dbt_describe.configuration import load_configuration
 from dbt_describe.errors import SettingsError, StoreError
-from dbt_describe.settings import make_settings, store_here
+from dbt_describe.settings import make_settings, secret_values, store_here
 from dbt_describe.storage.database import LocalStore, Tables
 from dbt_describe.storage.locations import StoreLocation, locate_store, open_store
 
@@ -130,3 +130,9 @@ def test_a_local_store_has_a_file_for_each_purpose(tmp_path: Path) -> None:
     words.compact()
     assert words.execute("SELECT count(*) FROM words") == [(2,)]
     words.close()
+
+
+@pytest.mark.parametrize("url", [URL, "here", "", "postgresql://[", "postgresql://host/db"])
+def test_the_password_of_the_store_is_a_secret_of_the_environment(url: str) -> None:
+    found = secret_values({"DBT_DESCRIBE_STORE": url, "X_API_KEY": "sk-1", "PLAIN": "p"})
+    assert found == (("sk-1", "hunter2-x9Q") if url == URL else ("sk-1",))

@@ -62,7 +62,7 @@ class Memory(msgspec.Struct, frozen=True):
 def open_memory(
     where: StoreLocation | Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]
 ) -> Memory:
-    """What is kept at a location, or in a directory. Where it can't be opened, and needn't be, a run says so and goes on.
+    """What is kept at a location or in a directory. If it can't be opened, and needn't be, a run says so and goes on.
 
     Raises:
         StoreError: it can't, and must be.

@@ -26,12 +26,12 @@ CONNECT_TIMEOUT_S = 5
 """How long a connection may take, where the URL says nothing else."""
 CALL_TIMEOUT_S = 10
 """How long a statement may take, waiting for others included, and how long a dead connection goes unnoticed."""
-_SETTINGS = (
-    f"SET search_path = {SCHEMA}",
-    f"SET statement_timeout = '{CALL_TIMEOUT_S}s'",
-    # A machine that lost its power inside a transaction keeps the others waiting no longer than that.
-    f"SET idle_in_transaction_session_timeout = '{CALL_TIMEOUT_S}s'",
-)
+_SETTINGS = f"""
+    SET search_path = {SCHEMA};
+    SET statement_timeout = '{CALL_TIMEOUT_S}s';
+    SET idle_in_transaction_session_timeout = '{CALL_TIMEOUT_S}s'
+"""
+"""The last one: a machine that lost its power inside a transaction keeps the others waiting no longer than that."""
 _MIGRATING = 0x64_62_74_64
 """The key of the advisory lock that is held while tables are made or changed: any number that nobody else uses."""
 _VERSIONS = "CREATE TABLE IF NOT EXISTS versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
@@ -42,7 +42,8 @@ class Link:
     """One connection, made anew once where it breaks.
 
     Raises:
-        StoreError: the server can't be reached, refuses the connection, or has tables of a newer dbt-describe.
+        LostError: the server can't be reached, or refuses the connection.
+        SettingsError: libpq can't read the URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -124,8 +125,7 @@ class Link:
         try:
             # Without prepared statements, which poolers of connections don't keep.
             connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **more)
-            for setting in _SETTINGS:
-                connection.execute(setting)
+            connection.execute(_SETTINGS.encode())
         except psycopg.ProgrammingError as error:
             if error.sqlstate is None:
                 # libpq can't read the URL, and says what: no more than the kind of mistake can be shown.
