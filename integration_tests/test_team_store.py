@@ -35,7 +35,7 @@ from integration_tests.openai_server import OpenAIServer
 from integration_tests.postgres_server import PASSWORD, USER, Way, find_binaries, free_port, run_postgres, url_of
 from integration_tests.test_llm_run import node_of
 
-PER_MINUTE = 20
+PER_MINUTE = 21
 SETTINGS = f"""
 model: openai/loopback
 endpoints: {{openai: {{limits: {{requests_per_minute: {PER_MINUTE}}}}}}}
