@@ -169,9 +169,9 @@ def test_a_second_ctrl_c_abandons_the_requests_without_a_traceback(demo: Path) -
     assert "Traceback" not in stdout + stderr
 
 
-def start_document(demo: Path, server: OpenAIServer) -> subprocess.Popen[str]:
+def start_document(demo: Path, server: OpenAIServer, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL],
+        [str(DBT.parent / "dbt-describe"), "document", "--concurrency", "2", "--profiles-dir", ".", *MODEL, *words],
         cwd=demo,
         env=clean_environment(DBT_DESCRIBE_STORE=str(demo / "target/store"), **keys(server)),
         stdout=subprocess.PIPE,
@@ -182,7 +182,7 @@ def start_document(demo: Path, server: OpenAIServer) -> subprocess.Popen[str]:
 
 def test_a_killed_run_pays_for_nothing_twice(demo: Path, dbt_describe: Run) -> None:
     with OpenAIServer(latency_s=0.3) as server:
-        process = start_document(demo, server)
+        process = start_document(demo, server, "--no-cache")
         while len(server.requests) < 9:
             time.sleep(0.02)
         process.kill()
@@ -190,14 +190,39 @@ def test_a_killed_run_pays_for_nothing_twice(demo: Path, dbt_describe: Run) -> N
         time.sleep(0.5)  # what the server had begun to answer, nobody reads any more
         answered = {node_of(request) for request in server.requests}
         before = len(server.requests)
-        rest = dbt_describe("document", *MODEL, **keys(server))
+        (left,) = json.loads(dbt_describe("runs", "list", "--json").stdout)
+        rest = dbt_describe("document", "--resume", **keys(server))
         again = server.requests[before:]
     assert rest.returncode == 0
+    assert (left["state"], left["nodes"]) == ("killed", 22)
+    assert (
+        f"Going on with run {left['run']}, which was killed: {left['done']} of its 22 nodes were done." in rest.stderr
+    )
+    (done,) = json.loads(dbt_describe("runs", "list", "--json").stdout)
+    assert (done["run"], done["state"], done["done"], len(done["goes"])) == (left["run"], "finished", 22, 2)
     assert re.search(r"kept +\d+  answers that had been paid for", rest.stdout)
     # At most the two that were under way when it was killed are asked again.
     assert len(answered & {node_of(request) for request in again}) <= 2
     total = json.loads(dbt_describe("usage", "--json").stdout)[-1]
     assert total["kept"] > 0
+
+
+def test_a_run_that_the_budget_stopped_goes_on_with_a_larger_one(dbt_describe: Run) -> None:
+    only = ("--select", "path:models/intermediate", "--dry-run")
+    with OpenAIServer() as server:
+        first = dbt_describe("document", *only, "--max-tokens", "4000", "--concurrency", "1", *MODEL, **keys(server))
+        asked = [node_of(request) for request in server.requests]
+        same = dbt_describe("document", "--resume", **keys(server))
+        assert len(server.requests) == len(asked)
+        more = dbt_describe("document", "--resume", "--max-tokens", "400000", **keys(server))
+        nodes = [node_of(request) for request in server.requests]
+    assert (first.returncode, same.returncode, more.returncode) == (3, 3, 0), first.stdout + same.stdout + more.stdout
+    assert 0 < len(asked) < len(nodes) == len(set(nodes))
+    assert "which was stopped by the budget" in more.stderr
+    (run,) = json.loads(dbt_describe("runs", "list", "--json").stdout)
+    assert (run["state"], len(run["goes"])) == ("finished", 3)
+    tokens = json.loads(dbt_describe("usage", "--run", run["run"], "--json").stdout)
+    assert (tokens[-1]["requests"], len(tokens)) == (len(nodes), 4)
 
 
 def test_kept_answers_are_told_of_and_forgotten(dbt_describe: Run) -> None:

@@ -49,7 +49,7 @@ def test_refactor_moves_files_and_describes_what_is_in_them(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("stg_orders",), {"model.stg_orders"}),
+        pytest.param(("stg_orders",), {"model.stg_orders"}, marks=pytest.mark.slow),
         pytest.param(
             ("models/staging",),
             {"model.stg_customers", "model.stg_orders", "model.stg_payments"},

@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redaction": set(),
     "store": FOUNDATION,
     "storage": FOUNDATION | {"store"},
-    "llm": FOUNDATION | {"storage"},
+    "runs": {"project", "redaction", "store"},
+    "llm": FOUNDATION | {"storage", "store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION
     | {
@@ -50,8 +51,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schema_files": FOUNDATION | {"project"},
     "configuration": FOUNDATION | {"checking", "llm", "prompting", "schema_files", "storage"},
     "settings": FOUNDATION
-    | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "sharding", "storage"},
+    | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs", "sharding", "storage"},
     "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
+    "resuming": FOUNDATION | {"runs", "settings"},
+    "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {
@@ -85,6 +88,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verifying": FOUNDATION | {"filing", "planning", "project", "report"},
     "deciding": FOUNDATION | {"planning", "provenance", "schema_files"},
     "conventions": {"answers", "placeholders", "planning", "project", "prompting"},
+    "batch_tags": {"provenance"},
+    "batched_plan": {"batch_tags", "llm", "planning", "preparing", "provenance", "writers"},
+    "batching": FOUNDATION
+    | {
+        "batch_tags",
+        "batched_plan",
+        "configuration",
+        "drafting",
+        "llm",
+        "preparing",
+        "progress",
+        "schedule",
+        "settings",
+        "writers",
+    },
+    "batch_desk": FOUNDATION | {"batch_tags", "llm", "progress", "schedule", "settings"},
     "drafting": FOUNDATION
     | {
         "conventions",
@@ -129,6 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": FOUNDATION
     | {
         "background",
+        "batching",
         "conventions",
         "preparing",
         "provenance",
@@ -148,13 +168,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "sharding",
         "sharing",
+        "tracking",
         "verifying",
         "writers",
         "llm",
         "prompting",
     },
     "committing": FOUNDATION | {"progress", "project", "provenance", "report", "run", "settings"},
-    "accounts": FOUNDATION | {"llm", "storage"},
+    "accounts": FOUNDATION | {"llm", "runs", "storage"},
     "inspection": {"llm", "progress", "settings"},
     "comparing": FOUNDATION
     | {
@@ -189,6 +210,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "accounts",
         "adopting",
+        "batch_desk",
         "checking",
         "checkup",
         "committing",
@@ -199,7 +221,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inspection",
         "logs",
         "memory",
+        "resuming",
         "run",
+        "runs",
         "settings",
         "showing",
         "report",
@@ -222,6 +246,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "project",
         "provenance",
+        "recording",
         "report",
         "run",
         "schema_files",
@@ -229,7 +254,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sharing",
     },
     "__main__": {"cli"},
-    "__init__": {"adopting", "checking", "checkup", "counting", "run", "settings", "report", "progress"},
+    "__init__": {"adopting", "checking", "checkup", "counting", "resuming", "run", "settings", "report", "progress"},
 }
 
 OWNERS: dict[str, set[str]] = {
@@ -245,7 +270,7 @@ OWNERS: dict[str, set[str]] = {
     "pathspec": {"project"},
     "platformdirs": {"configuration"},
     "psycopg": {"storage"},
-    "sqlite3": {"store", "storage", "lineage", "memory", "profiling"},
+    "sqlite3": {"store", "storage", "lineage", "llm", "memory", "profiling", "runs"},
     "requests": {"project"},
     "rich": {"cli"},
     "sqlglot": {"lineage", "writers"},

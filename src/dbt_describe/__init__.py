@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -80,21 +81,30 @@ def document(  # noqa: PLR0913 - one keyword per flag
     ask_again: bool = False,
     doc_blocks: bool | None = None,
     profile_values: bool | None = None,
+    batch: bool | None = None,
+    wait: bool | None = None,
+    waves: str = "",
+    resume: str = "",
     **options: Unpack[Options],
 ) -> Report:
     """Describe what is missing and write it into the schema files (with `dry_run`, only say what would be written).
 
     With `verify`, dbt must accept what was written; else it is taken back. With `cached_only`, nothing is asked, and
     answers that were had before are used. With `ask_again`, models are asked for what they didn't know in an earlier
-    run, too. With `profile_values`, they are shown what columns hold.
+    run, too. With `profile_values`, they are shown what columns hold. With `batch`, they are asked in batches, which
+    aren't waited for if `wait` is false. `resume` is a run to go on with, as it was called, or `last` for the project's
+    last one that didn't end.
 
     Raises:
         DbtDescribeError: the project, a setting or a selector can't be used; the message says what to do.
     """
     from dbt_describe import run  # noqa: PLC0415 - importing the package stays cheap
+    from dbt_describe.progress import Silent  # noqa: PLC0415
+    from dbt_describe.resuming import settings_to_go_on  # noqa: PLC0415
     from dbt_describe.settings import make_settings  # noqa: PLC0415
 
-    settings = make_settings(
+    make = partial(settings_to_go_on, resume, (progress or Silent()).say) if resume else make_settings
+    settings = make(
         project_dir=project_dir,
         dry_run=dry_run,
         verify=verify,
@@ -104,6 +114,9 @@ def document(  # noqa: PLR0913 - one keyword per flag
         ask_again=ask_again,
         doc_blocks=doc_blocks,
         profile_values=profile_values,
+        batch=batch,
+        wait=wait,
+        waves=waves,
         **options,
     )
     return run.document(settings, progress)

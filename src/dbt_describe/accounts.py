@@ -13,6 +13,7 @@ import msgspec
 from dbt_describe.llm.cache import AnswerCache, CacheInfo
 from dbt_describe.llm.sums import AvoidedSum, FragmentSum, Sum, summed, summed_avoided, summed_by_fragment
 from dbt_describe.llm.usage import Attempt, Avoided, UsageLog
+from dbt_describe.runs.records import goes_of
 from dbt_describe.storage.locations import StoreLocation, open_store
 
 __all__ = [
@@ -46,13 +47,17 @@ GROUPS: Mapping[str, Callable[[Attempt], str]] = {
     "purpose": lambda attempt: attempt.purpose,
     "prompt": lambda attempt: attempt.prompt,
     "error": lambda attempt: attempt.error or attempt.status,
+    "batch": lambda attempt: attempt.batch_id or "asked alone",
 }
 """What usage can be told by: the name of the group → the group of an attempt. Days are this machine's, as budgets'."""
 _GROUPS_OF_AVOIDED: Mapping[str, Callable[[Avoided], str]] = {"run": lambda avoided: avoided.run, "day": _day}
 
 
 class Period(msgspec.Struct, frozen=True):
-    """Which rows are meant: from a Unix time on, and of one run (`last` is the newest) where it isn't empty."""
+    """Which rows are meant: from a Unix time on, and of one run (`last` is the newest) where it isn't empty.
+
+    A run's rows are those of all processes that went on with it, too.
+    """
 
     since: float = 0.0
     run: str = ""
@@ -123,7 +128,9 @@ def _rows(store: StoreLocation, period: Period | None) -> Iterator[tuple[list[At
     period = period or Period()
     with contextlib.closing(open_store(store)) as opened, contextlib.closing(UsageLog(opened)) as log:
         run = log.last_run() if period.run == "last" else period.run
-        yield list(log.attempts(period.since, run)), list(log.avoided(period.since, run))
+        goes = goes_of(store.directory, run) if run else ("",)
+        attempts = [row for go in goes for row in log.attempts(period.since, go)]
+        yield attempts, [row for go in goes for row in log.avoided(period.since, go)]
 
 
 def cache_info(store: StoreLocation) -> CacheInfo:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -22,7 +21,7 @@ from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
 from dbt_describe.provenance.entries import HUMAN, Place
 from dbt_describe.report import Failure, Reviewed, Spent
-from dbt_describe.schedule import run_in_order, waits_for
+from dbt_describe.schedule import on_interrupt, run_in_order, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
 
 
@@ -61,11 +60,15 @@ class Drafting:
         """Descriptions that were left because the run was stopped, or asks nothing; known at its end."""
         self.copies_left = 0
         """Those of them that hold the values of another one."""
+        self.under_way: set[str] = set()
+        """Nodes of which something is asked in a batch that hasn't come back yet."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
         self._left: set[Place] = set()
-        """What isn't known because nothing is asked."""
+        """What isn't known because nothing is asked, or a batch asks it."""
+        self._waiting: set[Place] = set()
+        """That part of it which waits for a batch."""
         self._stop = asyncio.Event()
         self._decisions = Decisions(decide) if decide else None
 
@@ -74,6 +77,21 @@ class Drafting:
         """Nodes whose gaps were not looked at, because the run was stopped."""
         return len(self.nodes) - len(self._ended)
 
+    @property
+    def done(self) -> set[str]:
+        """Nodes of which nothing is left to be asked."""
+        return self._ended - self._failed - self.under_way
+
+    @property
+    def waiting(self) -> int:
+        """Descriptions that are left until a batch has come back."""
+        return len(self._waiting)
+
+    def end_early(self) -> None:
+        """Ask nothing: what costs nothing is written all the same."""
+        self.interrupted = True
+        self._stop_asking()
+
     async def fill(self, concurrency: int) -> None:
         """Fill every node's gaps along the DAG, then write what is left."""
         nodes = self.project.nodes
@@ -81,7 +99,7 @@ class Drafting:
         depends_on = waits_for(topological_order(nodes), parents, self.nodes)
         self.progress.begin(len(self.nodes))
         work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))
-        with _on_interrupt(lambda: self._interrupt(work)):
+        with on_interrupt(lambda: self._interrupt(work)):
             try:
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
@@ -131,9 +149,10 @@ class Drafting:
             self._take_before_the_end(result)
             return
         self._take(unique_id, [*node_plan.inherited, *drafts, *result.drafts], result)
-        self._leave(unique_id, (*left, *result.not_asked))
-        self.copies_left += len(left)
+        self._leave(node_plan, left, result)
         self.abstentions += [*node_plan.skipped, *refused, *result.abstentions]
+        if result.under_way:
+            return
         unknown = len(node_plan.skipped) + len(refused) + len(result.abstentions)
         written = len(node_plan.inherited) + len(drafts) + len(result.drafts)
         self.progress.end_node(unique_id, written, unknown, "; ".join(result.failures))
@@ -179,10 +198,16 @@ class Drafting:
         self._ended.add(unique_id)
         self.filing.end_node(unique_id)
 
-    def _leave(self, unique_id: str, names: tuple[str, ...]) -> None:
-        """Leave what isn't known because nothing is asked; what copies it is left, too."""
-        self._left.update((unique_id, name.lower()) for name in names)
-        self.not_asked += len(names)
+    def _leave(self, node_plan: NodePlan, copies: list[str], result: WriterResult) -> None:
+        """Leave what isn't known because nothing is asked, or a batch asks it; what copies it is left, too."""
+        unique_id, origins = node_plan.task.unique_id, node_plan.following
+        waiting = [*result.under_way, *(name for name in copies if _place(origins[name]) in self._waiting)]
+        others = [name for name in copies if name not in waiting]
+        self._waiting.update((unique_id, name.lower()) for name in waiting)
+        self._left.update((unique_id, name.lower()) for name in (*waiting, *others, *result.not_asked))
+        self.not_asked += len(others) + len(result.not_asked)
+        self.copies_left += len(others)
+        self.under_way |= {unique_id} if result.under_way else set()
 
     def _take_before_the_end(self, result: WriterResult) -> None:
         """Keep what was decided about a node; the rest of it is left for another run."""
@@ -211,6 +236,8 @@ class Drafting:
             output_tokens=self.spent.output_tokens + result.output_tokens,
             cost_usd=_sum(self.spent.cost_usd, result.cost_usd),
             cached=self.spent.cached + result.cached,
+            batched=self.spent.batched + result.batched,
+            batched_cost_usd=_sum(self.spent.batched_cost_usd, result.batched_cost_usd),
         )
         self.reviewed = Reviewed(
             self.reviewed.drafts + result.reviewed,
@@ -238,7 +265,7 @@ class Drafting:
                 drafts.append(draft)
             elif claimed or self.writer.is_free:
                 asked.add(name)
-            elif (origin.unique_id, origin.column.lower()) in self._left:
+            elif _place(origin) in self._left:
                 left.append(name)
             elif origin.unique_id not in self._failed:
                 refused.append(Abstention(task.unique_id, name, f"{_shown(origin)}, which it copies, isn't known"))
@@ -252,30 +279,13 @@ def _as_decided(result: WriterResult, decided: Decided) -> WriterResult:
     return msgspec.structs.replace(result, drafts=decided.taken, abstentions=result.abstentions + skipped)
 
 
+def _place(ref: ColumnRef) -> Place:
+    return ref.unique_id, ref.column.lower()
+
+
 def _shown(ref: ColumnRef) -> str:
     return f"{ref.unique_id}.{ref.column}"
 
 
 def _sum(left: Decimal | None, right: Decimal | None) -> Decimal | None:
     return None if left is None or right is None else left + right
-
-
-@contextlib.contextmanager
-def _on_interrupt(call: Callable[[], None]) -> Iterator[None]:
-    """Call back on Ctrl-C or SIGTERM while the block runs, where the platform and the thread allow it."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-    try:
-        for number in signals:
-            loop.add_signal_handler(number, call)
-    except (NotImplementedError, RuntimeError, ValueError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            # The loop would leave SIGTERM to the system, which ends the process on the spot.
-            signal.signal(number, before[number] or signal.SIG_DFL)

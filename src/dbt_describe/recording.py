@@ -157,3 +157,18 @@ class Recorder:
 
 def _on(entry: Entry, basis: Basis) -> Entry:
     return msgspec.structs.replace(entry, sql=basis.sql, type=basis.type, values=basis.values or "-")
+
+
+def take_back(root: Path, places: Iterable[Place], before: LockFile) -> None:
+    """Let the lock file of a project say of these places what it said before.
+
+    Raises:
+        LockFileError: the file can't be read or written.
+    """
+    places = set(places)
+    if not places:
+        return
+    now = read_lock(root)
+    kept = [entries[-1] for place, entries in now.entries.items() if place not in places]
+    restored = [before.entries[place][-1] for place in places if place in before.entries]
+    write_lock(root, [*kept, *restored], now.unread)

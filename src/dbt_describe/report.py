@@ -42,6 +42,9 @@ class Spent(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = Decimal(0)
     cached: int = 0
     """Answers that were paid for before."""
+    batched: int = 0
+    """Answers that came with batches, whenever those were sent."""
+    batched_cost_usd: Decimal | None = Decimal(0)
 
 
 class Reviewed(msgspec.Struct, frozen=True):
@@ -108,6 +111,10 @@ class Report(msgspec.Struct, frozen=True):
     """Whether nothing was asked, and only answers that were kept were given."""
     share: str = ""
     """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
+    under_way: int = 0
+    """Nodes of which something is asked in a batch that hasn't come back yet."""
+    waiting: int = 0
+    """Their descriptions, and those that copy them, that were left until it has."""
 
     @property
     def inherited(self) -> int:
@@ -142,7 +149,7 @@ class Report(msgspec.Struct, frozen=True):
         """
         if self.interrupted:
             return EXIT_INTERRUPTED
-        asked_in_vain = self.failures or self.spent.calls or self.spent.cached
+        asked_in_vain = self.failures or self.spent.calls or self.spent.cached or self.spent.batched
         if self.is_misconfigured and self.not_begun and not asked_in_vain:
             return EXIT_USAGE
         return EXIT_PARTIAL if self.failures or self.not_begun or self.stopped_by else EXIT_OK
@@ -161,6 +168,8 @@ class NodeEstimate(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    batch_cost_usd: Decimal | None = None
+    """The same in a batch; None where that isn't known, or the model's provider has none."""
     is_new_file: bool = False
     """The schema file doesn't exist yet."""
     redactions: Mapping[str, int] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 from dbt_describe.sharding import shard_failures, shard_plan, share_of
 from dbt_describe.sharing import place_of, share_blocks
+from dbt_describe.tracking import UNTRACKED, Track, tracked
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
@@ -103,6 +105,7 @@ def estimate_nodes(prepared: Prepared, writer: Writer, paths: Mapping[str, Path]
                 input_tokens=estimate.input_tokens,
                 output_tokens=estimate.output_tokens,
                 cost_usd=estimate.cost_usd,
+                batch_cost_usd=estimate.batch_cost_usd if estimate.calls else Decimal(0),
                 redactions=estimate.redactions,
                 failures=estimate.failures,
             )
@@ -134,12 +137,14 @@ def document(
         settings = msgspec.structs.replace(settings, verify=False)
     if settings.verify:
         find_dbt("parse", "leave out --verify")
-    writer = open_writer(settings, progress)
-    if settings.dry_run:
-        return document_with(writer, settings, progress, decide, opened, host)
-    with writing_alone(settings.dbt, progress.wait) as warning:
-        report = document_with(writer, settings, progress, decide, opened, host)
-    return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
+    with tracked(settings, progress) as (settings, track):
+        writer = open_writer(settings, progress)
+        writer.charge(track.spent)
+        if settings.dry_run:
+            return document_with(writer, settings, progress, decide, opened, host, track)
+        with writing_alone(settings.dbt, progress.wait) as warning:
+            report = document_with(writer, settings, progress, decide, opened, host, track)
+        return msgspec.structs.replace(report, warnings=(*report.warnings, warning)) if warning else report
 
 
 def document_with(
@@ -149,6 +154,7 @@ def document_with(
     decide: Decide | None = None,
     opened: Opened | None = None,
     host: Host | None = None,
+    track: Track = UNTRACKED,
 ) -> Report:
     """`document` with a writer of the caller's, who sees to it that nobody else writes to the project meanwhile."""
     prepared = prepare(settings, progress, opened)
@@ -161,18 +167,19 @@ def document_with(
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
     prepared, paths, failures = find_places(prepared, settings, host)
     _tell_language(prepared.project, writer, progress)
+    progress = track.begin(prepared.plan, paths, writer.name, progress)
     asks = not (settings.dry_run or settings.llm.config.cached_only)
     writer.inform(background_of(prepared, settings, progress, asks=asks, charge=writer.charge))
     recorder = Recorder(prepared.written, prepared.standings.bases, prepared.lock, is_own=not settings.sources.manifest)
     filing = _open_destination(prepared, paths, settings, recorder, host)
     drafting = Drafting(prepared.project, prepared.lineage, prepared.plan, writer, filing, progress, decide)
-    run_to_end(drafting.fill(settings.concurrency))
+    told = _fill(drafting, prepared, paths, settings, progress)
     verdict = (
         verify(settings.dbt, filing, progress.wait) if settings.verify and isinstance(filing, Filing) else Verdict()
     )
     progress.end()
     is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
-    return Report(
+    report = Report(
         writer=writer.name,
         nodes=len(prepared.plan.selected),
         described_before=prepared.plan.described,
@@ -191,6 +198,7 @@ def document_with(
             *told_of_marks(drafting.redactions),
             *drafting.reviewed.warnings,
             *verdict.warnings,
+            *told,
         ),
         dry_run=settings.dry_run,
         interrupted=drafting.interrupted or verdict.interrupted,
@@ -201,9 +209,29 @@ def document_with(
         not_asked=drafting.not_asked,
         copies_left=drafting.copies_left,
         cached_only=settings.llm.config.cached_only,
+        under_way=len(drafting.under_way),
+        waiting=drafting.waiting,
         references=filing.references,
         share=str(prepared.share or ""),
     )
+    track.end(report)
+    return report
+
+
+def _fill(
+    drafting: Drafting, prepared: Prepared, nodes: Collection[str], settings: Settings, progress: Progress
+) -> Sequence[str]:
+    """Ask for what is missing, in batches where that is wished; returns what a person should know of these."""
+    batches = None
+    if settings.llm.config.model and not settings.llm.is_hook:
+        from dbt_describe import batching  # noqa: PLC0415 - only where a model is asked
+
+        batches = batching.open_batching(drafting.writer, settings, prepared, nodes, progress)
+    if batches is None:
+        run_to_end(drafting.fill(settings.concurrency))
+        return ()
+    run_to_end(batching.fill(drafting, batches, settings.concurrency))
+    return batches.warnings
 
 
 def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:

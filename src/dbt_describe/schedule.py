@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
+import signal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -107,3 +109,24 @@ def run_to_end(work: Coroutine[None, None, None]) -> None:
         return
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(asyncio.run, work).result()
+
+
+@contextlib.contextmanager
+def on_interrupt(call: Callable[[], None]) -> Iterator[None]:
+    """Call back on Ctrl-C or SIGTERM while the block runs, where the platform and the thread allow it."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+    try:
+        for number in signals:
+            loop.add_signal_handler(number, call)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+            # The loop would leave SIGTERM to the system, which ends the process on the spot.
+            signal.signal(number, before[number] or signal.SIG_DFL)

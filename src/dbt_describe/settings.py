@@ -24,6 +24,7 @@ from dbt_describe.configuration import (
     merge,
     merge_for_hook,
 )
+from dbt_describe.configuration.batches import BatchUse, batch_use
 from dbt_describe.configuration.stores import store_of
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
@@ -36,6 +37,7 @@ from dbt_describe.project.nodes import DESCRIBED_RESOURCE_TYPES
 from dbt_describe.project.selection import Selectors, files_in_project
 from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
+from dbt_describe.runs.calls import said
 from dbt_describe.sharding import Shard, check_alone, parse_shard
 from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.storage.urls import password_in
@@ -55,6 +57,11 @@ class LlmSettings(msgspec.Struct, frozen=True):
     store: StoreLocation | None = None
     """Where answers, usage and limits are kept; None: nowhere."""
     use_cache: bool = True
+    """Whether answers of earlier runs are used again."""
+    answers_since: float = 0.0
+    """Unix time in seconds: answers that were kept since then are used again, whatever else is not."""
+    run: str = ""
+    """What usage is recorded under; empty: a new name."""
     rules_fallback: bool = False
     """Whether the rules writer describes what no model could."""
     is_hook: bool = False
@@ -98,9 +105,14 @@ class Settings(msgspec.Struct, frozen=True):
     """Of new descriptions, by its English name; empty: the one that the project's descriptions are in."""
     ignore: tuple[str, ...] = ()
     """Globs of what is left alone: see `hands_off`."""
+    batch: BatchUse = BatchUse()
     check: CheckSettings = CheckSettings()
     shard: Shard | None = None
     """Which of several machines this is, that share one plan; None where it is alone."""
+    given: Mapping[str, object] = {}
+    """What `make_settings` was called with, as far as it says something."""
+    resumes: str = ""
+    """The run to go on with."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -143,6 +155,9 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     ask_again: bool = False,
     profile_values: bool | None = None,
     shard: str = "",
+    batch: bool | None = None,
+    wait: bool | None = None,
+    waves: str = "",
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -150,17 +165,19 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
 
     `manifest` and `catalog` are paths, URLs or jobs of dbt Cloud; with `refresh` dbt makes the project's own anew.
     Several selectors, or resource types, are one text with spaces, or a sequence; `vars` are YAML or a mapping;
-    `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; with `cached_only`, nothing
-    is asked, and only answers that are kept are given; `changed` is a ref of git; of `files` (none: all), those outside
-    of the project select nothing; `shard` is which of how many machines, as 2/4; `hook` says that a commit waits.
-    Relative paths are taken from the working directory, except `target_path`, `state` and `defer_state`, which dbt
-    takes from the project.
+    `batch` asks in batches, which the run leaves with the provider where it shall not `wait`; `waves` are `one` or
+    `by-level`; `max_cost` is in US dollars; `review` is a model, `model` (that of the route) or `none`; with
+    `cached_only`, nothing is asked, and only answers that are kept are given; `changed` is a ref of git; of `files`
+    (none: all), those outside of the project select nothing; `shard` is which of how many machines, as 2/4; `hook` says
+    that a commit waits. Relative paths are taken from the working directory, except `target_path`, `state` and
+    `defer_state`, which dbt takes from the project.
 
     Raises:
         ProjectNotFoundError: there is no dbt project.
         SettingsError: a value can't be used.
         SelectionError: a selector can't be understood.
     """
+    given = said(locals(), make_settings.__kwdefaults__ or {})
     env = os.environ if environ is None else environ
     dbt = invocation_of(project_dir, profiles_dir, profile, target, vars, target_path, env)
     dbt = msgspec.structs.replace(dbt, defer_state=defer_state_of(defer_state, dbt.project_dir))
@@ -183,6 +200,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks
     machine = parse_shard(shard)
     check_alone(machine, doc_blocks=shares_blocks, is_hook=hook is not None)
+    if batch and not llm.config.model:
+        raise SettingsError("--batch asks a language model: name one with --model.")
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -199,9 +218,21 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         ask_again=ask_again,
         language=file.language,
         ignore=file.ignore,
+        batch=BatchUse() if hook else batch_use(file, batch=batch, wait=wait, waves=waves, cached_only=cached_only),
         check=file.check,
         shard=machine,
+        given=given,
     )
+
+
+def find_project(project_dir: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The project's directory, as `make_settings` finds it.
+
+    Raises:
+        ProjectNotFoundError: there is no dbt project.
+    """
+    env = os.environ if environ is None else environ
+    return find_project_dir(Path(project_dir or env.get("DBT_PROJECT_DIR") or "."))
 
 
 def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path, Survey]:
@@ -212,7 +243,7 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
         SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
         LlmSettingsError: there is no such provider.
     """
-    directory = find_project_dir(Path(project_dir or os.environ.get("DBT_PROJECT_DIR") or "."))
+    directory = find_project(project_dir)
     wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
     if wanted:
         find_spec(spelled_model(wanted, LlmConfig()).partition("/")[0])
@@ -278,8 +309,19 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
-def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:
-    """The store of commands that are about no project: that of the one around the working directory, if there is one.
+def store_dir(project_dir: Path | None = None, config: str | Path | None = None) -> Path:
+    """Where this machine keeps what it needs for itself; of which project, see `store_here`.
+
+    Raises:
+        SettingsError: see `store_here`.
+    """
+    return store_here(None, project_dir, config).directory
+
+
+def store_here(
+    environ: Mapping[str, str] | None = None, project_dir: Path | None = None, config: str | Path | None = None
+) -> StoreLocation:
+    """The store of a project, by default of the one around the working directory, if there is one.
 
     It is required: without it, there is nothing to show.
 
@@ -290,8 +332,8 @@ def store_here(environ: Mapping[str, str] | None = None) -> StoreLocation:
     file = Configuration()
     if not env.get("DBT_DESCRIBE_STORE"):
         with contextlib.suppress(ProjectNotFoundError):
-            project_dir = find_project_dir(Path(env.get("DBT_PROJECT_DIR") or "."))
-            file = _configuration(project_dir, env.get("DBT_DESCRIBE_CONFIG"), env)
+            project_dir = project_dir or find_project_dir(Path(env.get("DBT_PROJECT_DIR") or "."))
+            file = _configuration(project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     found = store_of(msgspec.structs.replace(file, require_store=False), env)
     return msgspec.structs.replace(found, is_required=bool(found.url))
 

@@ -15,7 +15,7 @@ import msgspec
 
 import dbt_describe
 from dbt_describe.checking.thresholds import CheckSettings, CoverageSettings
-from dbt_describe.configuration.files import NO_SETTINGS, Own
+from dbt_describe.configuration.files import NO_SETTINGS, BatchesConfig, Own
 from dbt_describe.configuration.starter import starter_text
 from dbt_describe.configuration.survey import Survey
 from dbt_describe.configuration.wording import wanted
@@ -51,6 +51,7 @@ _SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("models.MODEL.prices", Prices),
     ("timeouts", Timeouts),
     ("retry", RetryConfig),
+    ("batches", BatchesConfig),
     ("budget", Budget),
     ("style", Style),
     ("check", CheckSettings),

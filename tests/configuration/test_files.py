@@ -94,7 +94,7 @@ prompts: ours
         ("modle: x", "dbt-describe.yml:1: modle is no setting; did you mean model?"),
         (
             "zzz: x",
-            "dbt-describe.yml:1: zzz is no setting; there are abbreviations, budget, cache, catalog, check,",
+            "dbt-describe.yml:1: zzz is no setting; there are abbreviations, batch, batches, budget, cache,",
         ),
         ("plans_only: true", "dbt-describe.yml:1: plans_only is no setting"),
         ("\nroutes: {daft: {model: x}}", "dbt-describe.yml:2: routes.daft is no setting; did you mean draft?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import Mapping
 from decimal import Decimal
@@ -98,7 +99,7 @@ def test_an_answer_that_wasnt_good_is_asked_for_again(tmp_path: Path) -> None:
 def test_without_reading_answers_are_asked_anew_and_the_new_ones_kept(tmp_path: Path) -> None:
     fake = FakeCompleter(reply("First."), reply("Second."))
     asyncio.run(ask_and_keep(gateway(fake, tmp_path), question()))
-    asyncio.run(ask_and_keep(gateway(fake, tmp_path, reads_answers=False), question()))
+    asyncio.run(ask_and_keep(gateway(fake, tmp_path, answers_since=math.inf), question()))
     assert asyncio.run(ask_and_keep(gateway(fake, tmp_path), question())).text == "Second."
     assert len(fake.requests) == 2
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from dbt_describe.errors import DbtDescribeError
-from dbt_describe.osmosis import compiling
+from dbt_describe.osmosis import compiling, synthesis
 from dbt_describe.osmosis.committing import Commit
 from dbt_describe.osmosis.hosting import OsmosisDestination
 from dbt_describe.osmosis.places import fingerprints
 from dbt_describe.osmosis.synthesis import synthesize
 from dbt_describe.planning import Draft
-from dbt_describe.provenance.entries import read_lock
-from tests.manifests import model
+from dbt_describe.project.exclusive import writing_alone
+from dbt_describe.project.nodes import Column, Node, Project
+from dbt_describe.provenance.entries import LockFile, read_lock
+from dbt_describe.report import Failure
+from tests.manifests import doc_block, model
 from tests.osmosis.dbt_osmosis import Context
 
 Make = Callable[..., Context]
@@ -41,6 +46,7 @@ PAYMENTS = model(
 )
 TEXT = "Key of the customer."
 HERE, THERE = "models/here.json", "models/there.json"
+NOTHING = Project(Path(), "shop", "duckdb", "1.11.0", {})
 
 
 def command(context: Context, *, ends_with: int = 0) -> Result:
@@ -129,6 +135,74 @@ def test_what_a_person_writes_while_models_are_asked_stays_and_the_file_is_named
     assert texts(context, THERE)["payments"]["columns"] == {"payer_id": TEXT}
 
 
+def test_what_wasnt_written_stays_in_the_lock_as_it_was(osmosis: Make) -> None:
+    """Else the text that still stands in the file would count as a person's."""
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE), (PAYMENTS, THERE))
+    root = Path(context.project.runtime_cfg.project_root)
+    assert command(context).exit_code == 0
+    before = read_lock(root).entries
+    (root / HERE).write_text(json.dumps({"orders": {}}), encoding="utf-8")
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE), (PAYMENTS, THERE))
+    context.node("customers").columns["id"].description = "Another meaning."
+    context.broken_files = {"here.json"}
+    assert command(context).exit_code == 3
+    place = ("model.shop.orders", "customer_id")
+    assert read_lock(root).entries[place] == before[place]
+
+
+def test_a_file_that_was_written_while_the_run_waited_for_another_one_is_named_unasked(
+    osmosis: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE), (PAYMENTS, THERE))
+    written = {"orders": {"columns": {"customer_id": "By the other one."}}}
+
+    @contextlib.contextmanager
+    def waiting(*given: Any) -> Iterator[str]:
+        Path(context.project.runtime_cfg.project_root, HERE).write_text(json.dumps(written), encoding="utf-8")
+        with writing_alone(*given) as warning:
+            yield warning
+
+    monkeypatch.setattr(synthesis, "writing_alone", waiting)
+    done = command(context)
+    assert done.exit_code == 3
+    assert f"Not asked about: {HERE}: was changed since dbt-osmosis read it" in done.output
+    assert texts(context, HERE) == written
+
+
+def test_of_columns_that_differ_in_case_the_one_with_a_persons_text_keeps_it(osmosis: Make) -> None:
+    context = osmosis((CUSTOMERS, HERE))
+    node = context.node("customers")
+    node.columns["ID"] = type(node.columns["id"])(name="ID", description="By hand.")
+    known = Node("model.shop.customers", "model", "customers", "shop", columns=(Column("ID", TEXT),))
+    project = msgspec.structs.replace(NOTHING, nodes={known.unique_id: known})
+    paths = {known.unique_id: Path(HERE)}
+    destination = OsmosisDestination({known.unique_id: node}, project, paths, note=lambda _: None, dry_run=False)
+    destination.add([Draft(known.unique_id, "ID", "The new text.", "rules")])
+    destination.finish()
+    assert {name: node.columns[name].description for name in ("id", "ID")} == {"id": "The new text.", "ID": "By hand."}
+
+
+def test_without_a_command_what_the_run_failed_with_is_raised_too(
+    osmosis: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = osmosis((CUSTOMERS, HERE), (ORDERS, HERE))
+    monkeypatch.setattr(
+        OsmosisDestination, "_is_writable", lambda self, draft: bool(self.failures.append(Failure("x", "no")))
+    )
+    synthesize(context)
+    with pytest.raises(DbtDescribeError, match="x: no"):
+        context.commit()
+
+
+def test_a_reference_to_a_docs_block_is_read_as_its_text(osmosis: Make) -> None:
+    """--use-unrendered-descriptions leaves references in memory."""
+    upstream = model("customers", CUSTOMERS["raw_code"], columns={"id": "{{ doc('customer') }}", "name": ""})
+    context = osmosis((upstream, HERE), (ORDERS, HERE))
+    context.project.manifest.docs["doc.shop.customer"] = doc_block("customer", TEXT)
+    assert command(context).exit_code == 0
+    assert texts(context, HERE)["orders"]["columns"] == {"customer_id": TEXT}
+
+
 def test_a_column_that_dbt_osmosis_doesnt_list_is_left_and_named(osmosis: Make) -> None:
     bare = model("bare", 'select customers.id as other_id from "db"."main"."customers"', reads=["customers"])
     context = osmosis((CUSTOMERS, HERE), (bare, HERE))
@@ -186,12 +260,12 @@ def test_a_placeholder_of_a_node_is_written_over_and_what_a_person_put_in_its_pl
     path.write_text(json.dumps({name: {"description": pending} for name in ("orders", "payments")}), encoding="utf-8")
     drafts = [Draft(f"model.shop.{name}", "", "One row per order.", "rules") for name in ("orders", "payments")]
     nodes = {draft.unique_id: context.project.manifest.nodes[draft.unique_id] for draft in drafts}
-    destination = OsmosisDestination(nodes, dict.fromkeys(nodes, path), note=lambda _: None, dry_run=False)
+    destination = OsmosisDestination(nodes, NOTHING, dict.fromkeys(nodes, path), note=lambda _: None, dry_run=False)
     destination.add(drafts)
     destination.finish()
     by_hand = {"orders": {"description": pending}, "payments": {"description": "By hand."}}
     path.write_text(json.dumps(by_hand), encoding="utf-8")
-    with Commit(context, destination, fingerprints([path]), raises=True).in_place():
+    with Commit(context, destination, fingerprints([path]), LockFile(), []).in_place():
         context.commit()
     assert texts(context, HERE)["orders"]["description"] == "One row per order."
     assert texts(context, HERE)["payments"]["description"] == "By hand."

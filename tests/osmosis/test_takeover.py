@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import click
 import pytest
 
 from dbt_describe.osmosis import synthesis, takeover
@@ -47,6 +48,16 @@ def test_whoever_held_the_step_before_calls_ours_then(transforms_of: Callable[[s
     module.HELD_BY_COMMAND(context, "a")
     module.synthesize_missing_documentation_with_openai(context, node="b")
     assert (context.taken, context.asked) == ([None, "a", "b"], [])
+
+
+def test_what_cant_be_loaded_is_one_line_that_names_the_way_out(
+    transforms_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = transforms_of(PLAIN)
+    assert takeover.take_over(module)
+    monkeypatch.setitem(sys.modules, "dbt_describe.osmosis.synthesis", None)
+    with pytest.raises(click.ClickException, match=r"can't be loaded .* DBT_DESCRIBE_OSMOSIS=0"):
+        module.HELD_BY_COMMAND(Context(), "a")
 
 
 def test_the_step_is_taken_over_once(transforms_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dbt_describe.cli.batch import batch
 from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import PROFILE_VALUES, SHARD, SHARED_OPTIONS, settings_of, with_options
+from dbt_describe.cli.options import (
+    BATCH_OPTIONS,
+    PROFILE_VALUES,
+    SHARD,
+    SHARED_OPTIONS,
+    settings_of,
+    with_options,
+)
 from dbt_describe.cli.output import bug_message, complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
+from dbt_describe.cli.runs import runs
 from dbt_describe.cli.setup import init, schema
 from dbt_describe.cli.states import adopt, status
 from dbt_describe.cli.usage import usage
@@ -60,6 +69,14 @@ def cli() -> None:
 @click.option("--require-store", is_flag=True, help="Ask nothing where the store that machines share can't be reached.")
 @click.option("--cached-only", is_flag=True, help="Ask nothing: use only answers that were had before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[RUN]",
+    help="Go on with a run that didn't end, called as it was. Default: the project's last one.",
+)
+@with_options(BATCH_OPTIONS)
 @PROFILE_VALUES
 @SHARD
 @click.option(
@@ -80,6 +97,8 @@ def document(format_: str, hook: bool, ask: bool, interactive: bool, **given: An
         raise click.UsageError("--format github shows what would be written: give --dry-run, too.")
     if interactive:
         _check_interactive(hook=hook)
+    if hook and given["resume"] is not None:
+        raise click.UsageError("--resume can't be combined with --hook: of commits, nothing is left to go on with.")
     if given["cached_only"]:
         _check_cached_only(hook=hook, no_cache=given["no_cache"])
     from dbt_describe.configuration import Hook  # noqa: PLC0415 - --help must not wait for it
@@ -146,7 +165,7 @@ def plan(**shared: Any) -> None:
     raise SystemExit(report.exit_code)
 
 
-for command in (check, status, adopt, prompts, models, ping, memory, usage, cache, init, schema):
+for command in (check, status, adopt, prompts, models, ping, memory, usage, runs, batch, cache, init, schema):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -145,6 +146,19 @@ _LOGGING = (
         help="Add what models are asked and answer to FILE, as JSON lines without keys.",
     ),
 )
+BATCH_OPTIONS = (
+    click.option(
+        "--batch/--no-batch",
+        default=None,
+        help="Ask in batches: half the price, answers within a day. --no-batch asks now what a batch still asks, too.",
+    ),
+    click.option("--wait/--no-wait", default=None, help="With --batch: wait for the answers, or leave. Default: wait."),
+    click.option(
+        "--waves",
+        type=click.Choice(("one", "by-level")),
+        help="With --batch: all in one, or a batch for each level, whose answers the next one's questions show.",
+    ),
+)
 SHARED_OPTIONS = (
     *_NODES,
     *_PROJECT_DIR,
@@ -198,7 +212,12 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
     for flag in ("manifest", "catalog", "shard"):
         if given.get(flag) is not None and not given[flag].strip():
             raise click.UsageError(f"--{flag} needs a value.")
-    return make_settings(
+    make: Callable[..., Settings] = make_settings
+    if given.get("resume") is not None:
+        from dbt_describe.resuming import settings_to_go_on  # noqa: PLC0415 - --help must not wait for it
+
+        make = partial(settings_to_go_on, given["resume"], complain)
+    return make(
         project_dir=given["project_dir"],
         profiles_dir=given.get("profiles_dir"),
         profile=given.get("profile", ""),
@@ -237,6 +256,9 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
         shard=given.get("shard") or "",
+        batch=given.get("batch"),
+        wait=given.get("wait"),
+        waves=given.get("waves") or "",
         hook=hook,
     )
 

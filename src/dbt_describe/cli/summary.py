@@ -39,6 +39,12 @@ def render_report(report: Report, *, color: bool = False, verbose: bool = False)
         lines.append("")
     lines += _headline(report)
     lines += [report.share] * bool(report.share)
+    if report.under_way:
+        wait = "waits" if report.under_way == 1 else "wait"
+        lines.append(
+            f"{_count(report.under_way, 'node')} {wait} for a batch. `dbt-describe batch status` shows how far it is; "
+            "run `dbt-describe document` again to write what has come."
+        )
     if report.not_begun:
         then = "Once that is settled, run" if report.stopped_by else "Run"
         lines.append(f"{_count(report.not_begun, 'node')} left. {then} the command again to go on where it stopped.")
@@ -70,9 +76,17 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
         cost = _total(estimate.cost_usd for estimate in report.estimates)
         lines.append(
             f"About {_count(report.calls, 'request')}, {sum(e.input_tokens for e in report.estimates):,} tokens in, "
-            f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}."
+            f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}{_in_a_batch(report)}."
         )
     return "\n".join([*lines, *[report.share] * bool(report.share)])
+
+
+def _in_a_batch(report: PlanReport) -> str:
+    """What that costs in a batch, where that is less."""
+    cost = _total(estimate.batch_cost_usd for estimate in report.estimates)
+    live = _total(estimate.cost_usd for estimate in report.estimates)
+    is_less = cost is not None and live is not None and cost < live
+    return f"; in a batch (--batch) {_money(cost)}" if is_less else ""
 
 
 def _or_outdated(report: PlanReport) -> str:
@@ -101,7 +115,7 @@ def name_writers(report: Report) -> str:
 
 
 def _headline(report: Report) -> list[str]:
-    is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over)
+    is_over = not (report.failures or report.not_begun or report.not_asked or report.taken_over or report.under_way)
     if is_over and not report.drafts and not report.abstentions:
         return [_nothing_missing(report.nodes, report.described_before, report.share)]
     if is_over and not report.drafts:
@@ -151,12 +165,13 @@ def _counts(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report) -> list[str]:
-    """What came to nothing, apart from what was left because the run was stopped, or asks nothing."""
+    """What came to nothing, apart from what was left because the run was stopped, asks nothing or waits for a batch."""
+    waiting = [f"  under way  {report.waiting:>5,}  asked in a batch, or copies of that"] * bool(report.waiting)
     if not (report.failures or report.not_begun or report.not_asked):
-        return []
-    open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions)
+        return waiting
+    open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions) - report.waiting
     left = report.not_asked if report.failures else open_
-    failed = [f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)
+    failed = [*waiting, *[f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)]
     if report.cached_only:
         copies = f"; {_count(report.copies_left, 'column')} will follow" if report.copies_left else ""
         asked = f"  to ask     {report.to_ask:>5,}  of {report.writer}, as no answer is kept{copies}"
@@ -172,6 +187,9 @@ def _costs(spent: Spent) -> list[str]:
             f"  asked      {spent.calls:>5}  {requests}, {spent.input_tokens:,} tokens in, "
             f"{spent.output_tokens:,} out, {_money(spent.cost_usd)}"
         )
+    if spent.batched:
+        answers = "answer" if spent.batched == 1 else "answers"
+        lines.append(f"  in batches {spent.batched:>5}  {answers}, {_money(spent.batched_cost_usd)}")
     if spent.cached:
         answers = "answer" if spent.cached == 1 else "answers"
         lines.append(f"  kept       {spent.cached:>5}  {answers} that had been paid for before")

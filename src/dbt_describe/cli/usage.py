@@ -14,7 +14,7 @@ import click
 from dbt_describe.cli.tables import Row, render_calls, render_fragments, render_sums
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
-_GROUPS = ("run", "day", "model", "provider", "host", "node", "purpose", "prompt", "fragment", "error")
+_GROUPS = ("run", "day", "model", "provider", "host", "node", "purpose", "prompt", "fragment", "error", "batch")
 
 
 def _unix_time(ctx: click.Context, param: click.Parameter, age: str) -> float:

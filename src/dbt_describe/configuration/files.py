@@ -12,7 +12,8 @@ from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration.conversion import Conversion, Fault
 from dbt_describe.configuration.documents import Document, Keys, read_document
 from dbt_describe.errors import LlmSettingsError, SchemaFileError, SettingsError
-from dbt_describe.llm.config import EndpointConfig, LlmConfig
+from dbt_describe.llm.batches.settings import BatchSettings
+from dbt_describe.llm.config import EndpointConfig, LlmConfig, Positive
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.prompting.config import Language, PromptingConfig
 from dbt_describe.schema_files import check_template
@@ -23,6 +24,15 @@ NO_SETTINGS = frozenset({"plans_only", "cached_only"})
 """Fields of LlmConfig that nobody sets in a file."""
 SchemaSection = Literal["models", "seeds", "snapshots", "analyses", "macros", "data_tests"]
 """dbt's names of the sections in which nodes can be added. A source is only where it is declared."""
+
+
+class BatchesConfig(BatchSettings, frozen=True, forbid_unknown_fields=True):
+    """How batches are sent and waited for, and which requests go together."""
+
+    threshold: Positive = 100
+    """The requests from which on `batch: auto` sends a batch."""
+    waves: Literal["one", "by-level"] = "one"
+    """What is sent together: all at once, or what nodes are made of first, which takes a batch for each level."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -56,6 +66,11 @@ class Own(msgspec.Struct, frozen=True):
     """A manifest in place of the project's own: a path, from the file's directory, a URL, or dbt-cloud://ACCOUNT/JOB."""
     catalog: str = ""
     """A catalog in place of the project's own, named as `manifest` is."""
+    batch: bool | Literal["auto", "on", "off"] = False
+    """Whether models are asked in batches, at half the price, for answers within a day: `on`, `off`, or `auto` for runs
+    of many requests; as `--batch`."""
+    batches: BatchesConfig = BatchesConfig()
+    """How batches are sent and waited for."""
     check: CheckSettings = CheckSettings()
     """What `dbt-describe check` looks for, and how much must be described."""
 
@@ -83,6 +98,8 @@ class Configuration(msgspec.Struct, frozen=True):
     manifest: str = ""
     """A URL, or an absolute path; as `catalog`."""
     catalog: str = ""
+    batch: bool | Literal["auto", "on", "off"] = False
+    batches: BatchesConfig = BatchesConfig()
     check: CheckSettings = CheckSettings()
     prompting: PromptingConfig = PromptingConfig()
     """Globs in it are absolute."""
@@ -144,6 +161,8 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         tuple(map(str.strip, chosen.ignore)),
         _located(chosen.manifest, path.parent),
         _located(chosen.catalog, path.parent),
+        chosen.batch,
+        chosen.batches,
         chosen.check,
         _with_located(prompting, path.parent),
         unresolved,

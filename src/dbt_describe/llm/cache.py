@@ -67,17 +67,18 @@ class AnswerCache:
         self._clock = clock
         self._database = tables_in(where, TABLES)
 
-    def find(self, key: str) -> Reply | None:
-        """The kept reply, or None; one that can't be read counts as none."""
+    def find(self, key: str, since: float = 0.0) -> Reply | None:
+        """The reply, kept since a Unix time in seconds, or None; one that can't be read counts as none."""
+        query = "SELECT reply FROM answers WHERE key = ? AND kept_at >= ?"
         try:
-            rows = self._database.execute("SELECT reply FROM answers WHERE key = ?", (key,))
+            rows = self._database.execute(query, (key, since))
             return msgspec.json.decode(rows[0][0], type=Reply) if rows else None
         except (StoreError, msgspec.DecodeError):
             return None
 
-    async def found(self, key: str) -> Reply | None:
+    async def found(self, key: str, since: float = 0.0) -> Reply | None:
         """The same, without holding up anything else where that takes as long as a network does."""
-        return await asyncio.to_thread(self.find, key) if self._database.is_remote else self.find(key)
+        return await asyncio.to_thread(self.find, key, since) if self._database.is_remote else self.find(key, since)
 
     def keep(self, key: str, model: str, reply: Reply) -> None:
         """Remember a reply; one that is there already is replaced. On disk when the call returns.
@@ -126,20 +127,20 @@ class AnswerCache:
 
 
 class Cache:
-    """The layer that answers from what is kept, unless `reads` is off: then it only keeps.
+    """The layer that answers from what was kept `since` a Unix time, in seconds.
 
     `endpoint` is part of the key: host, port and path.
     """
 
-    def __init__(self, inner: Completer, answers: AnswerCache, endpoint: str, *, reads: bool = True) -> None:
+    def __init__(self, inner: Completer, answers: AnswerCache, endpoint: str, *, since: float = 0.0) -> None:
         self._inner = inner
-        self._reads = reads
+        self._since = since
         self._answers = answers
         self._endpoint = endpoint
 
     async def complete(self, request: Request) -> Reply:
         """The kept answer, else the inner one."""
-        found = await self._answers.found(request_key(request, self._endpoint)) if self._reads else None
+        found = await self._answers.found(request_key(request, self._endpoint), self._since)
         return msgspec.structs.replace(found, from_cache=True) if found else await self._inner.complete(request)
 
     def keep(self, request: Request, reply: Reply) -> None:

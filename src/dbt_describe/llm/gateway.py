@@ -25,7 +25,7 @@ from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.doors import Doors
 from dbt_describe.llm.lane import ModelLane, lanes_of
 from dbt_describe.llm.messages import Forecast, Reply, Request, Usage
-from dbt_describe.llm.prices import pricing_of
+from dbt_describe.llm.prices import BATCH, pricing_of
 from dbt_describe.llm.retry import RetryPolicy
 from dbt_describe.llm.router import Router
 from dbt_describe.llm.routes import Routes, make_routes
@@ -136,7 +136,9 @@ class Gateway:
         """What the request would come to with an answer of so many tokens. Nothing is sent."""
         model = self._router.first_choice(request)
         lane = self._lanes[model]
-        return Forecast(model, lane.price(Usage(lane.estimate(request).input_tokens, output_tokens)))
+        usage = Usage(lane.estimate(request).input_tokens, output_tokens)
+        in_batch = lane.pricing.cost(usage, BATCH) if lane.model.spec.batches else None
+        return Forecast(model, lane.price(usage), in_batch)
 
     def keep(self, request: Request, reply: Reply) -> None:
         """Remember an answer that turned out to be good, for the next time the same is asked."""

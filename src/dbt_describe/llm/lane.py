@@ -109,13 +109,13 @@ class ModelLane:
         # Of the request's own schema: whether a common one is sent decides the price, not what is wanted.
         asked = msgspec.structs.replace(prepared, schema=request.schema)
         endpoint = self.model.endpoints[0]
-        key = request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
+        key = request.asked_as or request_key(asked, endpoint.shown, decisive_settings(endpoint.config))
         return msgspec.structs.replace(prepared, key=key)
 
     def answered(self, request: Request) -> bool:
         """Whether the answer to a prepared request is kept, and may be given."""
         memory = self._around.memory
-        return memory.answers is not None and memory.reads_answers and memory.answers.find(request.key) is not None
+        return memory.answers is not None and memory.answers.find(request.key, memory.answers_since) is not None
 
     def _room(self, request: Request) -> int:
         """How many tokens of the window are left for an answer; as many as are asked for where nobody knows."""
@@ -168,7 +168,7 @@ class ModelLane:
         stack = self._nothing_asked() if around.cached_only else self._asking_stack()
         if around.memory.answers is not None:
             endpoint = self.model.endpoints[0].shown
-            stack = self._cache = Cache(stack, around.memory.answers, endpoint, reads=around.memory.reads_answers)
+            stack = self._cache = Cache(stack, around.memory.answers, endpoint, since=around.memory.answers_since)
         return stack
 
     def _nothing_asked(self) -> Completer:
@@ -186,7 +186,7 @@ class ModelLane:
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
             stack = FirstCounted(stack, self.provider(self.model.endpoints[0]), around.calibration)
-        if around.memory.claims is not None and around.memory.reads_answers:
+        if around.memory.claims is not None and not around.memory.answers_since:
             stack = Claimed(stack, around.memory.claims, around.stopping, around.sleep)
         self._flights = SingleFlight(stack)
         return self._flights

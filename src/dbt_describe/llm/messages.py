@@ -57,6 +57,8 @@ class Request(msgspec.Struct, frozen=True):
     """The parts that the messages are made of → about how many tokens each is. Only for accounts."""
     key: str = ""
     """What tells it apart from others, computed once by the gateway."""
+    asked_as: str = ""
+    """The key of a question that was asked in its place, in other words: that one's answer is wanted."""
     on_text: Callable[[str], None] | None = None
     """Called with each piece of the answer as it comes; such a request isn't sent again after the first piece."""
 
@@ -108,6 +110,8 @@ class Reply(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None = None
     latency_s: float = 0.0
     attempts: int = 1
+    batched: bool = False
+    """It came with a batch, at a batch's price."""
     from_cache: bool = False
     """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
     first_token_s: float | None = None
@@ -180,6 +184,8 @@ class Forecast(msgspec.Struct, frozen=True):
     model: str
     """The model that would be asked first, as it is configured."""
     cost_usd: Decimal | None
+    batch_cost_usd: Decimal | None = None
+    """The same in a batch; None where its provider has none, too."""
 
 
 class LlmModel(Completer, Protocol):

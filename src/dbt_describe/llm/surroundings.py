@@ -31,12 +31,12 @@ _Opened = TypeVar("_Opened")
 class Memory(msgspec.Struct, frozen=True):
     """What outlives the run; without `answers` or `usage` nothing is kept of them.
 
-    `reads_answers` says whether kept answers may be given again; new ones are kept in any case. `run` is what this
-    run's rows have in common.
+    Of the kept answers, those since `answers_since` may be given again (Unix time in seconds, 0 for all); new ones are
+    kept in any case. `run` is what this run's rows have in common.
     """
 
     answers: AnswerCache | None = None
-    reads_answers: bool = True
+    answers_since: float = 0.0
     usage: Recorder | None = None
     learned: Learned = msgspec.field(default_factory=Forgetful)
     run: str = ""
@@ -60,7 +60,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 def open_memory(
-    where: StoreLocation | Path, run: str, *, reads_answers: bool = True, warn: Callable[[str], None]
+    where: StoreLocation | Path, run: str, *, answers_since: float = 0.0, warn: Callable[[str], None]
 ) -> Memory:
     """What is kept at a location or in a directory. If it can't be opened, and needn't be, a run says so and goes on.
 
@@ -79,7 +79,7 @@ def open_memory(
     except DbtDescribeError:
         store.close()
         raise
-    return Memory(answers, reads_answers, usage, learned or Forgetful(), run, location.directory, store, claims)
+    return Memory(answers, answers_since, usage, learned or Forgetful(), run, location.directory, store, claims)
 
 
 def _opened(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -196,6 +198,11 @@ class Spent(msgspec.Struct, frozen=True):
     unpriced: int = 0
 
 
+def name_run() -> str:
+    """A new name for what one process uses: when it began, and what tells it from others."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+
+
 class UsageLog:
     """Attempts in a directory of this machine or a store.
 
@@ -236,10 +243,21 @@ class UsageLog:
         Raises:
             StoreError: the file can't be read.
         """
+        return self._spent("at >= ? AND status <> 'cached' AND run <> ?", (since, but_not_of))
+
+    def spent_by(self, runs: Sequence[str]) -> Spent:
+        """What was sent by some runs.
+
+        Raises:
+            StoreError: the file can't be read.
+        """
+        places = ", ".join("?" for _ in runs)
+        return self._spent(f"status <> 'cached' AND run IN ({places})", tuple(runs))
+
+    def _spent(self, condition: str, values: tuple[str | float, ...]) -> Spent:
         rows = self._database.execute(
-            "SELECT cost_usd, input_tokens + output_tokens, status FROM attempts "
-            "WHERE at >= ? AND status <> 'cached' AND run <> ?",
-            (since, but_not_of),
+            f"SELECT cost_usd, input_tokens + output_tokens, status FROM attempts WHERE {condition}",  # noqa: S608
+            values,
         )
         return Spent(
             cost_usd=sum((Decimal(cost) for cost, _, _ in rows if cost is not None), Decimal(0)),

@@ -9,19 +9,23 @@ Source: `_commit` in `core/transforms.py`, `core/sync_operations.py` of dbt-osmo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dbt_describe.errors import SchemaFileError
+from dbt_describe.errors import LockFileError, SchemaFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode, candidates, core, root_of
 from dbt_describe.osmosis.hosting import OsmosisDestination
-from dbt_describe.osmosis.places import Groups, explain, find_files, fingerprints, forget, without_faulty
+from dbt_describe.osmosis.places import explain, find_files, forget, without_changed, without_faulty
 from dbt_describe.placeholders import is_missing
+from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
+from dbt_describe.provenance.entries import LockFile
+from dbt_describe.recording import take_back
 from dbt_describe.report import Failure, FileResult, Report
 from dbt_describe.schema_files import shown_path
+from dbt_describe.sharing import place_of
 
 CHANGED = "was changed while models were asked, and is left as it is; run the command again, which asks nothing twice"
 
@@ -34,15 +38,17 @@ class Commit:
         context: OsmosisContext,
         destination: OsmosisDestination,
         before: Mapping[Path, bytes],
-        *,
-        raises: bool,
+        lock: LockFile,
+        raised: Sequence[Failure] | None = None,
     ) -> None:
         """`before` are fingerprints of the files as dbt-osmosis knows them: what has changed since isn't written.
 
-        `raises` says that failures must be raised, since nobody asks for the report.
+        `lock` is how the lock file was before the run. `raised` are failures that must be raised once all is written,
+        with those of the commit, since nobody asks for the report; None where somebody does.
         """
         self._before = before
-        self._raises = raises
+        self._lock = lock
+        self._raised = raised
         self._context = context
         self._drafts = destination.drafts_by_file
         self._previous = destination.previous
@@ -82,23 +88,27 @@ class Commit:
     def _commit(self, original: Callable[..., None]) -> None:
         nodes = candidates(self._context)
         found, homeless = find_files(self._context, nodes)
-        unchanged, changed = self._without_changed(found)
+        unchanged, changed = without_changed(self._context, found, self._before, CHANGED)
+        for path in found.keys() - unchanged.keys():
+            forget(path)
         groups, faulty = without_faulty(self._context, unchanged)
         self.failures = [*homeless, *changed, *faulty]
         with replaced(core("sync_operations"), "_sync_doc_section", self._section_writer()):
             for path, group in groups.items():
                 self._write(path, group, original)
-        if self._raises and self.failures:
-            raise SchemaFileError("; ".join(f"{one.subject}: {one.message}" for one in self.failures))
+        self._take_back()
+        if self._raised is not None and (failures := [*self._raised, *self.failures]):
+            raise SchemaFileError("; ".join(f"{one.subject}: {one.message}" for one in failures))
 
-    def _without_changed(self, groups: Groups) -> tuple[Groups, list[Failure]]:
-        """The files that are as they were; of others, dbt-osmosis would take back what somebody wrote meanwhile."""
-        now = fingerprints(groups)
-        changed = [path for path in groups if now[path] != self._before.get(path, b"")]
-        for path in changed:
-            forget(path)
-        unchanged = {path: group for path, group in groups.items() if path not in changed}
-        return unchanged, [Failure(shown_path(path, self._root), CHANGED) for path in changed]
+    def _take_back(self) -> None:
+        """Of what wasn't written, let the lock file say what it said before."""
+        lost = [
+            place_of(draft) for path, drafts in self._drafts.items() if path not in self._written for draft in drafts
+        ]
+        try:
+            take_back(self._root, lost, self._lock)
+        except LockFileError as error:
+            self.failures.append(Failure(LOCK_FILE, str(error)))
 
     def _write(self, path: Path, group: Mapping[str, OsmosisNode], original: Callable[..., None]) -> None:
         before = _bytes_of(path)

@@ -8,25 +8,36 @@ from pathlib import Path
 
 from dbt_describe.errors import LockFileError
 from dbt_describe.osmosis.contexts import OsmosisContext, OsmosisNode
-from dbt_describe.osmosis.places import find_files, without_faulty
+from dbt_describe.osmosis.places import find_files, without_changed, without_faulty
 from dbt_describe.placeholders import is_missing
 from dbt_describe.placing import Placement
 from dbt_describe.planning import Draft
 from dbt_describe.progress import Progress
-from dbt_describe.project.nodes import unquoted
+from dbt_describe.project.nodes import Project, unquoted
 from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.report import Failure, FileResult
 from dbt_describe.schema_files import fault_of_text
 
 NOT_LISTED = "dbt-osmosis lists no such column; build it, or list it in the schema file"
+CHANGED_BEFORE = "was changed since dbt-osmosis read it, and is left as it is; run the command again"
 _NAMED = 5
 
 
 class OsmosisHost:
     """dbt-osmosis, which writes the files of its nodes itself."""
 
-    def __init__(self, context: OsmosisContext, nodes: Mapping[str, OsmosisNode], progress: Progress) -> None:
+    def __init__(
+        self,
+        context: OsmosisContext,
+        nodes: Mapping[str, OsmosisNode],
+        project: Project,
+        before: Mapping[Path, bytes],
+        progress: Progress,
+    ) -> None:
+        """The `project` has the nodes' texts; `before` are fingerprints of the files as dbt-osmosis knows them."""
         self._context = context
+        self._project = project
+        self._before = before
         self._nodes = nodes
         self._progress = progress
         self.destination: OsmosisDestination | None = None
@@ -35,8 +46,10 @@ class OsmosisHost:
         """The file that dbt-osmosis writes each node to, found by its own means; and what it has no entry for."""
         nodes = {name: self._nodes[name] for name in gaps if name in self._nodes}
         found, homeless = find_files(self._context, nodes)
-        groups, faulty = without_faulty(self._context, found)
-        failures = [*homeless, *faulty]
+        # Another run that this one has waited for may have written some: dbt-osmosis would take its texts back.
+        unchanged, changed = without_changed(self._context, found, self._before, CHANGED_BEFORE)
+        groups, faulty = without_faulty(self._context, unchanged)
+        failures = [*homeless, *changed, *faulty]
         for failure in failures[:_NAMED]:
             self._progress.say(f"Not asked about: {failure.subject}: {failure.message}")
         if len(failures) > _NAMED:
@@ -54,7 +67,7 @@ class OsmosisHost:
         self, paths: Mapping[str, Path], note: Callable[[Iterable[Draft]], None], *, dry_run: bool
     ) -> OsmosisDestination:
         """The nodes in memory."""
-        self.destination = OsmosisDestination(self._nodes, paths, note, dry_run=dry_run)
+        self.destination = OsmosisDestination(self._nodes, self._project, paths, note, dry_run=dry_run)
         return self.destination
 
 
@@ -64,12 +77,14 @@ class OsmosisDestination:
     def __init__(
         self,
         nodes: Mapping[str, OsmosisNode],
+        project: Project,
         paths: Mapping[str, Path],
         note: Callable[[Iterable[Draft]], None],
         *,
         dry_run: bool,
     ) -> None:
         self._nodes = nodes
+        self._project = project
         self._paths = paths
         self._note = note
         self._dry_run = dry_run
@@ -135,8 +150,13 @@ class OsmosisDestination:
             return
         names = find_columns(node, draft.column)
         for name in names:
-            if len(names) == 1 or name == draft.column or is_missing(node.columns[name].description):
+            if len(names) == 1 or self._is_replaced(draft, node.columns[name].description):
                 node.columns[name].description = draft.text
+
+    def _is_replaced(self, draft: Draft, text: str) -> bool:
+        """Whether, of columns that differ in case, the draft is meant for this: it has no text, or the outdated one."""
+        column = self._project.nodes[draft.unique_id].column(draft.column)
+        return is_missing(text) or (column is not None and text.strip() == column.description.strip())
 
     def _tell(self, drafts: list[Draft]) -> None:
         try:

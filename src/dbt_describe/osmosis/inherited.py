@@ -22,7 +22,7 @@ from dbt_describe.schema_files.written import Key, Written, key_of, written_in
 
 WRITER = "dbt-osmosis"
 _JINJA = re.compile(r"\{[{%#]")
-_REFERENCE = re.compile(r"\{\{\s*doc\(\s*(['\"])(\w+)\1\s*\)\s*\}\}")
+REFERENCE = re.compile(r"\{\{\s*doc\(\s*(['\"])(\w+)\1\s*\)\s*\}\}")
 
 
 class Inherited(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ def find_inherited(context: OsmosisContext, nodes: Mapping[str, OsmosisNode], pr
     unwritable: list[Place] = []
     for unique_id, name, text, before in _news(context, nodes, project):
         place = (unique_id, name.lower())
-        reference = _REFERENCE.fullmatch(text)
+        reference = REFERENCE.fullmatch(text)
         if reference and reference[2] in blocks:
             references[place] = reference[2]
         elif _JINJA.search(text):

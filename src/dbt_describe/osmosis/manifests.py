@@ -12,6 +12,7 @@ import msgspec
 from dbt_describe.errors import ManifestError
 from dbt_describe.osmosis.compiling import compile_nodes
 from dbt_describe.osmosis.contexts import OsmosisColumn, OsmosisContext, OsmosisNode, core, quietly, refusing, root_of
+from dbt_describe.osmosis.inherited import REFERENCE
 from dbt_describe.project.artifacts import Compiled, checksums, compiled_before, load_project
 from dbt_describe.project.freshness import Say, target_dir
 from dbt_describe.project.nodes import Node, Project, unquoted
@@ -39,7 +40,8 @@ def read_manifest(context: OsmosisContext, nodes: Mapping[str, OsmosisNode], set
     project, left = _with_older_sql(project, uncompiled, target, path) if uncompiled else (project, {})
     # What dbt-osmosis hasn't found by now isn't there: it would look for it again.
     with quietly(), refusing(context.project.adapter, ("get_columns_in_relation",), "it was asked before"):
-        found = {name: _as_in_context(project.nodes[name], node, context) for name, node in nodes.items()}
+        blocks = {block.name: block.text.strip() for block in project.doc_blocks if block.package_name == project.name}
+        found = {name: _as_in_context(project.nodes[name], node, context, blocks) for name, node in nodes.items()}
     warnings = (*project.warnings, *([_warning(left)] if left else []))
     return msgspec.structs.replace(project, nodes={**project.nodes, **found}, warnings=warnings)
 
@@ -103,7 +105,7 @@ def _warning(left: Mapping[str, str]) -> str:
     )
 
 
-def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext) -> Node:
+def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext, blocks: Mapping[str, str]) -> Node:
     """The node as dbt-osmosis has it: of a table that it has looked at, no columns but those that it lists."""
     built = _built_columns(context, live)
     placeholders = frozenset(context.placeholders)
@@ -113,7 +115,7 @@ def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext) -> No
     columns = tuple(
         msgspec.structs.replace(
             column,
-            description=_description(listed[column.name.lower()], placeholders),
+            description=_rendered(_description(listed[column.name.lower()], placeholders), blocks),
             data_type=_data_type(listed[column.name.lower()]) or built.get(column.name.lower()) or column.data_type,
         )
         for column in node.columns
@@ -132,6 +134,12 @@ def _as_in_context(node: Node, live: OsmosisNode, context: OsmosisContext) -> No
 def _description(listed: Iterable[OsmosisColumn], placeholders: Collection[str]) -> str:
     """The first text that the columns have, which differ in case only."""
     return next((one.description for one in listed if one.description not in placeholders), "")
+
+
+def _rendered(text: str, blocks: Mapping[str, str]) -> str:
+    """The text of the docs block that a whole description refers to: --use-unrendered-descriptions leaves it so."""
+    reference = REFERENCE.fullmatch(text.strip())
+    return blocks.get(reference[2], text) if reference else text
 
 
 def _data_type(listed: Iterable[OsmosisColumn]) -> str:

@@ -38,6 +38,16 @@ def without_faulty(context: OsmosisContext, groups: Groups) -> tuple[Groups, lis
     return sound, [Failure(shown_path(path, root), fault) for path, fault in faults.items() if fault]
 
 
+def without_changed(
+    context: OsmosisContext, groups: Groups, before: Mapping[Path, bytes], message: str
+) -> tuple[Groups, list[Failure]]:
+    """The files that are as they were `before`, and that others aren't: dbt-osmosis would take back what is in them."""
+    now = fingerprints(groups)
+    changed = [path for path in groups if now[path] != before.get(path, b"")]
+    unchanged = {path: group for path, group in groups.items() if path not in changed}
+    return unchanged, [Failure(shown_path(path, root_of(context)), message) for path in changed]
+
+
 def fingerprints(paths: Iterable[Path]) -> dict[Path, bytes]:
     """What tells a file's content from any other; empty where there is no file."""
     return {path: _fingerprint(path) for path in paths}

@@ -26,6 +26,7 @@ from dbt_describe.osmosis.settings import settings_of, writes_files
 from dbt_describe.osmosis.writing import ONLY_DESCRIPTIONS, Registration, WritingDestination, WritingHost
 from dbt_describe.preparing import Opened
 from dbt_describe.project.exclusive import writing_alone
+from dbt_describe.provenance.entries import read_lock
 from dbt_describe.report import Report
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -74,7 +75,12 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
     with contextlib.ExitStack() as held:
         warning = "" if settings.dry_run else held.enter_context(writing_alone(settings.dbt, progress.wait))
         project = read_manifest(context, nodes, settings, progress.wait)
-        host = WritingHost(context, nodes, project) if writes_files(settings) else OsmosisHost(context, nodes, progress)
+        lock = read_lock(project.root)
+        host = (
+            WritingHost(context, nodes, project)
+            if writes_files(settings)
+            else OsmosisHost(context, nodes, project, before, progress)
+        )
         with logged_above(progress):
             report = run.document_with(writer, settings, progress, opened=Opened(project, tuple(nodes)), host=host)
         if report.not_asked:  # what would be asked would change files
@@ -86,7 +92,7 @@ def _document(context: OsmosisContext, nodes: Mapping[str, OsmosisNode]) -> None
         commit = (
             Registration(context, host.destination)
             if isinstance(host.destination, WritingDestination)
-            else Commit(context, host.destination, before, raises=command is None)
+            else Commit(context, host.destination, before, lock, report.failures if command is None else None)
         )
         if command is None:  # nobody says when all is done: only the commit is still waited for
             held.close()

@@ -81,9 +81,21 @@ def synthesize(step: Any, context: Any, node: Any = None) -> Any:
     """What the step does instead; what it did before where the user says so."""
     if is_opted_out():
         return getattr(step, _ORIGINAL)(context, node)
-    from dbt_describe.osmosis.synthesis import synthesize as ours  # noqa: PLC0415 - heavy, and needed from here on
-
+    try:
+        from dbt_describe.osmosis.synthesis import synthesize as ours  # noqa: PLC0415 - heavy, and needed from here on
+    except Exception as error:
+        raise _as_shown(
+            f"dbt-describe can't be loaded ({type(error).__name__}: {error}). Install it anew, or set {OPT_OUT}=0 "
+            "to have dbt-osmosis ask its model itself."
+        ) from error
     return ours(context, node)
+
+
+def _as_shown(message: str) -> Exception:
+    """An error of which dbt-osmosis's command shows the message alone."""
+    import click  # noqa: PLC0415 - dbt-osmosis has it
+
+    return click.ClickException(message)
 
 
 def complain(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ LOCK_FILE = "writing.lock"
 """In our directory of the project's target path, where it may stay: what counts is the system's lock on it."""
 HOLDER_FILE = "writing.pid"
 """The process that holds the lock. Not in the lock's own file, which Windows lets nobody read meanwhile."""
+
+_GLANCE_S = 0.2
+"""How long one who only looks whether a lock is held may have it himself."""
 
 
 @contextlib.contextmanager
@@ -48,6 +51,39 @@ def writing_alone(invocation: DbtInvocation, wait: Say) -> Iterator[str]:
             with contextlib.suppress(OSError):
                 (directory / HOLDER_FILE).unlink(missing_ok=True)
             lock.release()
+
+
+def hold(path: Path) -> Callable[[], None] | None:
+    """Lock a file until what is returned is called, or the process ends; None where another process has the lock.
+
+    Raises:
+        OSError: nothing can be locked there.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - 50 ms that only a run that writes needs
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=_GLANCE_S)
+    except Timeout:
+        return None
+    except NotImplementedError as error:
+        raise OSError(str(error)) from error
+    return lock.release
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process has the lock on a file."""
+    if not path.exists():
+        return False
+    try:
+        release = hold(path)
+    except OSError:
+        return False
+    if release is None:
+        return True
+    release()
+    return False
 
 
 def _lock_directory(invocation: DbtInvocation) -> Path:

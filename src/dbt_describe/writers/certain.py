@@ -29,6 +29,11 @@ class CertainFirstWriter:
         return self._other.name
 
     @property
+    def inner(self) -> Writer:
+        """The writer that is asked for whatever the rules can't."""
+        return self._other
+
+    @property
     def is_free(self) -> bool:
         """Whether the other writer is."""
         return self._other.is_free

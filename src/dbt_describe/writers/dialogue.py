@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -34,6 +33,7 @@ from dbt_describe.prompting.schemas import SCHEMA_NAME, answer_schema, common_sc
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.window import Window
 from dbt_describe.redaction.marks import most_marks
+from dbt_describe.writers.account import Account
 from dbt_describe.writers.turns import continued, grown_output, smaller_window, with_wish
 
 SMALLEST_WINDOW_TOKENS = 1024
@@ -41,33 +41,6 @@ SMALLEST_WINDOW_TOKENS = 1024
 LARGEST_WISH = 4
 # How much more room an answer gets that was cut off.
 GROWTH = 4
-
-
-class Account:
-    """What the requests of one node have used. `cost_usd` is None as soon as one reply's price isn't known."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.cost_usd: Decimal | None = Decimal(0)
-        self.cached = 0
-        """Answers that cost nothing: kept from an earlier run, or shared with an equal request."""
-        self.failures: list[str] = []
-        """Of the requests that failed where others of the same node succeeded."""
-        self.redactions: Mapping[str, int] = {}
-        """What was taken out of what the requests show, by kind → how often in one of them."""
-
-    def add(self, reply: Reply) -> None:
-        """Count a reply."""
-        if reply.from_cache:
-            self.cached += 1
-            return
-        self.calls += 1
-        self.input_tokens += reply.usage.input_tokens
-        self.output_tokens += reply.usage.output_tokens
-        known = self.cost_usd is not None and reply.cost_usd is not None
-        self.cost_usd = (self.cost_usd or Decimal(0)) + (reply.cost_usd or Decimal(0)) if known else None
 
 
 class Dialogue:
@@ -97,11 +70,32 @@ class Dialogue:
         )
         return self._merged(results)
 
-    async def _answer(self, facts: NodeFacts, prompt: Prompt, window: Window, grown: bool) -> Reading:
+    async def read(self, asked: Sequence[tuple[NodeFacts, str]], rest: NodeFacts, window: Window) -> Reading:
+        """What batches have answered, parts of the facts with the keys of their questions, and the rest as `describe`.
+
+        Raises:
+            DbtDescribeError: see `describe`.
+        """
+        results = await asyncio.gather(
+            *(self._read_batched(part, key, window) for part, key in asked),
+            *([self.describe(rest, window)] if rest.columns or rest.describe_node else []),
+            return_exceptions=True,
+        )
+        return self._merged(results)
+
+    async def _read_batched(self, facts: NodeFacts, key: str, window: Window) -> Reading:
+        prompts = build_prompts(facts, self._templates, window)
+        if len(prompts) > 1:  # what took one question then takes several now: none of them is that one
+            return await self.describe(facts, window)
+        return await self._answer(facts, prompts[0], window, grown=False, asked_as=key)
+
+    async def _answer(
+        self, facts: NodeFacts, prompt: Prompt, window: Window, grown: bool, asked_as: str = ""
+    ) -> Reading:
         """One prompt's answer; asked in another way when it is too large or its answer is cut off."""
         room = grown_output(prompt, GROWTH) if grown else prompt.max_output_tokens
         try:
-            return await self._converse(facts, prompt, room)
+            return await self._converse(facts, prompt, room, asked_as)
         except ContextWindowExceededError as error:
             smaller = smaller_window(window, error.limit_tokens, sent=prompt.input_tokens + room)
             if smaller.tokens < SMALLEST_WINDOW_TOKENS:
@@ -120,10 +114,10 @@ class Dialogue:
         except RefusedAnswerError as error:
             return _abstained(facts, str(error))
 
-    async def _converse(self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int) -> Reading:
+    async def _converse(self, facts: NodeFacts, prompt: Prompt, max_output_tokens: int, asked_as: str = "") -> Reading:
         """Ask, and ask once more for what can't be accepted."""
         request = msgspec.structs.replace(request_of(prompt, facts.unique_id), max_output_tokens=max_output_tokens)
-        reply = await self._complete(request)
+        reply = await self._complete(msgspec.structs.replace(request, asked_as=asked_as))
         subject = _subject(facts, prompt, reply.answered_by)
         try:
             reading = read_answer(_reply_text(reply), _task(facts), subject)

@@ -34,6 +34,11 @@ class FallbackWriter:
         return f"{self._first.name}, then {self._last.name}"
 
     @property
+    def inner(self) -> Writer:
+        """The writer that is asked first."""
+        return self._first
+
+    @property
     def is_free(self) -> bool:
         """Whether the first writer is."""
         return self._first.is_free
@@ -96,5 +101,6 @@ class FallbackWriter:
 def _still_open(task: Task, result: WriterResult) -> Task:
     """What a result says nothing of."""
     answered = {draft.column for draft in result.drafts} | {given.column for given in result.abstentions}
+    answered.update(result.under_way)
     columns = tuple(column for column in task.columns if column not in answered)
     return msgspec.structs.replace(task, columns=columns, describe_node=task.describe_node and "" not in answered)

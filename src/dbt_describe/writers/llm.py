@@ -33,7 +33,9 @@ from dbt_describe.prompting.prompts import build_prompts
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.window import DEFAULT_WINDOW_TOKENS, Window
 from dbt_describe.redaction.marks import most_marks
-from dbt_describe.writers.dialogue import Account, Dialogue, request_of
+from dbt_describe.writers.account import Account, added
+from dbt_describe.writers.batched import Batched
+from dbt_describe.writers.dialogue import Dialogue, request_of
 from dbt_describe.writers.protocol import WriterResult
 from dbt_describe.writers.reviewing import PURPOSE, Review, Reviewer, expected_reviews
 
@@ -72,6 +74,20 @@ class LlmWriter:
         self._reviews = reviews
         self._project: Project | None = None
         self._enrich: Enrich = lambda facts: facts
+        self._batched = Batched()
+
+    @property
+    def gateway(self) -> LlmModel:
+        """What is asked."""
+        return self._gateway
+
+    def ask(self, gateway: LlmModel) -> None:
+        """From now on, ask this one, which asks the one before in its way."""
+        self._gateway = gateway
+
+    def expect(self, batched: Batched) -> None:
+        """From now on, take what batches have answered, and leave out what they ask."""
+        self._batched = batched
 
     @property
     def name(self) -> str:
@@ -84,6 +100,9 @@ class LlmWriter:
         Raises:
             StoppedError: nothing was asked, because `stop` was called before.
         """
+        task, under_way = self._batched.without_under_way(task)
+        if not task.columns and not task.describe_node:
+            return WriterResult(under_way=under_way)
         facts = self._facts(task, project, lineage, known)
         account = Account()
         dialogue = Dialogue(self._gateway, self._templates, account)
@@ -106,7 +125,7 @@ class LlmWriter:
             stopped_by = str(error) if is_over else ""
             is_misconfigured = _is_final(error) and not isinstance(error, BudgetError)
             # A node of which nothing was asked hasn't failed: it is left for the next run.
-            is_untouched = stopped_by and not account.calls and not account.cached
+            is_untouched = stopped_by and not account.calls and not account.cached and not account.batched
             failures = () if is_untouched else (_without_name(error, task.unique_id),)
         # A window found too large for one node is too large for all.
         if dialogue.window:
@@ -127,13 +146,16 @@ class LlmWriter:
             reviewed=review.reviewed,
             revised=review.revised,
             unreviewed=review.unreviewed,
+            batched=account.batched,
+            batched_cost_usd=account.batched_cost_usd,
+            under_way=under_way,
             redactions=account.redactions,
         )
 
     async def _described(self, facts: NodeFacts, dialogue: Dialogue, account: Account) -> Review:
         """The drafts that stand, reviewed where the settings want it."""
         window = self._known_window()
-        reading = await dialogue.describe(facts, window)
+        reading = await dialogue.read(*self._batched.split(facts), window)
         if not self._reviews:
             return Review(reading)
         if not window.profile.is_reviewed:
@@ -159,15 +181,20 @@ class LlmWriter:
         if self._reviews and self._known_window().profile.is_reviewed:
             asked += expected_reviews(facts, self._templates, self._window_for(PURPOSE))
         cost_usd: Decimal | None = Decimal(0)
+        batch_cost_usd: Decimal | None = Decimal(0)
         for request, answer in asked:
             forecast = self._gateway.forecast(request, answer)
-            known_cost = cost_usd is not None and forecast.cost_usd is not None
-            cost_usd = (cost_usd or Decimal(0)) + (forecast.cost_usd or Decimal(0)) if known_cost else None
+            cost_usd = added(cost_usd, forecast.cost_usd)
+            # Reviews and repairs go the live way in any case.
+            batch_cost_usd = added(
+                batch_cost_usd, forecast.batch_cost_usd if request.purpose == "draft" else forecast.cost_usd
+            )
         return WriterResult(
             calls=len(asked),
             input_tokens=sum(request.input_tokens for request, _ in asked),
             output_tokens=sum(answer for _, answer in asked),
             cost_usd=cost_usd,
+            batch_cost_usd=batch_cost_usd,
             prompts=prompts,
             redactions=most_marks(prompt.redactions for prompt in prompts),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from dbt_describe.llm import learned
 from dbt_describe.llm.config import Budget, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.surroundings import Memory, open_memory
+from dbt_describe.llm.usage import name_run
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.variables import check_templates
@@ -47,7 +47,15 @@ class ModelSettings(Protocol):
 
     @property
     def use_cache(self) -> bool:
-        """Whether kept answers may be used again."""
+        """Whether answers of earlier runs may be used again."""
+
+    @property
+    def answers_since(self) -> float:
+        """Unix time in seconds: answers that were kept since then may be used again, 0 for all."""
+
+    @property
+    def run(self) -> str:
+        """What usage is recorded under; empty: a name is made."""
 
 
 def open_llm_writer(
@@ -99,8 +107,8 @@ def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
     if settings.store is None:
         return Memory()
-    run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
-    return open_memory(settings.store, run, reads_answers=settings.use_cache, warn=say)
+    since = settings.answers_since if settings.use_cache or settings.answers_since else time.time()
+    return open_memory(settings.store, settings.run or name_run(), answers_since=since, warn=say)
 
 
 def _learned(settings: ModelSettings) -> Memory:

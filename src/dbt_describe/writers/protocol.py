@@ -51,6 +51,13 @@ class WriterResult(msgspec.Struct, frozen=True):
     """Drafts that were written anew after its objection."""
     unreviewed: tuple[str, ...] = ()
     """Of each draft that it should have graded and didn't, why."""
+    batch_cost_usd: Decimal | None = None
+    """Of an estimate, what it would cost in a batch; None where that isn't known, or there are none."""
+    batched: int = 0
+    """Answers that came with batches; they are neither among the calls nor among those of before."""
+    batched_cost_usd: Decimal | None = Decimal(0)
+    under_way: tuple[str, ...] = ()
+    """Columns, an empty one for the node itself, of which nothing is said because a batch asks them."""
     not_asked: tuple[str, ...] = ()
     """Columns, an empty one for the node itself, that are left open because the run asks nothing that isn't kept."""
     redactions: Mapping[str, int] = {}

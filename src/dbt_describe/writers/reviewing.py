@@ -39,7 +39,8 @@ from dbt_describe.prompting.facts import NodeFacts
 from dbt_describe.prompting.reviews import ReviewPrompt, build_reviews, refusing
 from dbt_describe.prompting.templates import Templates
 from dbt_describe.prompting.window import Window
-from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Account, Dialogue
+from dbt_describe.writers.account import Account
+from dbt_describe.writers.dialogue import SMALLEST_WINDOW_TOKENS, Dialogue
 from dbt_describe.writers.turns import smaller_window
 
 PURPOSE = "review"

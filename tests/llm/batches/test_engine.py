@@ -123,7 +123,7 @@ def test_a_provider_without_batches_is_told_with_those_that_have_them(tmp_path: 
 
 
 def test_without_the_cache_a_batch_would_be_in_vain() -> None:
-    with pytest.raises(LlmSettingsError, match="--no-cache"):
+    with pytest.raises(LlmSettingsError, match="the cache, which can't be used now"):
         Batches(gateway_of(FakeCompleter(Reply(""))))
 
 

@@ -13,6 +13,7 @@ from dbt_describe.errors import DbtDescribeError
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.settings import BatchSettings
 from dbt_describe.llm.batches.submission import Item
+from dbt_describe.llm.batches.tally import Round
 from dbt_describe.llm.messages import Completer, Reply, Request
 from dbt_describe.llm.retry import Sleep
 
@@ -31,11 +32,17 @@ class Collected:
         settings: BatchSettings | None = None,
         say: Callable[[str], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
+        *,
+        tag: Callable[[Request], bytes] = lambda _: b"",
+        told: Callable[[Round], None] = lambda _: None,
     ) -> None:
+        """`tag` gives what is kept with a request; `told` is called after each round of waiting."""
         self._inner = inner
         self._batches = batches
         self._settings = settings or BatchSettings()
         self._say = say
+        self._tag = tag
+        self._told = told
         self._sleep = sleep
         self._waiting: list[tuple[Request, asyncio.Event]] = []
         self._timer: asyncio.Task[None] | None = None
@@ -84,9 +91,9 @@ class Collected:
 
     async def _answer(self, collected: list[tuple[Request, asyncio.Event]]) -> None:
         try:
-            submitted = await self._batches.submit([Item(request) for request, _ in collected])
+            submitted = await self._batches.submit([Item(request, self._tag(request)) for request, _ in collected])
             if ids := (*submitted.batches, *submitted.others):
-                await self._batches.wait(ids)
+                await self._batches.wait(ids, self._told)
         except DbtDescribeError as error:
             self._say(f"Asked one by one instead of in a batch: {error}")
         finally:

@@ -57,10 +57,10 @@ class Batches:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         memory = gateway.around.memory
-        if memory.directory is None or memory.answers is None or not memory.reads_answers:
+        if memory.directory is None or memory.answers is None:
             raise LlmSettingsError(
-                "Batches put their answers into the cache, which isn't used now: "
-                "leave --no-cache out, and see that the store directory (DBT_DESCRIBE_STORE) is usable."
+                "Batches put their answers into the cache, which can't be used now: "
+                "see that the store directory (DBT_DESCRIBE_STORE) is usable."
             )
         self._gateway = gateway
         self._records = BatchRecords(memory.directory)

@@ -182,7 +182,7 @@ class _Reading:
     def _keep(self, custom_id: str, reply: Reply) -> None:
         item, record, partner = self._items[custom_id], self._record, self._partner
         request = msgspec.structs.replace(self.requests[custom_id], attempt=record.attempt)
-        reply = msgspec.structs.replace(reply, answered_by=record.model)
+        reply = msgspec.structs.replace(reply, answered_by=record.model, batched=True)
         if item.key in self._rows:
             reply = partner.ledger.priced_batched(reply)
         else:
