@@ -10,12 +10,15 @@ OLDER_DBT := 1.8 1.9 1.10
 OSMOSIS := 1.5.0 1.5.0-openai
 OLDER_OSMOSIS := 1.3.0 1.4.0
 OSMOSIS_DEMO := .osmosis/demo_duckdb/dbt_project.yml
+# What `make bench` compares with, each without dbt-describe beside it; `BENCH=quick` takes a minute or two.
+BENCH ?= full
+BENCHED := .venv-bench-osmosis/.installed .venv-bench-scribe/.installed .venv-osmosis-1.5.0-openai/.installed
 OSMOSIS_INSTALLED := $(OSMOSIS:%=.venv-osmosis-%/.installed) $(OSMOSIS_DEMO)
 
 .DEFAULT_GOAL := help
 # Environments and stamps are kept, though only pattern rules name them.
 .SECONDARY:
-.PHONY: help demo test test-slow test-matrix check fast bench bench-scale format clean
+.PHONY: help demo test test-slow test-matrix check fast bench bench-parts bench-scale bench-targets format clean
 
 help:
 	@echo "make demo   document a small shop project on DuckDB, with no key and no network"
@@ -24,8 +27,10 @@ help:
 	@echo "make test-slow  the tests that CI leaves out as they take long: whole stories, all selections, drafts of the large real projects"
 	@echo "make fast   the fast tests alone"
 	@echo "make check  ruff and mypy"
-	@echo "make bench  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
-	@echo "make bench-scale  how long a plan of 10,000 models takes, cold and warm"
+	@echo "make bench  dbt-osmosis, dbt-scribe and dbt-describe on the same work: a quarter of an hour; BENCH=quick: some minutes"
+	@echo "make bench-parts  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
+	@echo "make bench-scale  time and memory of each stage for 1,000, 5,000 and 20,000 models: about an hour"
+	@echo "make bench-targets  what start-up, plans of 737 and 10,000 models and edits of 1,000 schema files take, and may take"
 	@echo "make clean  remove the environments and what was made"
 
 # uv installs in seconds what pip takes a minute or two for, and there are several environments.
@@ -89,18 +94,35 @@ test-dbt-%: .venv-dbt-%/.installed
 	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/dbt-$*.txt -e ".[duckdb,test]"
 	@touch $@
 
-bench: $(INSTALLED)
+.venv-bench-osmosis/.installed: constraints/osmosis-1.5.0-openai.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/osmosis-1.5.0-openai.txt \
+		"dbt-osmosis[openai]==1.5.0" "dbt-core<1.12" dbt-duckdb
+	@touch $@
+
+.venv-bench-scribe/.installed: constraints/scribe-0.2.1.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --compile-bytecode --python $(@D) -c constraints/scribe-0.2.1.txt dbt-scribe==0.2.1
+	@touch $@
+
+bench: $(INSTALLED) $(BENCHED) $(OSMOSIS_DEMO)
+	$(BIN)/python -m benchmarks.side_by_side $(if $(filter quick,$(BENCH)),--quick)
+
+bench-parts: $(INSTALLED)
 	$(BIN)/python -m benchmarks.dag_lower_bound
 	$(BIN)/python -m benchmarks.gateway_throughput
 	$(BIN)/python -m benchmarks.schema_files
 
 # Apart, as it takes minutes.
 bench-scale: $(INSTALLED)
-	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.scale
+
+bench-targets: $(INSTALLED)
+	$(BIN)/python -m benchmarks.targets
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PATHS)
 	$(BIN)/ruff format $(PATHS)
 
 clean:
-	rm -rf .venv .venv-* .demo .osmosis build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .bench .demo .osmosis build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -95,20 +95,13 @@ def test_batches_are_cancelled_and_forgotten(demo_with_batches: Path, dbt_descri
     with BatchServer(polls=10_000) as server:
         dbt_describe("document", "--batch", "--no-wait", *only, **keys(server))
         (batch,) = json.loads(dbt_describe("batch", "list", "--json").stdout)
-        waiting = dbt_describe("document", *only, **keys(server))
         cancelled = dbt_describe("batch", "cancel", batch["batch"], **keys(server))
         fetched = dbt_describe("batch", "fetch", **keys(server))
         forgotten = dbt_describe("batch", "forget", batch["batch"])
-        unknown = dbt_describe("batch", "status", "nowhere", **keys(server))
-    assert "1 node waits for a batch." in waiting.stdout
-    assert (cancelled.returncode, server.steps("cancel"), server.live) == (0, ["cancel"], []), cancelled.stderr
+    assert (cancelled.returncode, set(server.steps("cancel")), server.live) == (0, {"cancel"}, []), cancelled.stderr
     assert fetched.returncode == 0
     assert forgotten.stdout == "Forgot 1 batch.\n"
     assert dbt_describe("batch", "list").stdout.startswith("No batch is known.")
-    assert (unknown.returncode, unknown.stderr.partition(":")[2]) == (
-        2,
-        " There is no batch nowhere: `dbt-describe batch list` shows those there are.\n",
-    )
 
 
 def test_a_provider_without_batches_is_told_with_those_that_have_them(demo: Path) -> None:

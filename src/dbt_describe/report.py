@@ -109,12 +109,12 @@ class Report(msgspec.Struct, frozen=True):
     """Those of the latter that will be inherited from others of them."""
     cached_only: bool = False
     """Whether nothing was asked, and only answers that were kept were given."""
-    share: str = ""
-    """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
     under_way: int = 0
     """Nodes of which something is asked in a batch that hasn't come back yet."""
     waiting: int = 0
     """Their descriptions, and those that copy them, that were left until it has."""
+    share: str = ""
+    """What of the whole plan this is, where several machines work on it; empty where it is all of it."""
 
     @property
     def inherited(self) -> int:

@@ -107,12 +107,12 @@ class Settings(msgspec.Struct, frozen=True):
     """Globs of what is left alone: see `hands_off`."""
     batch: BatchUse = BatchUse()
     check: CheckSettings = CheckSettings()
-    shard: Shard | None = None
-    """Which of several machines this is, that share one plan; None where it is alone."""
     given: Mapping[str, object] = {}
     """What `make_settings` was called with, as far as it says something."""
     resumes: str = ""
     """The run to go on with."""
+    shard: Shard | None = None
+    """Which of several machines this is, that share one plan; None where it is alone."""
 
 
 def make_settings(  # noqa: PLR0913 - one keyword per flag
@@ -154,10 +154,10 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     require_store: bool = False,
     ask_again: bool = False,
     profile_values: bool | None = None,
-    shard: str = "",
     batch: bool | None = None,
     wait: bool | None = None,
     waves: str = "",
+    shard: str = "",
     hook: Hook | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -197,11 +197,11 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache, require_store=require_store)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
+    if batch and not llm.config.model:
+        raise SettingsError("--batch asks a language model: name one with --model.")
     shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks
     machine = parse_shard(shard)
     check_alone(machine, doc_blocks=shares_blocks, is_hook=hook is not None)
-    if batch and not llm.config.model:
-        raise SettingsError("--batch asks a language model: name one with --model.")
     return Settings(
         dbt=dbt,
         sources=make_sources(ArtifactSources(str(manifest), str(catalog), refresh), file.manifest, file.catalog, env),
@@ -220,8 +220,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         ignore=file.ignore,
         batch=BatchUse() if hook else batch_use(file, batch=batch, wait=wait, waves=waves, cached_only=cached_only),
         check=file.check,
-        shard=machine,
         given=given,
+        shard=machine,
     )
 
 

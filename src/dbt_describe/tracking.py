@@ -73,19 +73,20 @@ def tracked(settings: Settings, progress: Progress) -> Iterator[tuple[Settings, 
     if settings.llm.store_dir is None or settings.llm.is_hook:
         yield settings, UNTRACKED
         return
-    try:
-        track = KeptTrack(Runs(settings.llm.store_dir), settings, progress.say)
-    except StoreError as error:
-        progress.say(f"{_UNKEPT}: {error}")
-        yield settings, UNTRACKED
-        return
-    try:
-        yield track.settings, track
-    except BaseException as error:
-        track.fail(error)
-        raise
-    finally:
-        track.close()
+    with contextlib.ExitStack() as stack:
+        try:
+            runs = stack.enter_context(contextlib.closing(Runs(settings.llm.store_dir)))
+            track = KeptTrack(runs, settings, progress.say)
+        except StoreError as error:
+            progress.say(f"{_UNKEPT}: {error}")
+            yield settings, UNTRACKED
+            return
+        stack.callback(track.release)
+        try:
+            yield track.settings, track
+        except BaseException as error:
+            track.fail(error)
+            raise
 
 
 class KeptTrack:
@@ -170,7 +171,7 @@ class KeptTrack:
                 record, id=before.id, started=before.started, goes=(*before.goes, self._go), **_call_of(before)
             )
         else:
-            self._release()
+            self.release()
             self._unlock = hold(self._runs.lock_of(record.id))
         self._runs.begin(record, tasks)
         if before and before.id != record.id:
@@ -213,12 +214,8 @@ class KeptTrack:
             self._run = ""
             self._say(f"{_UNKEPT}: {error}")
 
-    def close(self) -> None:
-        """Give back the lock and the file."""
-        self._release()
-        self._runs.close()
-
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give back the lock: the run isn't under way any more."""
         if self._unlock:
             self._unlock()
             self._unlock = None

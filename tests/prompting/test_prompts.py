@@ -505,7 +505,17 @@ def test_very_wide_schemas_stay_within_strict_modes_limits() -> None:
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("", 0), ("hello", 1), ("select a, b", 4), ("12345678", 3), ("字字", 2), ("🙂", 3), ("a\n\n  b", 3)],
+    [
+        ("", 0),
+        ("hello", 1),
+        ("warehouses", 2),
+        ("select a, b", 4),
+        ("12345678", 3),
+        ("字字", 2),
+        ("🙂", 3),
+        ("١٢٣", 3),
+        ("a\n\n  b", 3),
+    ],
 )
 def test_tokens_are_estimated_without_a_tokenizer(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens

@@ -17,14 +17,7 @@ from dbt_describe.cli.cache import cache
 from dbt_describe.cli.check import check
 from dbt_describe.cli.memory import memory
 from dbt_describe.cli.models import models, ping
-from dbt_describe.cli.options import (
-    BATCH_OPTIONS,
-    PROFILE_VALUES,
-    SHARD,
-    SHARED_OPTIONS,
-    settings_of,
-    with_options,
-)
+from dbt_describe.cli.options import BATCH_OPTIONS, PROFILE_VALUES, SHARD, SHARED_OPTIONS, settings_of, with_options
 from dbt_describe.cli.output import bug_message, complain, is_colored, show
 from dbt_describe.cli.prompts import prompts
 from dbt_describe.cli.runs import runs

@@ -255,10 +255,10 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         cached_only=given.get("cached_only", False),
         profile_values=given.get("profile_values"),
         doc_blocks=given.get("doc_blocks"),
-        shard=given.get("shard") or "",
         batch=given.get("batch"),
         wait=given.get("wait"),
         waves=given.get("waves") or "",
+        shard=given.get("shard") or "",
         hook=hook,
     )
 

@@ -115,7 +115,8 @@ class LlmWriter:
                 await self._gateway.prepare()
             review = await self._described(facts, dialogue, account)
         except NotAskedError:
-            return WriterResult(not_asked=(*task.columns, *([""] if task.describe_node else [])))
+            not_asked = (*task.columns, *([""] if task.describe_node else []))
+            return WriterResult(not_asked=not_asked, under_way=under_way)
         except StoppedError:
             if not account.calls:
                 raise

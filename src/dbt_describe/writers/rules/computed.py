@@ -17,7 +17,7 @@ from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import TOO_DEEP, UnsayableError, scoped, sentence
 from dbt_describe.writers.rules.rowsets import aggregated_rows
 from dbt_describe.writers.rules.speech import teller_of
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.sql import looked_at, parsed
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import is_constant, is_null, literal_text, strip_casts
 
@@ -109,7 +109,7 @@ def _holds(origin: Origin, ref: ColumnRef, dialect: str) -> bool:
     """Whether a column of that origin holds the values of another, casts apart."""
     if not isinstance(origin, Derived) or origin.inputs != (ref,):
         return origin == Same(ref)
-    return isinstance(strip_casts(parsed(origin.expression, dialect)), exp.Column)
+    return isinstance(strip_casts(looked_at(origin.expression, dialect)), exp.Column)
 
 
 def _constant_sentence(node: Node, expression: exp.Expr, null_where: str, names: Names, lineage: Lineage) -> str:
@@ -198,7 +198,7 @@ def _all_columns(expression: exp.Expr, derived: Derived, dialect: str) -> list[e
     texts += [text for rows in derived.windows for text in rows.filters]
     found = list(expression.find_all(exp.Column))
     for text in texts:
-        found += parsed(text, dialect).find_all(exp.Column)
+        found += looked_at(text, dialect).find_all(exp.Column)
     tables = tables_of([expression])
     for join in (join for rows in derived.aggregations for join in behind(rows, tables, dialect)):
         for condition in conditions_of(join, dialect) if has_conditions(join, dialect) else ():

@@ -11,7 +11,7 @@ from dbt_describe.lineage.origins import ColumnRef, Derived, NodeLineage, Origin
 from dbt_describe.project.nodes import INCREMENTAL, Node
 from dbt_describe.uniqueness import MAX_HOPS, Proofs, repeats_rows, says
 from dbt_describe.writers.rules import words
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.sql import looked_at
 
 SURROGATE_KEY_NULL = "_dbt_utils_surrogate_key_null_"
 """dbt_utils.generate_surrogate_key puts it in place of null (https://github.com/dbt-labs/dbt-utils)."""
@@ -110,7 +110,7 @@ class Grain(Proofs):
 
 def _is_constant(sql: str, dialect: str) -> bool:
     parts = (exp.Cast, exp.TryCast, exp.DataType, exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Paren)
-    return all(isinstance(part, parts) for part in parsed(sql, dialect).walk())
+    return all(isinstance(part, parts) for part in looked_at(sql, dialect).walk())
 
 
 def holds_earlier_runs(node: Node) -> bool:

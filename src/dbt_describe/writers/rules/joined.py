@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
@@ -11,12 +10,9 @@ from dbt_describe.lineage.origins import Aggregation, Join
 from dbt_describe.writers.rules.conjunction import Condition
 from dbt_describe.writers.rules.names import Names
 from dbt_describe.writers.rules.phrases import UnsayableError
-from dbt_describe.writers.rules.sql import parsed as freshly_parsed
+from dbt_describe.writers.rules.sql import looked_at
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import strip_casts
-
-parsed = functools.lru_cache(maxsize=512)(freshly_parsed)
-"""Joins are looked at once for each column of a node; nothing here changes what it is given."""
 
 
 def tables_of(expressions: Iterable[exp.Expr]) -> set[str]:
@@ -32,7 +28,7 @@ def behind(rows: Aggregation, tables: set[str], dialect: str) -> list[Join]:
         # An inner join onto a left-joined relation asks for its match, whatever is taken from either.
         if join.unique_id in reached or join.kind in ("inner", "semi"):
             found.append(join)
-            reached |= tables_of([parsed(join.on, dialect)]) if join.on else set()
+            reached |= tables_of([looked_at(join.on, dialect)]) if join.on else set()
     return found
 
 
@@ -42,7 +38,7 @@ def conditions_of(join: Join, dialect: str) -> list[exp.Expr]:
     Raises:
         UnsayableError: no columns are equated, or groups are chosen.
     """
-    filters = [parsed(text, dialect) for text in join.filters]
+    filters = [looked_at(text, dialect) for text in join.filters]
     if any(found.find(exp.AggFunc, exp.Window) for found in filters):
         raise UnsayableError("a joined relation's groups are chosen in a way that isn't told")
     return [*filters, *_beyond_equalities(join, dialect)]
@@ -81,7 +77,7 @@ def equated_columns(join: Join, dialect: str) -> set[str]:
 def _conjuncts(join: Join, dialect: str) -> Sequence[exp.Expr]:
     if not join.on:
         return []
-    condition = parsed(join.on, dialect)
+    condition = looked_at(join.on, dialect)
     return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
 
 
@@ -113,7 +109,7 @@ def match_asked(condition: exp.Expr, rows: Aggregation, names: Names, dialect: s
 
 def unmatched_joins(rows: Aggregation, names: Names, dialect: str) -> list[Join]:
     """The left joins that only find out which rows have no match."""
-    asked = (match_asked(parsed(text, dialect), rows, names, dialect) for text in rows.filters)
+    asked = (match_asked(looked_at(text, dialect), rows, names, dialect) for text in rows.filters)
     return [found[0] for found in asked if found is not None and not found[1]]
 
 
@@ -125,7 +121,7 @@ def filters_of(rows: Aggregation, teller: Teller) -> list[Condition]:
     """
     found: list[Condition] = []
     for text in rows.filters:
-        condition = parsed(text, teller.dialect)
+        condition = looked_at(text, teller.dialect)
         joins = behind(rows, tables_of([condition]), teller.dialect)
         if any(join.kind == "left" and _chooses(join, teller.dialect) for join in joins):
             raise UnsayableError("a join with some of a relation's rows decides which rows are meant")

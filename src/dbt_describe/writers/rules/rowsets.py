@@ -22,7 +22,7 @@ from dbt_describe.writers.rules.joined import (
 )
 from dbt_describe.writers.rules.junctions import present_value
 from dbt_describe.writers.rules.phrases import UnsayableError
-from dbt_describe.writers.rules.sql import parsed
+from dbt_describe.writers.rules.sql import looked_at
 from dbt_describe.writers.rules.telling import Teller
 from dbt_describe.writers.rules.values import filled_with_zero, is_constant, strip_casts
 
@@ -94,7 +94,7 @@ def aggregated_rows(function: exp.Expr, teller: Teller) -> RowSet:
 
 def _beside_keys(rows: Aggregation, filters: Iterable[Condition], teller: Teller) -> list[Condition]:
     """The filters but those that a key isn't null, which shows in what the rows are told per."""
-    keys = {parsed(key, teller.dialect) for key in rows.group_by}
+    keys = {looked_at(key, teller.dialect) for key in rows.group_by}
     return [found for found in filters if isinstance(found, str) or present_value(found) not in keys]
 
 
@@ -130,7 +130,7 @@ def _asked(rows: Aggregation, own: Join | None, teller: Teller) -> list[Conditio
             found += conditions_of(join, teller.dialect) if join.kind == "inner" else []
         elif join.kind != "left":
             found += asked_by(join, rows, teller)
-    keys = tables_of(parsed(key, teller.dialect) for key in rows.group_by)
+    keys = tables_of(looked_at(key, teller.dialect) for key in rows.group_by)
     if own is not None and (not keys or own.unique_id in keys):
         found.append(match(Join("left", rows.driving), teller.names, there_is=True))
     return found
@@ -178,7 +178,7 @@ def window_conditions(window: exp.Expr, teller: Teller) -> list[Condition]:
 
 
 def _per(rows: Aggregation, several: str, told: list[Join], teller: Teller) -> str:
-    expressions = [parsed(key, teller.dialect) for key in rows.group_by]
+    expressions = [looked_at(key, teller.dialect) for key in rows.group_by]
     for join in behind(rows, tables_of(expressions), teller.dialect):
         if join.kind == "left" and join not in told and (join.opaque or has_conditions(join, teller.dialect)):
             raise UnsayableError("a join with some of a relation's rows decides by what rows are grouped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import sqlglot
@@ -35,9 +36,13 @@ def parsed(sql: str, dialect: str) -> exp.Expr:
         expression = sqlglot.parse_one(whole, dialect=dialect or None)
     except (SqlglotError, RecursionError, ValueError) as error:
         raise UnsayableError("its expression can't be parsed") from error
-    expression = expression.transform(_plain)
+    expression = expression.transform(_plain, copy=False)
     for identifier in expression.find_all(exp.Identifier):
         identifier.set("this", identifier.name.replace(_DOT, "."))
     if expression.find(exp.Query):
         raise UnsayableError("it depends on a subquery")
     return expression
+
+
+looked_at = functools.lru_cache(maxsize=1024)(parsed)
+"""`parsed`, for what is only looked at: the joins, filters and keys of a node are, once for each of its columns."""
