@@ -8,6 +8,7 @@ from pathlib import Path
 from dbt_describe.llm.config import LlmConfig, ModelConfig
 from dbt_describe.planning import Descriptions
 from dbt_describe.settings import LlmSettings
+from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.writers.opening import open_llm_writer
 from dbt_describe.writers.protocol import WriterResult
 from integration_tests.openai_server import OpenAIServer
@@ -22,7 +23,7 @@ def test_no_request_exceeds_a_window_of_4096_tokens_by_the_servers_own_count(tmp
     ) as server:
         settings = LlmSettings(
             LlmConfig(model="openai/loopback", models={"openai/loopback": ModelConfig(context_window=WINDOW_TOKENS)}),
-            store_dir=tmp_path / "store",
+            store=StoreLocation(tmp_path / "store"),
             environ={"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url},
         )
         project, lineage, task = wide_project(tmp_path)

@@ -6,7 +6,6 @@ import contextlib
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from dbt_describe.llm.cache import AnswerCache, CacheInfo
 from dbt_describe.llm.sums import AvoidedSum, FragmentSum, Sum, summed, summed_avoided, summed_by_fragment
 from dbt_describe.llm.usage import Attempt, Avoided, UsageLog
 from dbt_describe.runs.records import goes_of
+from dbt_describe.storage.locations import StoreLocation, open_store
 
 __all__ = [
     "GROUPS",
@@ -74,13 +74,13 @@ class UsageReport(msgspec.Struct, frozen=True):
     """The same for each group; None where the groups can't tell, as nobody knows which model it spared."""
 
 
-def usage_report(store_dir: Path, by: str = "run", period: Period | None = None) -> UsageReport:
+def usage_report(store: StoreLocation, by: str = "run", period: Period | None = None) -> UsageReport:
     """What was asked in a period, by a key of GROUPS.
 
     Raises:
-        StoreError: the file can't be read.
+        StoreError: it can't be read.
     """
-    with _rows(store_dir, period) as (attempts, avoided):
+    with _rows(store, period) as (attempts, avoided):
         members: dict[str, list[Attempt]] = defaultdict(list)
         for attempt in attempts:
             members[GROUPS[by](attempt)].append(attempt)
@@ -96,25 +96,25 @@ def usage_report(store_dir: Path, by: str = "run", period: Period | None = None)
     )
 
 
-def fragment_sums(store_dir: Path, period: Period | None = None) -> list[FragmentSum]:
+def fragment_sums(store: StoreLocation, period: Period | None = None) -> list[FragmentSum]:
     """What each part of the prompts took, the largest first, then the answers, and `total` last.
 
     Raises:
-        StoreError: the file can't be read.
+        StoreError: it can't be read.
     """
-    with _rows(store_dir, period) as (attempts, _):
+    with _rows(store, period) as (attempts, _):
         return summed_by_fragment(attempts)
 
 
 def top_calls(
-    store_dir: Path, most: Literal["slow", "costly"], count: int, period: Period | None = None
+    store: StoreLocation, most: Literal["slow", "costly"], count: int, period: Period | None = None
 ) -> list[Attempt]:
     """The slowest or costliest single requests, the worst first; those of batches, which nobody waits for, aren't slow.
 
     Raises:
-        StoreError: the file can't be read.
+        StoreError: it can't be read.
     """
-    with _rows(store_dir, period) as (attempts, _):
+    with _rows(store, period) as (attempts, _):
         sent = [attempt for attempt in attempts if attempt.status != "cached"]
     if most == "slow":
         waited_for = [attempt for attempt in sent if not attempt.batch_id]
@@ -124,30 +124,30 @@ def top_calls(
 
 
 @contextlib.contextmanager
-def _rows(store_dir: Path, period: Period | None) -> Iterator[tuple[list[Attempt], list[Avoided]]]:
+def _rows(store: StoreLocation, period: Period | None) -> Iterator[tuple[list[Attempt], list[Avoided]]]:
     period = period or Period()
-    with contextlib.closing(UsageLog(store_dir)) as log:
+    with contextlib.closing(open_store(store)) as opened, contextlib.closing(UsageLog(opened)) as log:
         run = log.last_run() if period.run == "last" else period.run
-        goes = goes_of(store_dir, run) if run else ("",)
+        goes = goes_of(store.directory, run) if run else ("",)
         attempts = [row for go in goes for row in log.attempts(period.since, go)]
         yield attempts, [row for go in goes for row in log.avoided(period.since, go)]
 
 
-def cache_info(store_dir: Path) -> CacheInfo:
+def cache_info(store: StoreLocation) -> CacheInfo:
     """How many answers are kept, and where.
 
     Raises:
-        StoreError: the file can't be read.
+        StoreError: it can't be read.
     """
-    with contextlib.closing(AnswerCache(store_dir)) as answers:
+    with contextlib.closing(open_store(store)) as opened, contextlib.closing(AnswerCache(opened)) as answers:
         return answers.info()
 
 
-def clear_cache(store_dir: Path) -> int:
+def clear_cache(store: StoreLocation) -> int:
     """Forget all kept answers; returns how many there were. What was used stays recorded.
 
     Raises:
-        StoreError: the file can't be written.
+        StoreError: it can't be written.
     """
-    with contextlib.closing(AnswerCache(store_dir)) as answers:
+    with contextlib.closing(open_store(store)) as opened, contextlib.closing(AnswerCache(opened)) as answers:
         return answers.clear()

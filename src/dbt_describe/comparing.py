@@ -66,9 +66,9 @@ def _compared(
 
 def _latencies(settings: Settings) -> dict[str, float]:
     """Model → the median time of its answers so far, in seconds."""
-    if settings.llm.store_dir is None:
+    if settings.llm.store is None:
         return {}
-    report = usage_report(settings.llm.store_dir, "model")
+    report = usage_report(settings.llm.store, "model")
     return {found.group: found.latency_p50_s for found in report.sums if found.latency_p50_s}
 
 

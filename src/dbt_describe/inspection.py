@@ -38,7 +38,7 @@ def ping(settings: LlmSettings, progress: Progress | None = None, *, listed: boo
 
 
 def _memory(settings: LlmSettings, progress: Progress) -> Memory:
-    if settings.store_dir is None:
+    if settings.store is None:
         return Memory()
     run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
-    return open_memory(settings.store_dir, run, warn=progress.say)
+    return open_memory(settings.store, run, warn=progress.say)

@@ -29,7 +29,7 @@ def settings_to_go_on(run: str, say: Callable[[str], None], **given: Any) -> Set
     """
     now = said(given, make_settings.__kwdefaults__ or {})
     project_dir = find_project(given.get("project_dir"))
-    with contextlib.closing(Runs(store_dir())) as runs:
+    with contextlib.closing(Runs(store_dir(project_dir, given.get("config")))) as runs:
         record = _open_run(runs, run, str(project_dir))
     if record is None:
         say("No run of this project is left to go on with: this is a new one.")

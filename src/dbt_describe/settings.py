@@ -5,6 +5,7 @@ The only module that reads `os.environ`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from dbt_describe.checking.thresholds import CheckSettings
 from dbt_describe.configuration import (
@@ -25,9 +25,10 @@ from dbt_describe.configuration import (
     merge_for_hook,
 )
 from dbt_describe.configuration.batches import BatchUse, batch_use
+from dbt_describe.configuration.stores import store_of
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
-from dbt_describe.errors import SettingsError
+from dbt_describe.errors import ProjectNotFoundError, SettingsError
 from dbt_describe.llm.config import LlmConfig
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
@@ -38,6 +39,8 @@ from dbt_describe.project.sources import ArtifactSources, make_sources
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.runs.calls import said
 from dbt_describe.sharding import Shard, check_alone, parse_shard
+from dbt_describe.storage.locations import StoreLocation
+from dbt_describe.storage.urls import password_in
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -51,8 +54,8 @@ class LlmSettings(msgspec.Struct, frozen=True):
     prompting: PromptingConfig = PromptingConfig()
     profile_values: bool | None = None
     """Whether models are shown what columns hold; None: what `prompting` says, except in CI."""
-    store_dir: Path | None = None
-    """Where answers and usage are kept; None: nowhere."""
+    store: StoreLocation | None = None
+    """Where answers, usage and limits are kept; None: nowhere."""
     use_cache: bool = True
     """Whether answers of earlier runs are used again."""
     answers_since: float = 0.0
@@ -67,6 +70,11 @@ class LlmSettings(msgspec.Struct, frozen=True):
     """Why a hook asks no model, where that isn't plain."""
     environ: Mapping[str, str] = {}
     """The variables of the process: keys and URLs of providers are in it."""
+
+    @property
+    def store_dir(self) -> Path | None:
+        """Where this machine keeps what it needs for itself, lineage and the like; None: nowhere."""
+        return self.store.directory if self.store else None
 
     def __repr__(self) -> str:
         return f"LlmSettings(model={self.config.model!r}, fallback={self.config.fallback!r})"
@@ -143,6 +151,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     verify: bool | None = None,
     doc_blocks: bool | None = None,
     use_cache: bool = True,
+    require_store: bool = False,
     ask_again: bool = False,
     profile_values: bool | None = None,
     batch: bool | None = None,
@@ -186,7 +195,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     if flags.concurrency < 0:
         raise SettingsError(f"--concurrency is {flags.concurrency}; it must be at least 1.")
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
-    llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache)
+    llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache, require_store=require_store)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
     if batch and not llm.config.model:
         raise SettingsError("--batch asks a language model: name one with --model.")
@@ -261,13 +270,14 @@ def _llm_settings(
     hook: Hook | None,
     *,
     use_cache: bool,
+    require_store: bool,
 ) -> LlmSettings:
     merged, not_asked = merge_for_hook(file, flags, env, hook) if hook else (merge(file, flags, env), "")
     return LlmSettings(
         config=merged.config,
         prompts_dirs=_prompts_dirs(prompts, file, env),
         prompting=msgspec.structs.replace(file.prompting, review=merged.review),
-        store_dir=store_dir(env),
+        store=store_of(file, env, is_required=require_store),
         use_cache=use_cache and file.cache,
         rules_fallback=merged.rules_fallback or hook is not None,
         is_hook=hook is not None,
@@ -299,13 +309,37 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     return environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
-def store_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where answers and usage are kept: DBT_DESCRIBE_STORE, else the user's data directory of this platform."""
-    given = (os.environ if environ is None else environ).get("DBT_DESCRIBE_STORE")
-    return Path(given) if given else platformdirs.user_data_path("dbt-describe")
+def store_dir(project_dir: Path | None = None, config: str | Path | None = None) -> Path:
+    """Where this machine keeps what it needs for itself; of which project, see `store_here`.
+
+    Raises:
+        SettingsError: see `store_here`.
+    """
+    return store_here(None, project_dir, config).directory
+
+
+def store_here(
+    environ: Mapping[str, str] | None = None, project_dir: Path | None = None, config: str | Path | None = None
+) -> StoreLocation:
+    """The store of a project, by default of the one around the working directory, if there is one.
+
+    It is required: without it, there is nothing to show.
+
+    Raises:
+        SettingsError: it is a URL that can't be used, or the project's settings can't be read.
+    """
+    env = os.environ if environ is None else environ
+    file = Configuration()
+    if not env.get("DBT_DESCRIBE_STORE"):
+        with contextlib.suppress(ProjectNotFoundError):
+            project_dir = project_dir or find_project_dir(Path(env.get("DBT_PROJECT_DIR") or "."))
+            file = _configuration(project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
+    found = store_of(msgspec.structs.replace(file, require_store=False), env)
+    return msgspec.structs.replace(found, is_required=bool(found.url))
 
 
 def secret_values(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """What the environment holds under names that say it's secret: `…_API_KEY`, `DBT_PASSWORD`, `DBT_ENV_SECRET_…`."""
+    """What the environment holds under names that say it's secret (`…_API_KEY`, `DBT_PASSWORD`), and in store's URL."""
     env = os.environ if environ is None else environ
-    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and value)
+    named = (value for name, value in env.items() if _SECRET_NAME.search(name))
+    return tuple(value for value in (*named, password_in(env.get("DBT_DESCRIBE_STORE", ""))) if value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sqlite3
@@ -22,11 +23,13 @@ from dbt_describe.llm.buckets import (
     BucketSet,
     MemoryBuckets,
     Need,
+    Reservation,
     full_buckets,
 )
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.messages import RateLimit
-from dbt_describe.llm.shared_limits import FILE_NAME, FORGOTTEN_AFTER_S, SharedLimits, merged
+from dbt_describe.llm.shared_limits import FORGOTTEN_AFTER_S, TABLES, SharedLimits, merged
+from dbt_describe.storage.database import LocalStore
 
 LIMITS = Limits(requests_per_minute=60, tokens_per_minute=6000)
 CAPACITY = 6000 * (1 - MARGIN)
@@ -41,6 +44,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+def reserve(buckets: Buckets, need: Need) -> Reservation:
+    return asyncio.run(buckets.reserved(need))
 
 
 def tokens(amount: int) -> Need:
@@ -225,16 +232,16 @@ def test_both_kinds_of_buckets_keep_the_same_books(kind: str, open_shared: OpenS
     other = one
     if kind == "shared":
         one, other = (open_shared(clock).buckets("host", "m", LIMITS) for _ in range(2))
-    assert one.reserve(tokens(5000)).wait_s == 0
-    reservation = other.reserve(tokens(1700))
+    assert reserve(one, tokens(5000)).wait_s == 0
+    reservation = reserve(other, tokens(1700))
     assert reservation.wait_s == pytest.approx(10)
     clock.now_s += 10
     other.settle(reservation, tokens(700))
-    assert one.reserve(tokens(1000)).wait_s == pytest.approx(0)
+    assert reserve(one, tokens(1000)).wait_s == pytest.approx(0)
     other.refuse(reservation, (), 30.0, is_first=True)
-    assert one.reserve(tokens(1700)).wait_s == pytest.approx(30)
+    assert reserve(one, tokens(1700)).wait_s == pytest.approx(30)
     one.observe(reservation, [RateLimit("tokens", 3000)])
-    other.reserve(tokens(1))
+    reserve(other, tokens(1))
     assert other.limit("tokens") == 3000
     assert other.limit("output_tokens") == 0
 
@@ -246,7 +253,7 @@ from dbt_describe.llm.config import Limits
 from dbt_describe.llm.shared_limits import SharedLimits
 shared = SharedLimits(pathlib.Path(sys.argv[1]), lambda: {Clock().now_s})
 shared.buckets("host", "m", Limits(requests_per_minute=60, tokens_per_minute=6000)).reserve(Need(1, 4000))
-shared._connection.execute("BEGIN IMMEDIATE")
+shared._database.execute("BEGIN IMMEDIATE")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -256,7 +263,7 @@ def test_a_process_that_is_killed_with_the_file_locked_does_not_block_the_others
 ) -> None:
     assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -signal.SIGKILL
     buckets = open_shared(Clock()).buckets("host", "m", LIMITS)
-    assert buckets.reserve(tokens(5000)).wait_s == pytest.approx(33.0)
+    assert reserve(buckets, tokens(5000)).wait_s == pytest.approx(33.0)
 
 
 def test_what_a_killed_process_had_under_way_is_forgotten() -> None:
@@ -269,25 +276,25 @@ def test_what_a_killed_process_had_under_way_is_forgotten() -> None:
 def test_each_model_and_endpoint_has_its_own_limits(open_shared: OpenShared) -> None:
     shared = open_shared(Clock())
     for endpoint, model in (("a", "m"), ("b", "m"), ("a", "n")):
-        assert shared.buckets(endpoint, model, LIMITS).reserve(tokens(5700)).wait_s == 0
+        assert reserve(shared.buckets(endpoint, model, LIMITS), tokens(5700)).wait_s == 0
 
 
 def test_a_changed_setting_counts_from_then_on(open_shared: OpenShared) -> None:
     shared = open_shared(Clock())
-    shared.buckets("a", "m", LIMITS).reserve(tokens(1))
+    reserve(shared.buckets("a", "m", LIMITS), tokens(1))
     for setting in (600, 60_000):
         changed = shared.buckets("a", "m", Limits(tokens_per_minute=setting))
-        assert changed.reserve(tokens(1)).wait_s == 0
+        assert reserve(changed, tokens(1)).wait_s == 0
         assert changed.limit("tokens") == setting
 
 
 def test_without_the_file_each_process_goes_on_by_its_own_books(tmp_path: Path, open_shared: OpenShared) -> None:
     warnings: list[str] = []
     buckets = open_shared(Clock(), warnings.append).buckets("a", "m", LIMITS)
-    buckets.reserve(tokens(5700))
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+    reserve(buckets, tokens(5700))
+    with contextlib.closing(sqlite3.connect(tmp_path / TABLES.file_name, isolation_level=None)) as other:
         other.execute("DROP TABLE buckets")
-    assert [buckets.reserve(tokens(100)).wait_s for _ in range(2)] == pytest.approx([1.0, 2.0])
+    assert [reserve(buckets, tokens(100)).wait_s for _ in range(2)] == pytest.approx([1.0, 2.0])
     assert len(warnings) == 1
     assert "aren't shared" in warnings[0]
 
@@ -303,14 +310,56 @@ def test_what_breaks_off_a_change_leaves_the_file_as_it_was(open_shared: OpenSha
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     other = open_shared(Clock()).buckets("a", "m", LIMITS)
-    other.observe(other.reserve(tokens(1)), [])
-    assert other.reserve(tokens(5600)).wait_s == 0
+    other.observe(reserve(other, tokens(1)), [])
+    assert reserve(other, tokens(5600)).wait_s == 0
 
 
 def test_a_file_that_takes_no_writes_is_told_once(open_shared: OpenShared) -> None:
     warnings: list[str] = []
     shared = open_shared(Clock(), warnings.append)
-    shared._connection.execute("PRAGMA query_only = ON")
+    shared._database.execute("PRAGMA query_only = ON")
     buckets = shared.buckets("a", "m", LIMITS)
-    assert [buckets.reserve(tokens(5700)).wait_s for _ in range(2)] == pytest.approx([0, 57])
+    assert [reserve(buckets, tokens(5700)).wait_s for _ in range(2)] == pytest.approx([0, 57])
     assert len(warnings) == 1
+
+
+class StoreOfAll(LocalStore):
+    """Files that stand for a server which several machines share."""
+
+    is_shared = True
+
+
+def test_limits_of_several_machines_are_reserved_beside_the_loop_and_written_to_the_end(tmp_path: Path) -> None:
+    async def use() -> None:
+        shared = SharedLimits(StoreOfAll(tmp_path), Clock())
+        buckets = shared.buckets("host", "m", LIMITS)
+        buckets.settle(await buckets.reserved(tokens(5700)), tokens(2700))
+        # One that is cancelled while it waits for its turn owes nothing.
+        waiting = asyncio.ensure_future(buckets.reserved(tokens(2000)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        shared.close()
+
+    asyncio.run(use())
+    with contextlib.closing(SharedLimits(tmp_path, Clock())) as left:
+        kept = left.buckets("host", "m", LIMITS)
+        assert [asyncio.run(kept.reserved(tokens(3000))).wait_s for _ in range(2)] == pytest.approx([0, 30])
+
+
+def test_what_servers_tell_one_machine_counts_for_all(tmp_path: Path) -> None:
+    async def use() -> tuple[int, float]:
+        with contextlib.closing(SharedLimits(StoreOfAll(tmp_path), Clock())) as shared:
+            buckets = shared.buckets("host", "m", LIMITS)
+            reservation = await buckets.reserved(tokens(10))
+            buckets.observe(reservation, [RateLimit("tokens", 3000)])
+            buckets.refuse(reservation, [], 30.0, is_first=True)
+            return buckets.limit("output_tokens"), (await buckets.reserved(tokens(10))).wait_s
+
+    unknown, wait_s = asyncio.run(use())
+    assert (unknown, wait_s == pytest.approx(30)) == (0, True)
+    with contextlib.closing(SharedLimits(StoreOfAll(tmp_path), Clock())) as other:
+        buckets = other.buckets("host", "m", Limits())
+        asyncio.run(buckets.reserved(NOTHING))
+        assert buckets.limit("tokens") == 3000

@@ -24,6 +24,7 @@ from dbt_describe.llm.gateway import Gateway, open_gateway
 from dbt_describe.llm.messages import Completer, Reply, Request, Usage
 from dbt_describe.llm.surroundings import Memory, open_memory, open_spending
 from dbt_describe.llm.usage import Spent, UsageLog
+from dbt_describe.storage.locations import StoreLocation
 from tests.llm.fakes import FakeCompleter, RecordedSleep, gateway_of, model_of, question, reply
 
 MONDAY = datetime.date(2026, 11, 16)
@@ -179,7 +180,7 @@ def test_a_limit_for_the_day_needs_to_know_what_others_spend(field: str, tmp_pat
         open_spending(limits(**{field: 5}), Memory(), print)
     (tmp_path / "usage.db").write_text("no database at all", encoding="utf-8")
     said: list[str] = []
-    memory = open_memory(tmp_path, "r1", warn=said.append)
+    memory = open_memory(StoreLocation(tmp_path), "r1", warn=said.append)
     with pytest.raises(LlmSettingsError, match="can't be kept"):
         open_spending(limits(**{field: 5}), memory, print)
     memory.close()
@@ -188,7 +189,7 @@ def test_a_limit_for_the_day_needs_to_know_what_others_spend(field: str, tmp_pat
 def test_one_file_that_cant_be_used_doesnt_cost_the_others(tmp_path: Path) -> None:
     (tmp_path / "usage.db").write_text("no database at all", encoding="utf-8")
     said: list[str] = []
-    memory = open_memory(tmp_path, "r1", warn=said.append)
+    memory = open_memory(StoreLocation(tmp_path), "r1", warn=said.append)
     memory.learned.learn("kind", "host", "tiny", "value")
     assert (memory.answers is not None, memory.usage, memory.learned.recall("kind", "host", "tiny")) == (
         True,

@@ -25,6 +25,7 @@ from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.routes import ModelEndpoint
 from dbt_describe.llm.specs import ProviderSpec
 from dbt_describe.llm.usage import UsageLog
+from dbt_describe.storage.locations import StoreLocation
 from tests.llm.fakes import FakeCompleter
 from tests.llm.transports import KEY, Handler, answering, http
 
@@ -59,7 +60,7 @@ class Server(FakeCompleter):
 def asked(
     server: Server,
     *texts: str,
-    store: Path | None = None,
+    store: StoreLocation | None = None,
     budget: Budget = UNLIMITED,
     own: ModelConfig = PRICES,
     charge: Callable[[Amount], None] = lambda _: None,
@@ -96,7 +97,7 @@ def test_a_model_without_a_choice_of_dimensions_is_asked_without() -> None:
 
 def test_every_request_leaves_a_row_with_its_price(tmp_path: Path) -> None:
     spent: list[Amount] = []
-    asked(Server(), "a", "b", store=tmp_path, charge=spent.append)
+    asked(Server(), "a", "b", store=StoreLocation(tmp_path), charge=spent.append)
     log = UsageLog(tmp_path)
     (row,) = log.attempts()
     log.close()

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbt_describe.errors import LlmError
-from dbt_describe.llm import usage
 from dbt_describe.llm.config import Prices
 from dbt_describe.llm.failures import TransientError, billed
 from dbt_describe.llm.ledger import Ledger, rows_of_batch
@@ -32,7 +31,7 @@ from dbt_describe.llm.sums import (
     summed_avoided,
     summed_by_fragment,
 )
-from dbt_describe.llm.usage import FILE_NAME, Attempt, Avoided, Spent, UsageLog
+from dbt_describe.llm.usage import TABLES, Attempt, Avoided, Spent, UsageLog
 from dbt_describe.store import open_database
 from tests.llm.fakes import FakeCompleter, question, reply
 
@@ -221,7 +220,7 @@ def test_a_failure_in_a_batch_costs_half_of_what_it_was_billed_for(tmp_path: Pat
 
 
 def test_rows_of_a_file_made_by_the_version_before_stay_readable(tmp_path: Path) -> None:
-    before = open_database(tmp_path / FILE_NAME, usage._MIGRATIONS[:1])
+    before = open_database(tmp_path / TABLES.file_name, TABLES.sqlite[:1])
     for status, error in (("answered", ""), ("failed", "TransientError"), ("cached", "")):
         before.execute(
             "INSERT INTO attempts VALUES ('r0', 5.5, 'model.x', 'draft', 'model 1', 'host:1/v1', 'openai/org/tiny', "
@@ -258,8 +257,8 @@ def test_a_file_is_migrated_once_whoever_opens_it(tmp_path: Path) -> None:
     for log in logs:
         log.record(attempt())
     assert len(list(logs[0].attempts())) == 3
-    (version,) = sqlite3.connect(tmp_path / FILE_NAME).execute("PRAGMA user_version").fetchone()
-    assert version == len(usage._MIGRATIONS)
+    (version,) = sqlite3.connect(tmp_path / TABLES.file_name).execute("PRAGMA user_version").fetchone()
+    assert version == len(TABLES.sqlite)
 
 
 def test_what_neednt_be_asked_is_kept_by_run_and_time(tmp_path: Path) -> None:

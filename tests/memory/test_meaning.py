@@ -47,7 +47,7 @@ class Embeddings:
         texts: list[str],
         model: object,
         config: object,
-        store_dir: object,
+        store: object,
         keep: Callable[[Mapping[str, bytes]], None],
         charge: Callable[[Amount], None],
         say: object,

@@ -31,6 +31,7 @@ from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.tokens import estimate_tokens
 from dbt_describe.prompting.window import Window
 from dbt_describe.settings import LlmSettings
+from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.writers.certain import CertainFirstWriter
 from dbt_describe.writers.fallback import FallbackWriter
 from dbt_describe.writers.llm import LlmWriter
@@ -453,7 +454,7 @@ def test_an_estimate_has_the_prompts_that_are_sent() -> None:
 
 def test_an_estimate_that_recalls_goes_by_the_window_that_was_learned(tmp_path: Path) -> None:
     models = {"openai/gpt-6-luna": ModelConfig(context_window=8_000)}
-    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna", models=models), store_dir=tmp_path)
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna", models=models), store=StoreLocation(tmp_path))
     assert not list(tmp_path.iterdir())
     made = open_llm_writer(settings, asks=False, recalls=True)
     assert not list(tmp_path.iterdir())
@@ -469,7 +470,7 @@ def test_an_estimate_that_recalls_goes_by_the_window_that_was_learned(tmp_path: 
 
 
 def test_a_writer_that_cant_be_opened_leaves_no_file_open(tmp_path: Path) -> None:
-    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), store_dir=tmp_path)
+    settings = LlmSettings(LlmConfig(model="openai/gpt-6-luna"), store=StoreLocation(tmp_path))
     with pytest.raises(LlmSettingsError, match="needs a key") as raised:
         open_llm_writer(settings)
     # SQLite takes its journal away with the last connection; the error would keep one alive.

@@ -59,6 +59,7 @@ def cli() -> None:
 @click.option("--interactive", is_flag=True, help="Show each draft on the terminal; ask whether to take it.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
+@click.option("--require-store", is_flag=True, help="Ask nothing where the store that machines share can't be reached.")
 @click.option("--cached-only", is_flag=True, help="Ask nothing: use only answers that were had before.")
 @click.option("--ask-again", is_flag=True, help="Ask again for what models were asked for and didn't know.")
 @click.option(

@@ -249,6 +249,7 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         concurrency=given.get("concurrency") or 0,
         dry_run=given.get("dry_run", False),
         verify=given.get("verify"),
+        require_store=given.get("require_store", False),
         use_cache=not given.get("no_cache", False),
         ask_again=given.get("ask_again", False),
         cached_only=given.get("cached_only", False),

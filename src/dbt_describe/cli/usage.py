@@ -49,21 +49,21 @@ def usage(
     """Show what language models were asked, and what it cost and saved."""
     from dbt_describe import accounts  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli import rows as shown  # noqa: PLC0415
-    from dbt_describe.settings import store_dir  # noqa: PLC0415
+    from dbt_describe.settings import store_here  # noqa: PLC0415
 
     if slowest and costliest:
         raise click.UsageError("--slowest and --costliest are two lists: ask for one of them.")
     period = accounts.Period(since, run)
     if slowest or costliest:
         most: Literal["slow", "costly"] = "slow" if slowest else "costly"
-        calls = accounts.top_calls(store_dir(), most, slowest or costliest or 0, period)
+        calls = accounts.top_calls(store_here(), most, slowest or costliest or 0, period)
         rows = shown.rows_of_calls(calls)
         text = render_calls(rows)
     elif by == "fragment":
-        rows = shown.rows_of_fragments(accounts.fragment_sums(store_dir(), period))
+        rows = shown.rows_of_fragments(accounts.fragment_sums(store_here(), period))
         text = render_fragments(rows)
     else:
-        report = accounts.usage_report(store_dir(), by, period)
+        report = accounts.usage_report(store_here(), by, period)
         rows = shown.rows_of_sums(by, report)
         text = render_sums(by, rows, report.avoided, all_columns=all_columns)
     if as_json:

@@ -43,6 +43,12 @@ class Own(msgspec.Struct, frozen=True):
     DBT_DESCRIBE_PROMPTS win over them."""
     cache: bool = True
     """Whether answers that were given before are used again; `--no-cache` is `false` for one run."""
+    store: str = ""
+    """Where answers, usage and limits are kept: a directory, from the file's, or a PostgreSQL that several machines
+    share, `postgresql://${STORE_USER}:${STORE_PASSWORD}@host/database`. The variable DBT_DESCRIBE_STORE wins over it.
+    """
+    require_store: bool = False
+    """Whether nothing is asked where that PostgreSQL can't be reached; as `--require-store`."""
     schema_path: str | Mapping[SchemaSection, str] = ""
     """Where descriptions go of nodes that no schema file near them describes: a path like
     `{dir}/_{dir_name}__models.yml`, one for all, or one each for `models`, `seeds`, `snapshots`, `analyses`, `macros`
@@ -68,6 +74,10 @@ class Own(msgspec.Struct, frozen=True):
     check: CheckSettings = CheckSettings()
     """What `dbt-describe check` looks for, and how much must be described."""
 
+    def __repr__(self) -> str:
+        # The store's URL may hold a password.
+        return "Own(…)"
+
 
 class Configuration(msgspec.Struct, frozen=True):
     """What the file says."""
@@ -75,6 +85,9 @@ class Configuration(msgspec.Struct, frozen=True):
     llm: LlmConfig = LlmConfig()
     prompts_dir: Path | None = None
     cache: bool = True
+    store: str = ""
+    """A path from the file's directory, or a URL, which may hold a password."""
+    require_store: bool = False
     schema_path: Mapping[str, str] = {}
     """Templates by section."""
     doc_blocks: bool = False
@@ -92,6 +105,9 @@ class Configuration(msgspec.Struct, frozen=True):
     """Globs in it are absolute."""
     unresolved: Mapping[str, str] = {}
     """Endpoints that aren't in `llm.endpoints` because a variable of theirs isn't set → what to do about it."""
+
+    def __repr__(self) -> str:
+        return f"Configuration(model={self.llm.model!r})"
 
 
 def find_configuration(project_dir: Path) -> Path | None:
@@ -136,6 +152,8 @@ def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
         llm,
         prompts_dir,
         chosen.cache,
+        _located(chosen.store, path.parent),
+        chosen.require_store,
         schema_path,
         chosen.doc_blocks,
         chosen.verify,

@@ -113,7 +113,7 @@ class Reservation(msgspec.Struct, frozen=True):
 class Buckets(Protocol):
     """The limits of one model at one endpoint: those of this process, or shared with others."""
 
-    def reserve(self, need: Need) -> Reservation:
+    async def reserved(self, need: Need) -> Reservation:
         """Take what a request will probably use. Send it after `wait_s`, or give everything back."""
 
     def settle(self, reservation: Reservation, used: Need) -> None:
@@ -236,6 +236,10 @@ class MemoryBuckets:
     def reserve(self, need: Need) -> Reservation:
         """See `Buckets`."""
         return self._set.reserve(need, self._clock())
+
+    async def reserved(self, need: Need) -> Reservation:
+        """See `Buckets`."""
+        return self.reserve(need)
 
     def settle(self, reservation: Reservation, used: Need) -> None:
         """See `Buckets`."""

@@ -167,7 +167,9 @@ class Spending:
         # A file that can't be read now may be read a second later; until then, the last sum counts.
         with contextlib.suppress(StoreError):
             spent = self._read_others(began(self._today()))
-            self._of_others = Amount(spent.cost_usd, spent.tokens)
+            # A store that got lost in the middle knows less than it did.
+            known = self._of_others
+            self._of_others = Amount(max(spent.cost_usd, known.cost_usd), max(spent.tokens, known.tokens))
 
     def _turn_day(self) -> None:
         today = self._today()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from dbt_describe.errors import NotAskedError
+from dbt_describe.errors import NotAskedError, StoreError
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.messages import Completer, Reply, Request
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.storage.database import Store, Tables, tables_in
 
-FILE_NAME = "answers.db"
 _INDECISIVE = frozenset(
     {
         *EndpointConfig.__struct_fields__,
@@ -24,8 +23,10 @@ _INDECISIVE = frozenset(
 )
 """Settings of endpoints that say where, how soon and at whose cost an answer comes, not which one."""
 
-_MIGRATIONS = (
-    """
+TABLES = Tables(
+    "answers",
+    (
+        """
     CREATE TABLE answers (
         key TEXT PRIMARY KEY,
         model TEXT NOT NULL,
@@ -33,37 +34,51 @@ _MIGRATIONS = (
         kept_at REAL NOT NULL
     ) WITHOUT ROWID
     """,
+    ),
+    (
+        """
+    CREATE TABLE answers (
+        key TEXT PRIMARY KEY,
+        model TEXT NOT NULL,
+        reply BYTEA NOT NULL,
+        kept_at DOUBLE PRECISION NOT NULL
+    )
+    """,
+    ),
 )
 
 
 class CacheInfo(msgspec.Struct, frozen=True):
-    """What a cache holds. `size_bytes` is that of its file."""
+    """What a cache holds. `place` is a file or a URL without secrets; `size_bytes` is what it takes there."""
 
-    path: Path
+    place: str
     answers: int
     size_bytes: int
 
 
 class AnswerCache:
-    """Replies by the key of their request, in SQLite.
+    """Replies by the key of their request, in a directory of this machine or a store.
 
     Raises:
-        StoreError: the file can't be used.
+        StoreError: it can't be used.
     """
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
-        self.path = directory / FILE_NAME
+    def __init__(self, where: Path | Store, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._connection: sqlite3.Connection = open_database(self.path, _MIGRATIONS)
+        self._database = tables_in(where, TABLES)
 
     def find(self, key: str, since: float = 0.0) -> Reply | None:
         """The reply, kept since a Unix time in seconds, or None; one that can't be read counts as none."""
         query = "SELECT reply FROM answers WHERE key = ? AND kept_at >= ?"
         try:
-            row = self._connection.execute(query, (key, since)).fetchone()
-            return msgspec.json.decode(row[0], type=Reply) if row else None
-        except (sqlite3.Error, msgspec.DecodeError):
+            rows = self._database.execute(query, (key, since))
+            return msgspec.json.decode(rows[0][0], type=Reply) if rows else None
+        except (StoreError, msgspec.DecodeError):
             return None
+
+    async def found(self, key: str, since: float = 0.0) -> Reply | None:
+        """The same, without holding up anything else where that takes as long as a network does."""
+        return await asyncio.to_thread(self.find, key, since) if self._database.is_remote else self.find(key, since)
 
     def keep(self, key: str, model: str, reply: Reply) -> None:
         """Remember a reply; one that is there already is replaced. On disk when the call returns.
@@ -72,8 +87,11 @@ class AnswerCache:
             StoreError: it can't be written, e.g. on a full disk.
         """
         row = (key, model, msgspec.json.encode(reply), self._clock())
-        with store_errors(FILE_NAME):
-            self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
+        self._database.execute(
+            "INSERT INTO answers (key, model, reply, kept_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+            "SET model = excluded.model, reply = excluded.reply, kept_at = excluded.kept_at",
+            row,
+        )
 
     def secure(self) -> None:
         """See to it that a power cut takes nothing of what is kept.
@@ -81,24 +99,31 @@ class AnswerCache:
         Raises:
             StoreError: it can't be written.
         """
-        with store_errors(FILE_NAME):
-            self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        self._database.secure()
 
     def info(self) -> CacheInfo:
-        """How much is kept."""
-        (answers,) = self._connection.execute("SELECT count(*) FROM answers").fetchone()
-        return CacheInfo(self.path, int(answers), self.path.stat().st_size)
+        """How much is kept.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        ((answers,),) = self._database.execute("SELECT count(*) FROM answers")
+        return CacheInfo(self._database.shown, int(answers), self._database.size_bytes())
 
     def clear(self) -> int:
-        """Forget everything; returns how many answers that were."""
+        """Forget everything; returns how many answers that were.
+
+        Raises:
+            StoreError: it can't be written.
+        """
         answers = self.info().answers
-        self._connection.execute("DELETE FROM answers")
-        self._connection.execute("VACUUM")
+        self._database.execute("DELETE FROM answers")
+        self._database.compact()
         return answers
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Nothing more is looked for or kept."""
+        self._database.close()
 
 
 class Cache:
@@ -115,7 +140,7 @@ class Cache:
 
     async def complete(self, request: Request) -> Reply:
         """The kept answer, else the inner one."""
-        found = self._answers.find(request_key(request, self._endpoint), self._since)
+        found = await self._answers.found(request_key(request, self._endpoint), self._since)
         return msgspec.structs.replace(found, from_cache=True) if found else await self._inner.complete(request)
 
     def keep(self, request: Request, reply: Reply) -> None:

@@ -16,7 +16,9 @@ class Door:
 
     def __init__(self, spec: ProviderSpec, endpoint: Endpoint, around: Surroundings) -> None:
         limits = endpoint.config.limits
-        shared = around.shared_limits if limits.shared else None
+        shared = around.shared_limits
+        if shared is not None and not (limits.shared or shared.is_of_all):
+            shared = None
         self._inners: dict[str, Completer] = {}
         self._limiter = Limiter(
             self,

@@ -13,7 +13,6 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -38,6 +37,7 @@ from dbt_describe.llm.retry import Retry, RetryPolicy
 from dbt_describe.llm.routes import ModelEndpoint, find_model, spelled_model
 from dbt_describe.llm.specs import ProviderSpec
 from dbt_describe.llm.surroundings import Memory, Surroundings, open_memory, open_spending
+from dbt_describe.storage.locations import StoreLocation
 
 PURPOSE = "embedding"
 MOST_TEXTS = 100
@@ -105,14 +105,14 @@ async def embed(
     texts: Iterable[str],
     model: ModelEndpoint,
     config: LlmConfig,
-    store_dir: Path | None,
+    store: StoreLocation | None,
     keep: Keep,
     charge: Callable[[Amount], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Ask for the vectors of texts, one request after the other; what came before a failure is kept.
 
-    `charge` is told what was spent, whatever came of it; the rows of it are in the usage file in `store_dir`.
+    `charge` is told what was spent, whatever came of it; the rows of it are in the usage of `store`.
 
     Raises:
         LlmError: a request failed for good, or the budget forbids it.
@@ -120,7 +120,7 @@ async def embed(
     """
     run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
     # Whoever asks the questions opens the same files, and tells what is wrong with them.
-    memory = open_memory(store_dir, run, warn=lambda _: None) if store_dir else Memory()
+    memory = open_memory(store, run, warn=lambda _: None) if store else Memory()
     clients = Clients(memory.learned)
     try:
         check_prices(config.budget, [(model.model, pricing_of(model))])

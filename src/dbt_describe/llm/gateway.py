@@ -1,6 +1,6 @@
 """The one way to language models: `Gateway.complete(request) -> Reply`.
 
-    Router → for each model: Cache → SingleFlight → Budget → PrefixFirst → Retry → Rotation
+    Router → for each model: Cache → SingleFlight → Claimed → Budget → PrefixFirst → Retry → Rotation
            → for each endpoint of it: Limiter → Ledger → Provider
 
 Each layer is one small class with the same call. `lane.py` puts those of one model together.
@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
-from dbt_describe.errors import StoppedError, StoreError
+from dbt_describe.errors import LlmSettingsError, StoppedError, StoreError
 from dbt_describe.llm.bounds import Amount
 from dbt_describe.llm.budget import check_prices
 from dbt_describe.llm.calibration import Calibration
@@ -69,6 +69,8 @@ class Gateway:
         """
         if self._around.stopping.is_set():
             raise StoppedError("The run was stopped before this was asked.")
+        if self._around.memory.lost:
+            raise LlmSettingsError(self._around.memory.lost)
         return await self._router.complete(request)
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
@@ -176,9 +178,9 @@ class Gateway:
             await self._flights_landed()
             await self._around.clients.aclose()
         finally:
-            self._around.memory.close()
             if self._around.shared_limits is not None:
                 self._around.shared_limits.close()
+            self._around.memory.close()
 
     async def _flights_landed(self) -> None:
         """End what nobody waits for any more, so that it leaves its row before the files are closed."""
@@ -226,8 +228,10 @@ def open_gateway(
 
 
 def _shared_limits(routes: Routes, memory: Memory, say: Callable[[str], None]) -> SharedLimits | None:
-    """The file of the limits that processes share, where an endpoint has such."""
+    """The limits that processes share, where an endpoint has such, or machines share all."""
     endpoints = [endpoint for model in routes.models.values() for endpoint in model.endpoints]
-    if memory.directory is None or not any(endpoint.config.limits.shared for endpoint in endpoints):
+    where = memory.store or memory.directory
+    of_all = memory.store is not None and memory.store.is_shared
+    if where is None or not (of_all or any(endpoint.config.limits.shared for endpoint in endpoints)):
         return None
-    return SharedLimits(memory.directory, warn=say)
+    return SharedLimits(where, warn=say)

@@ -1,6 +1,7 @@
 """Everything between the router and the endpoints of one model.
 
-    Cache → SingleFlight → Budget → PrefixFirst → Retry → Rotation → (Limiter → Ledger → Provider) of each endpoint
+    Cache → SingleFlight → Claimed → Budget → PrefixFirst → Retry → Rotation
+          → (Limiter → Ledger → Provider) of each endpoint
 
 An answer is kept under the model and endpoint that gave it, so the cache stands below the router. Retry stands outside
 of Limiter and Ledger so that every attempt takes its turn and leaves its row; an answer from the cache leaves one, too.
@@ -20,6 +21,7 @@ from dbt_describe.llm.breaker import Breaker
 from dbt_describe.llm.budget import Budget, amount_of
 from dbt_describe.llm.cache import Cache, NothingAsked, decisive_settings, request_key
 from dbt_describe.llm.calibration import CHARACTERS_PER_TOKEN, FirstCounted
+from dbt_describe.llm.claims import Claimed
 from dbt_describe.llm.config import Timeouts
 from dbt_describe.llm.doors import Doors
 from dbt_describe.llm.endpoints import Endpoint
@@ -184,6 +186,8 @@ class ModelLane:
         stack = Budget(stack, around.spending, self.pricing, around.calibration.input_tokens)
         if around.spending.is_limited:
             stack = FirstCounted(stack, self.provider(self.model.endpoints[0]), around.calibration)
+        if around.memory.claims is not None and not around.memory.answers_since:
+            stack = Claimed(stack, around.memory.claims, around.stopping, around.sleep)
         self._flights = SingleFlight(stack)
         return self._flights
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from dbt_describe.errors import StoreError
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.storage.database import Store, Tables, tables_in
 
-FILE_NAME = "learned.db"
 FORGOTTEN_AFTER_S = 7 * 86_400.0
 """Servers are updated: what they refused a week ago is tried again."""
+RECALLED_FOR_S = 60.0
+"""How long a fact from a server of ours is taken for known."""
 
-_MIGRATIONS = (
-    """
+TABLES = Tables(
+    "learned",
+    (
+        """
     CREATE TABLE facts (
         kind TEXT NOT NULL,
         endpoint TEXT NOT NULL,
@@ -26,6 +29,19 @@ _MIGRATIONS = (
         PRIMARY KEY (kind, endpoint, model)
     ) WITHOUT ROWID
     """,
+    ),
+    (
+        """
+    CREATE TABLE facts (
+        kind TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        value TEXT NOT NULL,
+        learned_at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (kind, endpoint, model)
+    )
+    """,
+    ),
 )
 
 
@@ -64,36 +80,53 @@ class Forgetful:
 
 
 class LearnedFacts:
-    """Facts in SQLite.
+    """Facts in a directory of this machine or a store.
 
     Raises:
-        StoreError: the file can't be used.
+        StoreError: it can't be used.
     """
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, where: Path | Store, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._connection: sqlite3.Connection = open_database(directory / FILE_NAME, _MIGRATIONS)
+        self._database = tables_in(where, TABLES)
+        self._recalled: dict[tuple[str, str, str], tuple[str, float]] = {}
 
     def recall(self, kind: str, endpoint: str, model: str) -> str:
         """The fact, or empty where nothing was learned within a week."""
+        key = (kind, endpoint, model)
+        value, until_s = self._recalled.get(key, ("", 0.0))
+        if self._clock() >= until_s:
+            value = self._recall(key)
+            self._note(key, value)
+        return value
+
+    def _note(self, key: tuple[str, str, str], value: str) -> None:
+        """Spare the next question of this run, where it would take as long as a network does."""
+        if self._database.is_remote:
+            self._recalled[key] = (value, self._clock() + RECALLED_FOR_S)
+
+    def _recall(self, key: tuple[str, str, str]) -> str:
         try:
-            row = self._connection.execute(
+            rows = self._database.execute(
                 "SELECT value FROM facts WHERE kind = ? AND endpoint = ? AND model = ? AND learned_at > ?",
-                (kind, endpoint, model, self._clock() - FORGOTTEN_AFTER_S),
-            ).fetchone()
-        except sqlite3.Error:
+                (*key, self._clock() - FORGOTTEN_AFTER_S),
+            )
+        except StoreError:
             return ""
-        return str(row[0]) if row else ""
+        return str(rows[0][0]) if rows else ""
 
     def learn(self, kind: str, endpoint: str, model: str, value: str) -> None:
         """Remember a fact; one that can't be written is forgotten with the run."""
         row = (kind, endpoint, model, value, self._clock())
-        try:
-            with store_errors(FILE_NAME):
-                self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", row)
-        except StoreError:
-            return
+        self._note(row[:3], value)
+        with contextlib.suppress(StoreError):
+            self._database.execute(
+                "INSERT INTO facts (kind, endpoint, model, value, learned_at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (kind, endpoint, model) DO UPDATE "
+                "SET value = excluded.value, learned_at = excluded.learned_at",
+                row,
+            )
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Nothing more is asked or told."""
+        self._database.close()

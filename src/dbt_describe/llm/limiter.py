@@ -130,7 +130,7 @@ class Limiter:
         await line.head.take(first=is_retry)
         try:
             self._raise_if_shut()
-            reservation = line.buckets.reserve(line.expected.need_of(request))
+            reservation = await line.buckets.reserved(line.expected.need_of(request))
             try:
                 await self._pass(line, reservation, is_retry=is_retry)
             except BaseException:

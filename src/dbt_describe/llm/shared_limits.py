@@ -1,4 +1,4 @@
-"""Limits that all processes of this machine share: the same buckets, in SQLite.
+"""Limits that all processes of this machine, or of all that use a store, share: the same buckets, kept there.
 
 A process that is killed leaves no lock and no queue behind, only what it had reserved, and that fills up again by
 itself.
@@ -6,16 +6,18 @@ itself.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from dbt_describe.errors import StoreError
 from dbt_describe.llm.buckets import (
+    NOTHING,
     Bucket,
     Buckets,
     BucketSet,
@@ -26,14 +28,15 @@ from dbt_describe.llm.buckets import (
 )
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.messages import RateLimit
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.storage.database import LostError, Store, Tables, tables_in
 
-FILE_NAME = "limits.db"
 FORGOTTEN_AFTER_S = 600.0
 """Longer than any request takes: whoever had one under way was killed."""
 
-_MIGRATIONS = (
-    """
+TABLES = Tables(
+    "limits",
+    (
+        """
     CREATE TABLE buckets (
         endpoint TEXT NOT NULL,
         model TEXT NOT NULL,
@@ -41,78 +44,92 @@ _MIGRATIONS = (
         PRIMARY KEY (endpoint, model)
     ) WITHOUT ROWID
     """,
+    ),
+    (
+        """
+    CREATE TABLE buckets (
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state BYTEA NOT NULL,
+        PRIMARY KEY (endpoint, model)
+    )
+    """,
+    ),
 )
 
 
 class SharedLimits:
-    """The file with all buckets. `clock` is Unix time, the only one that processes have in common.
+    """All buckets. `clock` is Unix time, the only one that processes have in common.
 
     Args:
-        directory: where the file is, or is made.
-        warn: is told once when the file can't be used any more; each process then keeps its own account.
+        where: the directory of this machine, or the store, that they are in.
+        warn: is told once when they can't be used any more; each process then keeps its own account.
 
     Raises:
-        StoreError: the file can't be used.
+        StoreError: they can't be used.
     """
 
     def __init__(
-        self, directory: Path, clock: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
+        self, where: Path | Store, clock: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
     ) -> None:
-        self._connection: sqlite3.Connection = open_database(directory / FILE_NAME, _MIGRATIONS)
-        self._clock = clock
+        self._database = tables_in(where, TABLES)
+        self.is_of_all = not isinstance(where, Path) and where.is_shared
+        """Whether several machines share them: then all endpoints' limits are shared."""
+        self._own_clock = clock
+        self._thread = ThreadPoolExecutor(1, "limits")
         self._warn = warn
         self._is_lost = False
 
     def buckets(self, endpoint: str, model: str, limits: Limits) -> Buckets:
         """The buckets of a model; `endpoint` is what tells URL and key apart without giving either away."""
-        return SharedBuckets(self, (endpoint, model), limits, self._clock)
+        shared = SharedBuckets(self, (endpoint, model), limits, self._now_s)
+        return QueuedBuckets(shared, self._thread) if self.is_of_all else shared
 
     @contextlib.contextmanager
     def changing(self, key: tuple[str, str], own: BucketSet) -> Iterator[None]:
         """Bring `own` up to date for the block, and write what the block made of it; one process at a time."""
-        try:
-            if not self._is_lost:
-                self._begin(key, own)
-        except StoreError as error:
-            self._lose(error)
-        try:
+        has_run = False
+        if not self._is_lost:
+            try:
+                with self._database.alone(" ".join(key)):
+                    self._read(key, own)
+                    has_run = True
+                    yield
+                    self._write(key, own)
+            except StoreError as error:
+                self._lose(error)
+        if not has_run:
             yield
-        except BaseException:
-            self._roll_back()
-            raise
-        try:
-            if not self._is_lost:
-                self._commit(key, own)
-        except StoreError as error:
-            self._lose(error)
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Write what is left to write; nothing more is reserved."""
+        self._thread.shutdown()
+        self._database.close()
 
-    def _begin(self, key: tuple[str, str], own: BucketSet) -> None:
-        with store_errors(FILE_NAME):
-            self._connection.execute("BEGIN IMMEDIATE")
-            row = self._connection.execute("SELECT state FROM buckets WHERE endpoint = ? AND model = ?", key).fetchone()
+    def _now_s(self) -> float:
+        """By the clock that all processes have in common."""
+        return self._own_clock() + self._database.ahead_s
+
+    def _read(self, key: tuple[str, str], own: BucketSet) -> None:
+        rows = self._database.execute("SELECT state FROM buckets WHERE endpoint = ? AND model = ?", key)
         # What can't be read is written anew.
         with contextlib.suppress(msgspec.DecodeError):
-            shared = msgspec.json.decode(row[0], type=dict[Kind, Bucket]) if row else {}
-            own.buckets = merged(own.buckets, shared, self._clock())
+            shared = msgspec.json.decode(rows[0][0], type=dict[Kind, Bucket]) if rows else {}
+            own.buckets = merged(own.buckets, shared, self._now_s())
 
-    def _commit(self, key: tuple[str, str], own: BucketSet) -> None:
-        with store_errors(FILE_NAME):
-            state = msgspec.json.encode(own.buckets)
-            self._connection.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", (*key, state))
-            self._connection.execute("COMMIT")
+    def _write(self, key: tuple[str, str], own: BucketSet) -> None:
+        self._database.execute(
+            "INSERT INTO buckets (endpoint, model, state) VALUES (?, ?, ?) "
+            "ON CONFLICT (endpoint, model) DO UPDATE SET state = excluded.state",
+            (*key, msgspec.json.encode(own.buckets)),
+        )
 
     def _lose(self, error: StoreError) -> None:
+        if isinstance(error, LostError):
+            # The store says so, and goes on with a file.
+            return
         self._is_lost = True
-        self._roll_back()
         self._warn(f"Rate limits aren't shared with other processes any more: {error}.")
-
-    def _roll_back(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("ROLLBACK")
 
 
 class SharedBuckets:
@@ -130,6 +147,10 @@ class SharedBuckets:
         """See `Buckets`."""
         with self._shared.changing(self._key, self._set):
             return self._set.reserve(need, self._clock())
+
+    async def reserved(self, need: Need) -> Reservation:
+        """See `Buckets`."""
+        return self.reserve(need)
 
     def settle(self, reservation: Reservation, used: Need) -> None:
         """See `Buckets`."""
@@ -151,6 +172,39 @@ class SharedBuckets:
     def limit(self, kind: Kind) -> int:
         """See `Buckets`."""
         return self._set.buckets[kind].limit if kind in self._set.buckets else 0
+
+
+class QueuedBuckets:
+    """The same, where a call takes as long as a network does: one after the other in a thread, while others go on."""
+
+    def __init__(self, inner: SharedBuckets, thread: Executor) -> None:
+        self._inner = inner
+        self._thread = thread
+
+    async def reserved(self, need: Need) -> Reservation:
+        """See `Buckets`. What was reserved for one that isn't there any more is given back."""
+        taking = self._thread.submit(self._inner.reserve, need)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(taking))
+        except asyncio.CancelledError:
+            self._thread.submit(lambda: self._inner.settle(taking.result(), NOTHING))
+            raise
+
+    def settle(self, reservation: Reservation, used: Need) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.settle, reservation, used)
+
+    def observe(self, reservation: Reservation, told: Iterable[RateLimit]) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.observe, reservation, tuple(told))
+
+    def refuse(self, reservation: Reservation, told: Iterable[RateLimit], wait_s: float, *, is_first: bool) -> None:
+        """See `Buckets`."""
+        self._thread.submit(self._inner.refuse, reservation, tuple(told), wait_s, is_first=is_first)
+
+    def limit(self, kind: Kind) -> int:
+        """See `Buckets`."""
+        return self._inner.limit(kind)
 
 
 def merged(own: dict[Kind, Bucket], shared: dict[Kind, Bucket], now_s: float) -> dict[Kind, Bucket]:

@@ -10,10 +10,11 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from dbt_describe.errors import LlmSettingsError, StoreError
+from dbt_describe.errors import DbtDescribeError, LlmSettingsError, StoreError
 from dbt_describe.llm.budget import Spending, began, today_here
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.calibration import Calibration
+from dbt_describe.llm.claims import Claims
 from dbt_describe.llm.clients import Clients
 from dbt_describe.llm.config import Budget
 from dbt_describe.llm.learned import Forgetful, Learned, LearnedFacts
@@ -21,8 +22,10 @@ from dbt_describe.llm.ledger import Recorder
 from dbt_describe.llm.retry import RetryPolicy, Sleep
 from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.usage import Spent, UsageLog
+from dbt_describe.storage.database import Store
+from dbt_describe.storage.locations import StoreLocation, open_store
 
-_File = TypeVar("_File")
+_Opened = TypeVar("_Opened")
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -38,28 +41,56 @@ class Memory(msgspec.Struct, frozen=True):
     learned: Learned = msgspec.field(default_factory=Forgetful)
     run: str = ""
     directory: Path | None = None
-    """Where the files are."""
+    """Where this machine's own files are."""
+    store: Store | None = None
+    """Where the others are."""
+    claims: Claims | None = None
+    """Which questions other machines have under way, where such may be."""
+
+    @property
+    def lost(self) -> str:
+        """Why nothing may be asked any more: a store that must be there isn't. Else empty."""
+        return self.store.lost if self.store is not None else ""
 
     def close(self) -> None:
-        """Close the files."""
-        for file in (self.answers, self.usage, self.learned):
-            if file is not None:
-                file.close()
+        """Close all that is open."""
+        for opened in (self.answers, self.usage, self.learned, self.claims, self.store):
+            if opened is not None:
+                opened.close()
 
 
-def open_memory(directory: Path, run: str, *, answers_since: float = 0.0, warn: Callable[[str], None]) -> Memory:
-    """The files in a directory; a run goes on without them, and says so, where they can't be opened."""
-    answers = _opened(AnswerCache, directory, "Answers aren't kept for the next run", warn)
-    usage = _opened(UsageLog, directory, "What this run uses isn't recorded", warn)
-    learned = _opened(LearnedFacts, directory, "What endpoints turn out to take isn't remembered", warn)
-    return Memory(answers, answers_since, usage, learned or Forgetful(), run, directory)
+def open_memory(
+    where: StoreLocation | Path, run: str, *, answers_since: float = 0.0, warn: Callable[[str], None]
+) -> Memory:
+    """What is kept at a location or in a directory. If it can't be opened, and needn't be, a run says so and goes on.
 
-
-def _opened(open_: Callable[[Path], _File], directory: Path, loss: str, warn: Callable[[str], None]) -> _File | None:
-    """A file, or None where it can't be used, which is said together with what that means."""
+    Raises:
+        StoreError: it can't, and must be.
+        SettingsError: the store is a newer dbt-describe's, or what it needs isn't installed.
+    """
+    location = StoreLocation(where) if isinstance(where, Path) else where
+    store = open_store(location, warn)
+    no_loss = "Answers under way elsewhere aren't waited for"
     try:
-        return open_(directory)
+        answers = _opened(AnswerCache, store, location, "Answers aren't kept for the next run", warn)
+        usage = _opened(UsageLog, store, location, "What this run uses isn't recorded", warn)
+        learned = _opened(LearnedFacts, store, location, "What endpoints turn out to take isn't remembered", warn)
+        claims = _opened(Claims, store, location, no_loss, warn) if store.is_shared else None
+    except DbtDescribeError:
+        store.close()
+        raise
+    return Memory(answers, answers_since, usage, learned or Forgetful(), run, location.directory, store, claims)
+
+
+def _opened(
+    open_: Callable[[Store], _Opened], store: Store, location: StoreLocation, loss: str, warn: Callable[[str], None]
+) -> _Opened | None:
+    """A part of the store, or None where it can't be used, which is said together with what that means."""
+    try:
+        return open_(store)
     except StoreError as error:
+        if location.is_required:
+            raise
         warn(f"{loss}: {error}")
         return None
 
@@ -82,7 +113,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     spending: Spending = msgspec.field(default_factory=lambda: Spending(Budget()))
     """What all models spend together, against the limits."""
     shared_limits: SharedLimits | None = None
-    """Limits of endpoints that all processes of this machine share."""
+    """Limits of endpoints that all processes of this machine, or of all that use a store, share."""
     calibration: Calibration = msgspec.field(default_factory=lambda: Calibration(Forgetful()))
 
 

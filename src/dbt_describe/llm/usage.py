@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -12,14 +11,13 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.storage.database import Store, Tables, tables_in
 
-FILE_NAME = "usage.db"
 Status = Literal["answered", "failed", "cached"]
 _MAPPINGS = ("fragments", "parameters")
 _Record = TypeVar("_Record", "Attempt", "Avoided")
 
-_MIGRATIONS = (
+_SQLITE = (
     """
     CREATE TABLE attempts (
         run TEXT NOT NULL,
@@ -73,6 +71,56 @@ _MIGRATIONS = (
     )
     """,
 )
+_POSTGRES = (
+    """
+    CREATE TABLE attempts (
+        rowid BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        node TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_answered TEXT NOT NULL,
+        request_key TEXT NOT NULL,
+        attempt BIGINT NOT NULL,
+        status TEXT NOT NULL,
+        error TEXT NOT NULL,
+        input_tokens BIGINT NOT NULL,
+        output_tokens BIGINT NOT NULL,
+        cached_input_tokens BIGINT NOT NULL,
+        reasoning_tokens BIGINT NOT NULL,
+        cost_usd TEXT,
+        latency_s DOUBLE PRECISION NOT NULL,
+        provider TEXT NOT NULL,
+        host TEXT NOT NULL,
+        answered_by TEXT NOT NULL,
+        parameters TEXT NOT NULL,
+        fragments TEXT NOT NULL,
+        input_tokens_estimated BIGINT NOT NULL,
+        cache_write_tokens BIGINT NOT NULL,
+        cache_write_1h_tokens BIGINT NOT NULL,
+        price_source TEXT NOT NULL,
+        input_cost_usd TEXT,
+        prompt_cache_saved_usd TEXT,
+        first_token_s DOUBLE PRECISION,
+        request_id TEXT NOT NULL,
+        batch_id TEXT NOT NULL
+    );
+    CREATE INDEX attempts_by_time ON attempts (at);
+    CREATE TABLE avoided (
+        rowid BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        reason TEXT NOT NULL,
+        descriptions BIGINT NOT NULL,
+        tokens_estimated BIGINT NOT NULL,
+        cost_usd TEXT
+    )
+    """,
+)
+TABLES = Tables("usage", _SQLITE, _POSTGRES)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,14 +204,14 @@ def name_run() -> str:
 
 
 class UsageLog:
-    """Attempts in SQLite.
+    """Attempts in a directory of this machine or a store.
 
     Raises:
-        StoreError: the file can't be used.
+        StoreError: it can't be used.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._connection: sqlite3.Connection = open_database(directory / FILE_NAME, _MIGRATIONS)
+    def __init__(self, where: Path | Store) -> None:
+        self._database = tables_in(where, TABLES)
 
     def record(self, attempt: Attempt) -> None:
         """Write one row; on disk when the call returns.
@@ -195,8 +243,7 @@ class UsageLog:
         Raises:
             StoreError: the file can't be read.
         """
-        with store_errors(FILE_NAME):
-            return self._spent("at >= ? AND status <> 'cached' AND run <> ?", (since, but_not_of))
+        return self._spent("at >= ? AND status <> 'cached' AND run <> ?", (since, but_not_of))
 
     def spent_by(self, runs: Sequence[str]) -> Spent:
         """What was sent by some runs.
@@ -205,14 +252,13 @@ class UsageLog:
             StoreError: the file can't be read.
         """
         places = ", ".join("?" for _ in runs)
-        with store_errors(FILE_NAME):
-            return self._spent(f"status <> 'cached' AND run IN ({places})", tuple(runs))
+        return self._spent(f"status <> 'cached' AND run IN ({places})", tuple(runs))
 
     def _spent(self, condition: str, values: tuple[str | float, ...]) -> Spent:
-        rows = self._connection.execute(
+        rows = self._database.execute(
             f"SELECT cost_usd, input_tokens + output_tokens, status FROM attempts WHERE {condition}",  # noqa: S608
             values,
-        ).fetchall()
+        )
         return Spent(
             cost_usd=sum((Decimal(cost) for cost, _, _ in rows if cost is not None), Decimal(0)),
             tokens=sum(tokens for _, tokens, _ in rows),
@@ -225,36 +271,34 @@ class UsageLog:
         Raises:
             StoreError: the file can't be read.
         """
-        with store_errors(FILE_NAME):
-            rows = self._connection.execute(
-                "SELECT request_key FROM attempts WHERE batch_id = ? AND status = 'answered'", (batch_id,)
-            ).fetchall()
+        rows = self._database.execute(
+            "SELECT request_key FROM attempts WHERE batch_id = ? AND status = 'answered'", (batch_id,)
+        )
         return frozenset(key for (key,) in rows)
 
     def last_run(self) -> str:
         """The run of the newest row, or empty."""
-        row = self._connection.execute(
-            "SELECT run FROM (SELECT run, at FROM attempts UNION ALL SELECT run, at FROM avoided) "
+        rows = self._database.execute(
+            "SELECT run FROM (SELECT run, at FROM attempts UNION ALL SELECT run, at FROM avoided) AS both_kinds "
             "ORDER BY at DESC LIMIT 1"
-        ).fetchone()
-        return str(row[0]) if row else ""
+        )
+        return str(rows[0][0]) if rows else ""
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """No more rows come."""
+        self._database.close()
 
     def _insert(self, table: str, record: Attempt | Avoided) -> None:
         row = {name: _stored(value) for name, value in msgspec.structs.asdict(record).items()}
         places = ", ".join("?" for _ in row)
-        with store_errors(FILE_NAME):
-            self._connection.execute(
-                f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - names of ours
-                tuple(row.values()),
-            )
+        self._database.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - names of ours
+            tuple(row.values()),
+        )
 
     def _select(self, table: str, record: type[Attempt | Avoided], since: float, run: str) -> Iterator[dict[str, Any]]:
         names = record.__struct_fields__
-        rows = self._connection.execute(
+        rows = self._database.execute(
             f"SELECT {', '.join(names)} FROM {table} WHERE at >= ? AND (? = '' OR run = ?) ORDER BY at, rowid",  # noqa: S608
             (since, run, run),
         )
@@ -262,7 +306,7 @@ class UsageLog:
 
 
 def _stored(value: Any) -> str | int | float | None:
-    """A field as SQLite keeps it: money as text, mappings as JSON."""
+    """A field as it is kept: money as text, mappings as JSON."""
     if isinstance(value, Mapping):
         return msgspec.json.encode(value, order="sorted").decode()
     return str(value) if isinstance(value, Decimal) else value

@@ -106,7 +106,7 @@ def _vectors(
         elif missing and ask:
             model = embedding_model(llm.prompting.embeddings, llm.config, llm.environ)
             progress.wait(f"Asking {model.model} what {len(missing):,} passages and names mean.")
-            run_to_end(ask(list(missing), model, llm.config, llm.store_dir, keep, note, progress.say))
+            run_to_end(ask(list(missing), model, llm.config, llm.store, keep, note, progress.say))
     except (LlmError, StoreError) as error:
         progress.say(f"Not all passages can be found by what they mean: {error}")
     return {text: struct.unpack(f"<{len(vector) // 4}f", vector) for text, vector in found.items()}

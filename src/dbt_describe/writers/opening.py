@@ -18,6 +18,7 @@ from dbt_describe.llm.usage import name_run
 from dbt_describe.prompting.config import PromptingConfig
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.prompting.variables import check_templates
+from dbt_describe.storage.locations import StoreLocation, open_store
 from dbt_describe.writers.llm import LlmWriter
 
 
@@ -41,7 +42,7 @@ class ModelSettings(Protocol):
         """Directories with the user's own templates, the one whose files win first."""
 
     @property
-    def store_dir(self) -> Path | None:
+    def store(self) -> StoreLocation | None:
         """Where answers and usage are kept; None: nowhere."""
 
     @property
@@ -104,17 +105,19 @@ def _reviews(prompting: PromptingConfig, say: Callable[[str], None]) -> bool:
 
 
 def _memory(settings: ModelSettings, say: Callable[[str], None]) -> Memory:
-    if settings.store_dir is None:
+    if settings.store is None:
         return Memory()
     since = settings.answers_since if settings.use_cache or settings.answers_since else time.time()
-    return open_memory(settings.store_dir, settings.run or name_run(), answers_since=since, warn=say)
+    return open_memory(settings.store, settings.run or name_run(), answers_since=since, warn=say)
 
 
 def _learned(settings: ModelSettings) -> Memory:
     """What was learned of endpoints, if anything was; no file is made for it."""
-    if settings.store_dir is None or not (settings.store_dir / learned.FILE_NAME).is_file():
+    place = settings.store
+    if place is None or not (place.url or (place.directory / learned.TABLES.file_name).is_file()):
         return Memory()
     try:
-        return Memory(learned=learned.LearnedFacts(settings.store_dir))
+        store = open_store(place)
+        return Memory(learned=learned.LearnedFacts(store), store=store)
     except StoreError:
         return Memory()

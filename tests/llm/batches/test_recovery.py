@@ -19,6 +19,7 @@ from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.llm.usage import Attempt, UsageLog
+from dbt_describe.storage.database import SqliteDatabase
 from tests.llm.batches.fakes import FakeBatches, Time, World, answered, ask, items, states
 
 
@@ -265,7 +266,8 @@ def test_a_full_disk_while_answers_come_loses_none(tmp_path: Path) -> None:
     provider, time = FakeBatches(answer=long), Time()
     first = World(tmp_path, provider, time)
     questions = [f"q{number}" for number in range(60)]
-    fill(first.answers._connection, pages=20)
+    assert isinstance(first.answers._database, SqliteDatabase)
+    fill(first.answers._database._connection, pages=20)
 
     async def run() -> None:
         await first.batches.submit(items(*questions))
