@@ -206,6 +206,47 @@ def test_a_plan_shows_each_node_and_the_sums() -> None:
     )
 
 
+def test_what_a_batch_would_cost_is_told_where_that_is_less() -> None:
+    live = NodeEstimate("model.shop.a", "a.yml", 0, 0, 2, 1, 900, 100, Decimal("0.01"))
+    cheaper = msgspec.structs.replace(live, batch_cost_usd=Decimal("0.005"))
+    free = msgspec.structs.replace(live, cost_usd=Decimal(0), batch_cost_usd=Decimal(0))
+    plans = [PlanReport("gpt", 1, 0, estimates=(one,)) for one in (cheaper, live, free)]
+    assert [render_plan(plan).splitlines()[-1].partition(" out, ")[2] for plan in plans] == [
+        "$0.0100; in a batch (--batch) $0.0050.",
+        "$0.0100.",
+        "$0.0000.",
+    ]
+
+
+def test_what_waits_for_a_batch_is_told_with_what_to_do() -> None:
+    report = Report(
+        "gpt",
+        3,
+        0,
+        9,
+        DRAFTS,
+        files=(FILE,),
+        under_way=1,
+        waiting=7,
+        spent=Spent(batched=2, batched_cost_usd=Decimal(1)),
+    )
+    assert render_report(report) == dedent(
+        """\
+        Described 2 of 9 missing descriptions in 1 file.
+          inherited      1  the same values as a described column upstream
+          written        1  by gpt
+          unknown        0  left empty
+          under way      7  asked in a batch, or copies of that
+          in batches     2  answers, $1.0000
+          changed       2  models/orders.yml
+        1 node waits for a batch. `dbt-describe batch status` shows how far it is; run `dbt-describe document` \
+again to write what has come."""
+    )
+    assert report.exit_code == 0
+    failed = msgspec.structs.replace(report, waiting=4, failures=(Failure("b", "no"),))
+    assert "\n  failed         3  see above\n" in render_report(failed)
+
+
 def test_selectors_are_taken_as_dbt_takes_them() -> None:
     joined = join_lists(["document", "--select", "a", "b+", "--exclude", "c", "--dry-run", "-s", "d"])
     assert joined == ["document", "--select", "a", "--select", "b+", "--exclude", "c", "--dry-run", "-s", "d"]
