@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"checking", "configuration", "dbt_flags", "llm", "project", "prompting", "runs", "sharding", "storage"},
     "sharding": FOUNDATION | {"planning", "project", "provenance", "report", "schedule"},
     "resuming": FOUNDATION | {"runs", "settings"},
-    "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings"},
+    "tracking": FOUNDATION | {"llm", "planning", "progress", "project", "report", "runs", "settings", "storage"},
     "dbt_flags": FOUNDATION | {"project"},
     "memory": FOUNDATION
     | {

@@ -111,13 +111,13 @@ def _with_batches(
     settings: Settings, progress: Progress, ids: Sequence[str], work: Callable[[Batches], Awaitable[None]]
 ) -> None:
     """Do something with the batches of the store, through the models that these are of, or those of `ids`."""
-    store_dir = settings.llm.store_dir
-    known = known_batches(store_dir) if store_dir else []
+    store = settings.llm.store
+    known = known_batches(store.directory) if store else []
     _check(known, ids)
     records = [one.record for one in known]
     wanted = [one for one in records if one.id in ids or one.root in ids or not (ids or one.progress in _OVER)]
     models = tuple(dict.fromkeys(one.model for one in wanted))
-    if store_dir is None or not models:
+    if store is None or not models:
         return
     # The models that the batches are of, whatever a run would ask now.
     config = msgspec.structs.replace(
@@ -125,7 +125,7 @@ def _with_batches(
     )
 
     async def do() -> None:
-        memory = open_memory(store_dir, name_run(), warn=progress.say)
+        memory = open_memory(store, name_run(), warn=progress.say)
         gateway = open_gateway(config, settings.llm.environ, memory, progress.say)
         async with gateway, Batches(gateway, settings.batch.sending) as batches:
             await work(batches)

@@ -26,6 +26,7 @@ from dbt_describe.report import Report
 from dbt_describe.runs.calls import call_of
 from dbt_describe.runs.records import WORDS, RunRecord, Runs, State
 from dbt_describe.settings import Settings, secret_values
+from dbt_describe.storage.locations import open_store
 
 _UNKEPT = "How far this run comes isn't kept"
 
@@ -121,10 +122,12 @@ class KeptTrack:
     @property
     def spent(self) -> Amount:
         """What the run has spent before, where it was named to be gone on with: its limits are for the whole of it."""
-        if self._before is None or not self._given.resumes:
+        place = self._given.llm.store
+        if self._before is None or not self._given.resumes or place is None:
             return Amount()
-        with contextlib.suppress(StoreError), contextlib.closing(UsageLog(self._runs.directory)) as log:
-            spent = log.spent_by(self._before.goes)
+        with contextlib.suppress(StoreError), contextlib.closing(open_store(place)) as store:
+            with contextlib.closing(UsageLog(store)) as log:
+                spent = log.spent_by(self._before.goes)
             return Amount(spent.cost_usd, spent.tokens)
         return Amount()
 

@@ -18,7 +18,7 @@ NOT_KEPT = frozenset({"hook", "environ"})
 NOT_DECISIVE = frozenset(
     {
         *("project_dir", "max_cost", "max_tokens", "concurrency", "verify", "refresh", "no_prompt_cache"),
-        *("batch", "wait", "waves"),
+        *("batch", "wait", "waves", "require_store"),
     }
 )
 """Options that say how, and how far, a run goes, not what it is about."""

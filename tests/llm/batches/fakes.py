@@ -32,6 +32,7 @@ from dbt_describe.llm.routes import ModelEndpoint, Routes
 from dbt_describe.llm.specs import ProviderSpec
 from dbt_describe.llm.surroundings import Memory, Surroundings
 from dbt_describe.llm.usage import Attempt, UsageLog
+from dbt_describe.storage.database import Store
 from tests.llm.fakes import FakeCompleter
 
 Result = TypeVar("Result")
@@ -155,6 +156,7 @@ class World:
         accepts: Callable[[Request, Reply], bool] = is_whole,
         answers: AnswerCache | None = None,
         usage: UsageLog | None = None,
+        store: Store | None = None,
         **around: Any,
     ) -> None:
         self.provider = provider or FakeBatches()
@@ -170,7 +172,7 @@ class World:
         )
         prices = Prices(input=Decimal(1), output=Decimal(2))
         model = ModelEndpoint(MODEL, spec, (Endpoint("https://host/v1", "k"),), ModelConfig(prices=prices))
-        memory = Memory(self.answers, usage=self.usage, run="r", directory=directory)
+        memory = Memory(self.answers, usage=self.usage, run="r", directory=directory, store=store)
         self.gateway = Gateway(Routes({MODEL: model}, (MODEL,)), Surroundings(Clients(Forgetful()), memory, **around))
         self.batches = Batches(self.gateway, settings, accepts, self.time, self.time.sleep)
 

@@ -19,7 +19,7 @@ from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Reply, Request
 from dbt_describe.llm.usage import Attempt, UsageLog
-from dbt_describe.storage.database import SqliteDatabase
+from dbt_describe.storage.database import LocalStore, SqliteDatabase
 from tests.llm.batches.fakes import FakeBatches, Time, World, answered, ask, items, states
 
 
@@ -257,6 +257,39 @@ def test_nothing_is_sent_that_cant_be_recorded(tmp_path: Path) -> None:
         world.run(world.batches.submit(items(*(str(number) * 300 for number in range(2000)))))
     assert world.provider.calls == []
     assert world.batches.batches() == ()
+
+
+class Losing(LocalStore):
+    """A store that must be there, and that isn't once something is set."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lost = ""
+
+
+def test_without_a_store_that_must_be_there_no_batch_is_sent(tmp_path: Path) -> None:
+    store = Losing(tmp_path)
+    world = World(tmp_path, store=store)
+    store.lost = "The server is gone."
+    with pytest.raises(LlmSettingsError, match=r"The server is gone\."):
+        world.run(world.batches.submit(items("a")))
+    assert world.provider.calls == []
+    assert world.batches.pending() == {}
+
+
+def test_answers_that_come_when_a_store_that_must_be_there_is_lost_are_fetched_again(tmp_path: Path) -> None:
+    provider, time, store = FakeBatches(), Time(), Losing(tmp_path / "lost")
+    first = World(tmp_path, provider, time, answers=AnswerCache(tmp_path / "lost"), store=store)
+
+    async def run() -> None:
+        await first.batches.submit(items("a", "b"))
+        store.lost = "The server is gone."
+        await first.batches.wait()
+
+    with pytest.raises(StoreError, match=r"The server is gone\."):
+        first.run(run())
+    second, _ = go_on(tmp_path, provider, time)
+    check_whole(second, "a", "b")
 
 
 def test_a_full_disk_while_answers_come_loses_none(tmp_path: Path) -> None:

@@ -201,6 +201,9 @@ class _Reading:
         return item.state == "kept" and self._answers.find(item.key) is None
 
     def _write_marks(self) -> None:
+        if lost := self._means.around.memory.lost:
+            # The answers are in a file that other machines don't read: left unmarked, they are fetched again.
+            raise StoreError(lost)
         marks, self._marks = self._marks, []
         if marks:
             self._means.records.mark(marks)

@@ -21,6 +21,7 @@ async def send(record: BatchRecord, partner: Partner, means: Means, tally: Tally
     stored = means.records.requests(record.id)
     requests = [BatchRequest(custom_id, stored[custom_id]) for custom_id in stored]
     try:
+        _check_store(means)
         if not record.file_id:
             form = partner.provider.form(partner.lane.model.name)
             file_id = await partner.provider.upload(record.id, requests)
@@ -86,6 +87,12 @@ def give_up(record: BatchRecord, reason: str, means: Means, tally: Tally) -> Bat
     if items:
         tally.problems.append(f"Batch {record.id}: {len(items)} of its requests are asked one by one: {reason}")
     return means.records.change(record, progress="done", message=reason)
+
+
+def _check_store(means: Means) -> None:
+    """What others have answered isn't known once the store that must be there is lost."""
+    if means.around.memory.lost:
+        raise LlmSettingsError(means.around.memory.lost)
 
 
 def _put_off(record: BatchRecord, error: TransientError, means: Means, tally: Tally) -> BatchRecord:
