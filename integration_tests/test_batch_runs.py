@@ -63,7 +63,7 @@ def test_a_batch_is_sent_left_looked_after_and_written_when_it_has_come(
     assert "sk-test-secret" not in sent.stdout + sent.stderr + written.stdout + written.stderr
 
 
-@pytest.mark.parametrize("step", ["create", "results"])
+@pytest.mark.parametrize("step", [pytest.param("create", marks=pytest.mark.slow), "results"])
 def test_killed_at_any_step_a_run_is_gone_on_with_and_nothing_paid_twice(
     step: str, demo_with_batches: Path, dbt_describe: Run
 ) -> None:
@@ -90,6 +90,7 @@ def test_killed_at_any_step_a_run_is_gone_on_with_and_nothing_paid_twice(
     assert re.search(rf"in batches +{NODES}  answers", done.stdout)
 
 
+@pytest.mark.slow
 def test_batches_are_cancelled_and_forgotten(demo_with_batches: Path, dbt_describe: Run) -> None:
     only = ("--select", "int_payments_by_order")
     with BatchServer(polls=10_000) as server:
