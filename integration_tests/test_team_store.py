@@ -280,6 +280,13 @@ def test_what_the_server_or_its_library_says_never_names_user_or_password(server
         assert words in str(raised.value)
         told = f"{raised.value!r} {raised.value.__cause__}"
         assert not any(secret in told for secret in (USER, PASSWORD, "somebody"))
+    with pytest.raises(
+        StoreError, match=r"nowhere can't be reached: database \"nowhere\" does not exist\. Check its URL"
+    ):
+        open_store(location(good.replace("/postgres?", "/nowhere?"), tmp_path, is_required=True))
+    # A short name is taken out where it stands alone.
+    with pytest.raises(StoreError, match=r'can\'t be reached: role "…" does not exist\. Check'):
+        open_store(location(good.replace(USER, "o"), tmp_path, is_required=True))
     with pytest.raises(SettingsError, match="can't be used: invalid URI query parameter") as refused:
         open_store(location(f"{good}&{PASSWORD}=1", tmp_path))
     assert PASSWORD not in str(refused.value)
@@ -305,6 +312,18 @@ def test_however_the_database_is_set_up_it_serves(server_port: int, odd_database
         assert LearnedFacts(store).recall("kind", "host", "m") == "a\N{REPLACEMENT CHARACTER}b ?"
         limits.close()
     assert (said, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_who_may_not_make_the_tables_is_told_what_is_missing(server_port: int, database: str, tmp_path: Path) -> None:
+    name = f"reader_{uuid.uuid4().hex}"
+    with psycopg.connect(url_of(server_port), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+    url = url_of(server_port, database).replace(USER, name)
+    with (
+        contextlib.closing(open_store(location(url, tmp_path, is_required=True))) as store,
+        pytest.raises(StoreError, match=r"permission denied .* Its user needs the right to create the schema"),
+    ):
+        AnswerCache(store)
 
 
 def test_machines_that_reserve_at_the_same_time_all_count(server_port: int, odd_database: str, tmp_path: Path) -> None:

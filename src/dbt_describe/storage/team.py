@@ -13,6 +13,7 @@ from dbt_describe.storage.postgres import Link, PostgresDatabase
 from dbt_describe.storage.urls import shown_url
 
 GOES_ON = "The run goes on with this machine's own store: answers, usage and limits aren't shared with others."
+CHECK = "Check its URL (DBT_DESCRIBE_STORE, or `store` in dbt-describe.yml), and whether it can be reached from here."
 _Result = TypeVar("_Result")
 
 
@@ -149,7 +150,7 @@ def open_team_store(url: str, local: LocalStore, say: Callable[[str], None], *, 
         link = Link(url)
     except LostError as error:
         if is_required:
-            raise
+            raise LostError(f"{error} {CHECK}") from None
         say(f"{error} {GOES_ON}")
         return local
     return TeamStore(link, local, say, is_required=is_required)
