@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from dbt_describe.errors import LlmError, SettingsError, StoreError
-from dbt_describe.llm.buckets import Need
+from dbt_describe.llm.buckets import BucketSet, Need, full_buckets
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.claims import Claims
 from dbt_describe.llm.config import Limits, LlmConfig
@@ -241,6 +241,29 @@ def test_a_connection_that_breaks_is_made_anew(server_port: int, database: str, 
         assert learned.recall("kind", "host", "m") == "value"
         assert store.is_shared
     assert not (tmp_path / "learned.db").exists()
+
+
+def test_a_connection_that_breaks_while_a_limit_is_changed_is_made_anew_and_the_change_too(
+    server_port: int, database: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    breaks = [True]
+
+    def take() -> float:
+        with psycopg.connect(url_of(server_port), autocommit=True) as other:
+            if breaks.pop():
+                other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+        breaks.append(False)
+        return own.reserve(Need(), 0.0).taken["requests"]
+
+    with contextlib.closing(open_store(location(url_of(server_port, database), tmp_path), said.append)) as store:
+        limits = SharedLimits(store, warn=said.append)
+        own = BucketSet(full_buckets(Limits(requests_per_minute=10), 0.0))
+        assert [limits.change(("host", "m"), own, take) for _ in range(2)] == [1, 2]
+        other = BucketSet({})
+        assert limits.change(("host", "m"), other, lambda: other.buckets["requests"].taken) == 2
+        limits.close()
+    assert (said, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_tables_are_made_once_whoever_comes_first_and_a_newer_ones_are_refused(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dbt_describe.errors import SettingsError, StoreError
-from dbt_describe.storage.database import LostError, Row, Tables, Value
+from dbt_describe.storage.database import BrokenError, LostError, Row, Tables, Value
 from dbt_describe.storage.urls import shown_url
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Link:
 
         Raises:
             LostError: it can't be begun or ended.
+            BrokenError: the connection broke, and was made anew; nothing of it was done, unless that was its very end.
         """
         with self.lock:
             try:
@@ -93,9 +94,12 @@ class Link:
                 self.is_in_transaction = True
                 yield
                 self.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 with contextlib.suppress(StoreError):
                     self.execute("ROLLBACK")
+                if isinstance(error, LostError) and self.is_in_transaction and self._connection.closed:
+                    self._connection = self._connect()
+                    raise BrokenError(str(error)) from None
                 raise
             finally:
                 self.is_in_transaction = False

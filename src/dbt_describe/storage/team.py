@@ -67,6 +67,8 @@ class _OnTheServer:
         self._open_local = open_local
         self._local: Database | None = None
         self._opening = threading.Lock()
+        self._inside = threading.local()
+        """`database` is that of the transaction which a thread is in: no part of it can be done elsewhere."""
 
     @property
     def shown(self) -> str:
@@ -93,10 +95,13 @@ class _OnTheServer:
         database = self._now()
         try:
             with database.alone(key):
+                self._inside.database = database
                 yield
         except LostError as error:
             self._store.lose(error)
             raise
+        finally:
+            self._inside.database = None
 
     def size_bytes(self) -> int:
         """See `Database`."""
@@ -117,6 +122,9 @@ class _OnTheServer:
             self._local.close()
 
     def _either(self, run: Callable[[Database], _Result]) -> _Result:
+        inside: Database | None = getattr(self._inside, "database", None)
+        if inside is not None:
+            return run(inside)
         try:
             return run(self._now())
         except LostError as error:
