@@ -266,6 +266,38 @@ def test_a_connection_that_breaks_while_a_limit_is_changed_is_made_anew_and_the_
     assert (said, list(tmp_path.iterdir())) == ([], [])
 
 
+def test_nothing_waits_for_a_limit_that_another_machine_is_changing(
+    server_port: int, database: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    places = [location(url_of(server_port, database), tmp_path / name) for name in ("one", "two")]
+    changing, learned = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        changing.set()
+        learned.wait(60)
+
+    def change_slowly() -> None:
+        with contextlib.closing(open_store(places[0], said.append)) as store:
+            limits = SharedLimits(store)
+            limits.change(("host", "m"), BucketSet({}), wait)
+            limits.close()
+
+    with ThreadPoolExecutor(2) as threads, contextlib.closing(open_store(places[1], said.append)) as store:
+        limits, facts = SharedLimits(store), LearnedFacts(store)
+        slow = threads.submit(change_slowly)
+        assert changing.wait(60)
+        waiting = threads.submit(limits.change, ("host", "m"), BucketSet({}), learned.is_set)
+        for number in range(20):
+            facts.learn("kind", "host", str(number), "value")
+        assert not waiting.done()
+        learned.set()
+        assert waiting.result()
+        slow.result()
+        limits.close()
+    assert said == []
+
+
 def test_tables_are_made_once_whoever_comes_first_and_a_newer_ones_are_refused(
     server_port: int, database: str, tmp_path: Path
 ) -> None:

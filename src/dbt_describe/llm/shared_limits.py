@@ -59,6 +59,7 @@ TABLES = Tables(
     )
     """,
     ),
+    waits=True,
 )
 
 

@@ -27,6 +27,8 @@ class Tables(msgspec.Struct, frozen=True):
     name: str
     sqlite: tuple[str, ...]
     postgres: tuple[str, ...]
+    waits: bool = False
+    """Whether it is used in transactions that wait for those of others: nothing else may have to wait with them."""
 
     @property
     def file_name(self) -> str:

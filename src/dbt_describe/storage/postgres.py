@@ -69,6 +69,13 @@ class Link:
         self._connection = self._connect()
         self.ahead_s = self._measured_ahead_s()
 
+    def another(self) -> Link:
+        """A connection of its own to the same place, or this one where the server gives no more."""
+        try:
+            return Link(self._url)
+        except LostError:
+            return self
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement, with `?` for values.
 

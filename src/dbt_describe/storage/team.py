@@ -23,7 +23,7 @@ class TeamStore:
     is_shared = True
 
     def __init__(self, link: Link, local: LocalStore, say: Callable[[str], None], *, is_required: bool) -> None:
-        self._link = link
+        self._links = [link]
         self._local = local
         self._say = say
         self._is_required = is_required
@@ -35,7 +35,8 @@ class TeamStore:
         """See `Store`."""
         try:
             if not self.is_lost:
-                return _OnTheServer(self, PostgresDatabase(self._link, tables), lambda: self._local.open(tables))
+                database = PostgresDatabase(self._link_for(tables), tables)
+                return _OnTheServer(self, database, lambda: self._local.open(tables))
         except LostError as error:
             if self._is_required:
                 raise
@@ -54,8 +55,15 @@ class TeamStore:
             self._say(f"{error} {GOES_ON}")
 
     def close(self) -> None:
-        """Close the connection."""
-        self._link.close()
+        """Close all connections."""
+        for link in self._links:
+            link.close()
+
+    def _link_for(self, tables: Tables) -> Link:
+        if not tables.waits:
+            return self._links[0]
+        self._links.append(self._links[0].another())
+        return self._links[-1]
 
 
 class _OnTheServer:
