@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,7 +27,6 @@ from dbt_describe.configuration import (
 )
 from dbt_describe.configuration.batches import BatchUse, batch_use
 from dbt_describe.configuration.stores import store_of
-from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import ProjectNotFoundError, SettingsError
 from dbt_describe.llm.config import DEFAULT_CONCURRENCY, LlmConfig
@@ -41,6 +41,9 @@ from dbt_describe.runs.calls import said
 from dbt_describe.sharding import Shard, check_alone, parse_shard
 from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.storage.urls import password_in
+
+if TYPE_CHECKING:
+    from dbt_describe.configuration.survey import Survey
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -244,6 +247,8 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
         SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
         LlmSettingsError: there is no such provider.
     """
+    from dbt_describe.configuration.survey import survey_project  # noqa: PLC0415 - asks servers: no run needs it
+
     directory = find_project(project_dir)
     wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
     if wanted:
