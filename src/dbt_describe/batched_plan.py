@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from dbt_describe.batch_tags import Asked, encode_tag, names_in, read_tag
 from dbt_describe.llm.batches.states import BatchRecord, ItemRecord
@@ -53,6 +53,10 @@ class BatchedPlan:
             asked = read_tag(item.tag)
             if asked and asked.project == self._project and item.batch in made:
                 yield item, asked
+
+    def has_some_of(self, items: Iterable[ItemRecord]) -> bool:
+        """Whether one of these questions is of this project."""
+        return any(asked and asked.project == self._project for asked in (read_tag(item.tag) for item in items))
 
     def batched(self, items: Sequence[tuple[ItemRecord, Asked]], pending: Collection[str]) -> Batched:
         """What is answered, and what is under way; `pending` are the keys of questions that may still be answered."""

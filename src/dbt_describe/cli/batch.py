@@ -55,6 +55,7 @@ def status(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
     _show(wanted, as_json=as_json)
     if not as_json:
         _tell(this_round)
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -69,6 +70,7 @@ def fetch(ids: tuple[str, ...], **given: Any) -> None:
     _tell(this_round)
     if not this_round.kept:
         show("No new answer is there.")
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -79,10 +81,14 @@ def cancel(id_: str, **given: Any) -> None:
     from dbt_describe.batch_desk import cancel_batch  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
-    this_round = cancel_batch(settings_of(given), open_progress(), id_)
+    this_round, was_open = cancel_batch(settings_of(given), open_progress(), id_)
     _tell(this_round)
     still = " The provider is still at it: `dbt-describe batch fetch` fetches what it has answered."
-    show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+    if was_open:
+        show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+    else:
+        show(f"Batch {id_} was done before: there is nothing to cancel.")
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -123,9 +129,16 @@ def _show(found: Sequence[BatchView], *, as_json: bool) -> None:
             show(f"{one.record.id}: {one.record.message}")
 
 
+def _raise_stuck(this_round: Round) -> None:
+    """What must be changed before a provider can be asked is an error, told after what the others said."""
+    if this_round.stuck is not None:
+        raise this_round.stuck
+
+
 def _tell(this_round: Round) -> None:
     for problem in this_round.problems:
-        show(problem)
+        if problem != str(this_round.stuck):
+            show(problem)
     if this_round.kept:
         answers = "answer is" if this_round.kept == 1 else "answers are"
         show(f"{this_round.kept:,} {answers} here. {_THEN}")

@@ -12,7 +12,7 @@ from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreErr
 from dbt_describe.llm.batches.contract import BatchResult
 from dbt_describe.llm.batches.means import Means, new_record, size_of, split
 from dbt_describe.llm.batches.partners import Partner
-from dbt_describe.llm.batches.sending import give_up
+from dbt_describe.llm.batches.sending import give_up, tidy
 from dbt_describe.llm.batches.states import BatchRecord, ItemRecord, ItemState, NewItem
 from dbt_describe.llm.batches.tally import Tally
 from dbt_describe.llm.budget import amount_of
@@ -79,9 +79,7 @@ async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, mean
         problems.append(f"{len(left)} of its requests are asked one by one, the first because: {reason}")
     tally.problems += [f"Batch {record.id}: {problem}" for problem in problems]
     done = means.records.change(record, progress="done", message=" ".join(problems))
-    with contextlib.suppress(LlmError):
-        # Untidy where it fails, no more: providers delete files themselves after some weeks.
-        await partner.provider.discard(record.provider_id, record.file_id)
+    await tidy(record, partner)
     return done
 
 
