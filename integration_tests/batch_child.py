@@ -16,6 +16,7 @@ from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.messages import Message, Request
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.surroundings import open_memory
+from dbt_describe.storage.locations import StoreLocation
 
 KEY = "test-key-0123456789"
 PATHS: Mapping[str, str] = {
@@ -69,8 +70,8 @@ def items_of(count: int) -> list[Item]:
 
 
 @contextlib.asynccontextmanager
-async def opened(provider: str, url: str, store: Path) -> AsyncIterator[Batches]:
-    """The batches of a store directory, with a server of ours behind them."""
+async def opened(provider: str, url: str, store: Path | StoreLocation) -> AsyncIterator[Batches]:
+    """The batches of a store, with a server of ours behind them."""
     memory = open_memory(store, "r", warn=print)
     async with open_gateway(config_of(provider, url), {}, memory) as gateway, Batches(gateway, SETTINGS) as batches:
         yield batches

@@ -20,16 +20,20 @@ import psycopg
 import pytest
 
 from dbt_describe.errors import LlmError, SettingsError, StoreError
+from dbt_describe.llm.buckets import Need
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.claims import Claims
-from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.config import Limits, LlmConfig
 from dbt_describe.llm.gateway import open_gateway
 from dbt_describe.llm.learned import LearnedFacts
 from dbt_describe.llm.messages import Message, Reply, Request
+from dbt_describe.llm.shared_limits import SharedLimits
 from dbt_describe.llm.surroundings import open_memory
 from dbt_describe.llm.usage import UsageLog
 from dbt_describe.storage.locations import StoreLocation, open_store
 from dbt_describe.storage.team import GOES_ON
+from integration_tests import batch_child
+from integration_tests.batch_server import BatchServer
 from integration_tests.conftest import DBT, run_in, touch_manifest
 from integration_tests.openai_server import OpenAIServer
 from integration_tests.postgres_server import PASSWORD, USER, Way, find_binaries, free_port, run_postgres, url_of
@@ -104,7 +108,8 @@ def test_two_runners_share_answers_and_one_quota(demo: Path, server_port: int, d
     info = run_in(demo, command, "cache", "info", check=True, DBT_DESCRIBE_STORE=store)
     assert info.stdout.startswith(f"{len(asked)} answers, ")
     assert info.stdout.endswith(f", in postgresql://127.0.0.1:{server_port}/{database}\n")
-    cleared = run_in(demo, command, "cache", "clear", check=True, DBT_DESCRIBE_STORE=store)
+    own = str(demo / "target/data")
+    cleared = run_in(demo, command, "cache", "clear", check=True, DBT_DESCRIBE_STORE=store, XDG_DATA_HOME=own)
     assert cleared.stdout == f"Forgot {len(asked)} answers.\n"
     told = "".join(done.stdout + done.stderr for done in (first, second, usage, info, cleared))
     assert PASSWORD not in told
@@ -204,6 +209,11 @@ def test_a_store_that_is_lost_in_the_middle(is_required: bool, server_port: int,
         store = location(url_of(way.port, database), tmp_path, is_required=is_required)
         answers = ask_all(store, server, ["a", "b", "c", "a"], said)
         again = ask_all(location("", tmp_path), server, ["b"], said)
+        asked = len(server.requests)
+        # Once the store is back, what was paid for here meanwhile is shared.
+        back = ask_all(location(url_of(server_port, database), tmp_path), server, ["b"], said)
+        other = ask_all(location(url_of(server_port, database), tmp_path / "other"), server, ["b"], said)
+        assert len(server.requests) == asked
     kinds = [type(answer).__name__ for answer in answers]
     if is_required:
         assert kinds == ["Reply", "Reply", "LlmSettingsError", "LlmSettingsError"]
@@ -218,6 +228,7 @@ def test_a_store_that_is_lost_in_the_middle(is_required: bool, server_port: int,
     # What was answered when the store went was kept here.
     assert isinstance(again[0], Reply)
     assert again[0].from_cache
+    assert [one.from_cache for one in (*back, *other) if isinstance(one, Reply)] == [True, True]
     assert PASSWORD not in "".join(map(str, (*said, *answers)))
 
 
@@ -272,3 +283,71 @@ def test_what_the_server_or_its_library_says_never_names_user_or_password(server
     with pytest.raises(SettingsError, match="can't be used: invalid URI query parameter") as refused:
         open_store(location(f"{good}&{PASSWORD}=1", tmp_path))
     assert PASSWORD not in str(refused.value)
+
+
+@pytest.fixture
+def odd_database(server_port: int) -> str:
+    """An empty database that knows no encoding, and whose transactions see what stood there when they began."""
+    name = f"odd_{uuid.uuid4().hex}"
+    with psycopg.connect(url_of(server_port), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'SQL_ASCII'".encode())
+        connection.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'".encode())
+    return name
+
+
+def test_however_the_database_is_set_up_it_serves(server_port: int, odd_database: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    place = location(url_of(server_port, odd_database), tmp_path)
+    with contextlib.closing(open_store(place, said.append)) as store:
+        claims, learned, limits = Claims(store), LearnedFacts(store), SharedLimits(store, warn=said.append)
+        assert (claims.claim("é", "me"), claims.claim("é", "you"), claims.claim("é", "me")) == (True, False, True)
+        learned.learn("kind", "host", "m", "a\0b \ud800")
+        assert LearnedFacts(store).recall("kind", "host", "m") == "a\N{REPLACEMENT CHARACTER}b ?"
+        limits.close()
+    assert (said, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_machines_that_reserve_at_the_same_time_all_count(server_port: int, odd_database: str, tmp_path: Path) -> None:
+    place = location(url_of(server_port, odd_database), tmp_path)
+    said: list[str] = []
+    machines, turns = 4, 15
+
+    def reserve(_: int) -> float:
+        with contextlib.closing(open_store(place, said.append)) as store:
+            limits = SharedLimits(store, warn=said.append)
+            buckets = limits.buckets("host", "m", Limits(requests_per_minute=machines * turns))
+
+            async def all_turns() -> float:
+                taken = [(await buckets.reserved(Need())).taken["requests"] for _ in range(turns)]
+                return max(taken)
+
+            try:
+                return asyncio.run(all_turns())
+            finally:
+                limits.close()
+
+    with ThreadPoolExecutor(machines) as threads:
+        assert max(threads.map(reserve, range(machines))) == machines * turns
+    assert said == []
+
+
+def test_what_a_batch_of_one_machine_answered_is_asked_by_no_other(
+    server_port: int, database: str, tmp_path: Path
+) -> None:
+    url = url_of(server_port, database)
+    with BatchServer() as server:
+
+        async def ask_in_batch() -> None:
+            async with batch_child.opened("openai", server.url(), location(url, tmp_path / "one")) as batches:
+                await batches.submit(batch_child.items_of(3))
+                await batches.wait()
+
+        async def ask_live() -> list[bool]:
+            memory = open_memory(location(url, tmp_path / "two"), "two", warn=print)
+            config = batch_child.config_of("openai", server.url())
+            async with open_gateway(config, {}, memory) as gateway:
+                return [(await gateway.complete(item.request)).from_cache for item in batch_child.items_of(4)]
+
+        asyncio.run(ask_in_batch())
+        assert asyncio.run(ask_live()) == [True, True, True, False]
+    assert (len(server.batches), len(server.live)) == (1, 1)

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redaction": set(),
     "store": FOUNDATION,
     "storage": FOUNDATION | {"store"},
-    "runs": {"project", "redaction", "store"},
+    "runs": {"planning", "project", "redaction", "store"},
     "llm": FOUNDATION | {"storage", "store"},
     "answers": FOUNDATION | {"inheritance", "placeholders", "planning"},
     "writers": FOUNDATION

@@ -127,6 +127,18 @@ def test_copies_of_another_shards_texts_are_left_with_all_that_copies_them() -> 
     assert shard_plan(given, second, ()).missing == 4
 
 
+def test_a_shard_that_was_begun_keeps_its_nodes_whatever_it_has_done_of_them() -> None:
+    alone = project({name: [] for name in "abcdef"})
+    whole, rest = plan(*map(node, "abcdef")), plan(*map(node, "bdef"))
+    first, second = shares(2, whole, alone)
+    assert members([first, second]) == [["a", "c", "e"], ["b", "d", "f"]]
+    where = {name: Path(f"{name}.yml") for name in rest.nodes}
+    # Divided anew, what is left would be shared with the other machine, which does all of its own.
+    assert members(shares(2, rest, alone)) == [["b", "e"], ["d", "f"]]
+    again = share_of(first.shard, rest, alone, where, first.nodes)
+    assert (sorted(again.nodes), str(again)) == (["e"], "Shard 1/2: 1 of 4 nodes that lack descriptions.")
+
+
 def test_a_file_that_is_too_much_for_a_share_is_told() -> None:
     alone = project({name: [] for name in "abcd"})
     first, second = shares(2, plan(*map(node, "abcd")), alone, files(a="x", b="x", c="x", d="x"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import StoreError
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.store import open_database, store_errors, through_power_cuts, transaction
 
 FIRST = "CREATE TABLE words (word TEXT); CREATE INDEX by_word ON words (word)"
 SECOND = "ALTER TABLE words ADD COLUMN length INTEGER"
@@ -70,3 +70,29 @@ def test_a_directory_that_cant_be_made_is_an_error_of_ours(tmp_path: Path) -> No
 def test_errors_of_sqlite_become_ours() -> None:
     with pytest.raises(StoreError, match="words can't be used: database or disk is full"), store_errors("words"):
         raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_what_must_last_waits_for_the_disk_and_nothing_else_does(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / "words.db", [FIRST])
+
+    def level() -> int:
+        return int(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    with through_power_cuts(connection):
+        assert level() == 2
+    assert level() == 1
+
+
+def test_a_transaction_that_sqlite_ended_by_itself_leaves_the_connection_usable(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / "words.db", [FIRST])
+
+    def fill_the_disk() -> None:
+        with transaction(connection, "words"):
+            connection.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StoreError, match="words can't be used: database or disk is full"):
+        fill_the_disk()
+    with transaction(connection, "words"):
+        connection.execute("INSERT INTO words VALUES ('a')")
+    assert connection.execute("SELECT * FROM words").fetchall() == [("a",)]

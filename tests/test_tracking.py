@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dbt_describe import run
+from dbt_describe import run, tracking
 from dbt_describe.errors import SettingsError, StoreError
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.bounds import Amount
@@ -22,8 +23,11 @@ from dbt_describe.project.exclusive import hold
 from dbt_describe.project.nodes import Project
 from dbt_describe.report import Failure, Report
 from dbt_describe.resuming import LAST, settings_to_go_on
-from dbt_describe.runs.records import RunRecord, Runs, State
+from dbt_describe.runs.records import Runs
+from dbt_describe.runs.states import RunRecord, State
 from dbt_describe.settings import Settings
+from dbt_describe.sharding import parse_shard
+from dbt_describe.storage.database import LocalStore
 from dbt_describe.tracking import UNTRACKED, tracked
 from dbt_describe.writers.protocol import WriterResult
 from tests.cli.test_usage import attempt
@@ -222,6 +226,47 @@ def test_the_limits_of_a_named_run_are_for_the_whole_of_it(shop: Shop) -> None:
         assert track.spent == Amount()
     with tracked(shop.settings(resumes=first.id), Silent()) as (_, track):
         assert track.spent == Amount(Decimal("0.25"), 1050)
+
+
+def test_a_shard_that_is_gone_on_with_keeps_its_nodes(shop: Shop) -> None:
+    def sharded(shard: str, resumes: str = "") -> Settings:
+        settings = shop.settings(shard=parse_shard(shard), resumes=resumes)
+        return msgspec.structs.replace(settings, given={**settings.given, "shard": shard})
+
+    plan = shop.prepare().plan
+    with tracked(sharded("1/2"), Silent()) as (_, track):
+        assert track.shard(plan, "tests/scribe") is None
+        track.begin(plan, {"model.shop.mart"}, "tests/scribe", Silent())
+    with tracked(sharded("1/2"), Silent()) as (_, track):
+        assert set(track.shard(plan, "tests/scribe") or ()) == {"model.shop.mart"}
+        assert track.shard(plan, "another/model") is None
+    for shard, resumes in (("2/2", the_run(shop).id), ("2/2", "")):
+        with tracked(sharded(shard, resumes), Silent()) as (_, track):
+            assert track.shard(plan, "tests/scribe") is None
+
+
+def test_where_nothing_can_be_locked_the_run_goes_on_and_says_so(shop: Shop) -> None:
+    document(shop, Faltering(0, out_of_money))
+    shutil.rmtree(shop.root / "store/runs")
+    (shop.root / "store/runs").write_text("no directory", encoding="utf-8")
+    (said,) = document(shop, scribe := Scribe())
+    assert said.startswith("How far this run comes isn't kept: ")
+    assert len(scribe.asked) == 3
+
+
+def test_what_a_run_spent_while_the_store_was_away_counts_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Team(LocalStore):
+        is_shared = True
+
+    document(shop, Faltering(1, out_of_money))
+    team = Team(shop.root / "team")
+    for place in (team, LocalStore(shop.root / "store")):
+        log = UsageLog(place)
+        log.record(attempt(run=the_run(shop).id, cost_usd=Decimal("0.25")))
+        log.close()
+    monkeypatch.setattr(tracking, "open_store", lambda _: team)
+    with tracked(shop.settings(resumes=the_run(shop).id), Silent()) as (_, track):
+        assert track.spent == Amount(Decimal("0.5"), 2100)
 
 
 def test_of_a_commit_nothing_is_kept(shop: Shop) -> None:

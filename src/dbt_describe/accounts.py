@@ -144,10 +144,16 @@ def cache_info(store: StoreLocation) -> CacheInfo:
 
 
 def clear_cache(store: StoreLocation) -> int:
-    """Forget all kept answers; returns how many there were. What was used stays recorded.
+    """Forget all kept answers, of this machine, too, where a store is shared; returns how many there were.
+
+    What was used stays recorded.
 
     Raises:
         StoreError: it can't be written.
     """
-    with contextlib.closing(open_store(store)) as opened, contextlib.closing(AnswerCache(opened)) as answers:
+    beside = store.directory if store.url else None
+    with (
+        contextlib.closing(open_store(store)) as opened,
+        contextlib.closing(AnswerCache(opened, beside=beside)) as answers,
+    ):
         return answers.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -41,3 +42,33 @@ class Silent:
 
     def end(self) -> None:
         """Nothing is shown."""
+
+
+class Watched:
+    """Progress of which somebody else is told, too, which nodes are done."""
+
+    def __init__(self, inner: Progress, done: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._done = done
+
+    def say(self, message: str) -> None:
+        """The inner one's."""
+        self._inner.say(message)
+
+    def wait(self, message: str) -> None:
+        """The inner one's."""
+        self._inner.wait(message)
+
+    def begin(self, nodes: int) -> None:
+        """The inner one's."""
+        self._inner.begin(nodes)
+
+    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
+        """A node has ended; without a failure it is done."""
+        if not failure:
+            self._done(unique_id)
+        self._inner.end_node(unique_id, drafts, abstentions, failure)
+
+    def end(self) -> None:
+        """The inner one's."""
+        self._inner.end()

@@ -10,7 +10,8 @@ import msgspec
 
 from dbt_describe.errors import SettingsError
 from dbt_describe.runs.calls import said
-from dbt_describe.runs.records import WORDS, RunRecord, Runs
+from dbt_describe.runs.records import Runs
+from dbt_describe.runs.states import WORDS, RunRecord
 from dbt_describe.settings import Settings, find_project, make_settings, store_dir
 
 LAST = "last"

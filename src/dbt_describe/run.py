@@ -41,15 +41,18 @@ from dbt_describe.writers.rules import RulesWriter
 
 
 def find_places(
-    prepared: Prepared, settings: Settings, host: Host | None = None
+    prepared: Prepared, settings: Settings, host: Host | None = None, begun: Collection[str] | None = None
 ) -> tuple[Prepared, dict[str, Path], list[Failure]]:
-    """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody."""
+    """The schema file of each node, and what can't be written: left out of the plan, it is asked of nobody.
+
+    Of a shard that was begun before, `begun` are the nodes that it had then.
+    """
     gaps = {unique_id: node.gaps for unique_id, node in prepared.plan.nodes.items()}
     paths, failures, refused = (
         host.find_places(gaps) if host else find_schema_files(prepared.written, gaps, settings.schema_path)
     )
     if settings.shard:
-        share = share_of(settings.shard, prepared.plan, prepared.project, paths)
+        share = share_of(settings.shard, prepared.plan, prepared.project, paths, begun)
         own = shard_plan(prepared.plan, share, prepared.outdated)
         failures = shard_failures(share, failures, prepared.project)
         refused = {gap: reason for gap, reason in refused.items() if gap[0] in share.nodes}
@@ -166,7 +169,8 @@ def document_with(
         )
     if settings.verify and prepared.project.unread:
         raise DbtCommandError("--verify needs a project that dbt can parse. " + prepared.project.warnings[-1])
-    prepared, paths, failures = find_places(prepared, settings, host)
+    begun = track.shard(prepared.plan, writer.name) if settings.shard else None
+    prepared, paths, failures = find_places(prepared, settings, host, begun)
     _tell_language(prepared.project, writer, progress)
     progress = track.begin(prepared.plan, paths, writer.name, progress)
     asks = not (settings.dry_run or settings.llm.config.cached_only)

@@ -91,14 +91,29 @@ def check_alone(shard: Shard | None, *, doc_blocks: bool, is_hook: bool) -> None
         raise SettingsError("--shard can't be combined with --hook: a commit is described at once.")
 
 
-def share_of(shard: Shard, plan: Plan, project: Project, paths: Mapping[str, Path]) -> Share:
-    """What one shard has of the plan. `paths` are the nodes' schema files; a node without one is left to itself."""
+def share_of(
+    shard: Shard, plan: Plan, project: Project, paths: Mapping[str, Path], begun: Collection[str] | None = None
+) -> Share:
+    """What one shard has of the plan. `paths` are the nodes' schema files; a node without one is left to itself.
+
+    Of a shard that was begun before, `begun` are the nodes that it had then.
+    """
     # Not in the manifest's order, which partial parsing changes: all machines must divide alike.
     weights = {unique_id: weight_of(plan.nodes[unique_id]) for unique_id in sorted(plan.nodes)}
     parents = {unique_id: parents_of(node) for unique_id, node in project.nodes.items()}
     reads = waits_for(topological_order(project.nodes), parents, weights)
-    pairs = _pairs(reads, plan)
-    limit = sum(weights.values()) / shard.count
+    if begun is None:
+        begun = _divided(weights, _pairs(reads, plan), paths, shard.count)[shard.index - 1]
+    nodes = frozenset(weights).intersection(begun)
+    left = _left(plan, nodes)
+    return Share(shard, nodes, len(weights), left, tuple(_warnings(shard, nodes, left, reads, weights)))
+
+
+def _divided(
+    weights: Mapping[str, int], pairs: Mapping[tuple[str, str], int], paths: Mapping[str, Path], count: int
+) -> list[list[str]]:
+    """The nodes of each shard."""
+    limit = sum(weights.values()) / count
     files = _Forest(weights)
     files.join_all(_of_one_file(weights, paths))
     components = files.copy()
@@ -106,10 +121,7 @@ def share_of(shard: Shard, plan: Plan, project: Project, paths: Mapping[str, Pat
     parts = files.copy()
     parts.join_all(pair for pair in pairs if components.weight(pair[0]) <= limit)
     parts.join_all(_strongest_first(pairs, files), at_most=limit)
-    loads = _packed(parts.groups(), weights, shard.count)
-    nodes = frozenset(loads[shard.index - 1])
-    left = _left(plan, nodes)
-    return Share(shard, nodes, len(weights), left, tuple(_warnings(shard, nodes, left, reads, weights)))
+    return _packed(parts.groups(), weights, count)
 
 
 def shard_plan(plan: Plan, share: Share, outdated: Iterable[Place]) -> Plan:

@@ -19,6 +19,9 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
 
     `migrations` are SQL scripts; those that the file hasn't seen yet are run, each once, whichever process comes first.
 
+    A killed process loses nothing that it had committed. A power cut may take what was committed last: see
+    `through_power_cuts`.
+
     Raises:
         StoreError: the file can't be opened, is no database, or was made by a newer version of dbt-describe.
     """
@@ -27,13 +30,47 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         # What was asked and answered tells of the project: nobody else's business.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        # WAL: readers and a writer at once; with NORMAL a killed process loses nothing that it had committed.
+        # WAL: readers and a writer at once.
         _use_wal(connection)
-        connection.execute("PRAGMA synchronous=NORMAL")
+        _sync(connection, "NORMAL")
         _migrate(connection, migrations, path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} can't be used: {error}. Delete it, or point DBT_DESCRIBE_STORE elsewhere.") from error
     return connection
+
+
+@contextlib.contextmanager
+def through_power_cuts(connection: sqlite3.Connection) -> Iterator[None]:
+    """Wait for the disk with what is committed inside of the block, and with all that was committed before."""
+    _sync(connection, "FULL")
+    try:
+        yield
+    finally:
+        _sync(connection, "NORMAL")
+
+
+def _sync(connection: sqlite3.Connection, level: str) -> None:
+    """Source: https://www.sqlite.org/pragma.html#pragma_synchronous (2026-11)."""
+    connection.execute(f"PRAGMA synchronous={level}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, name: str) -> Iterator[None]:
+    """All of the block's statements, or none.
+
+    Raises:
+        StoreError: the file `name` can't be written now.
+    """
+    with store_errors(name):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk may have ended the transaction by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -8,7 +8,6 @@ nobody holds its lock any more tells that it was killed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,15 +17,19 @@ import msgspec
 
 from dbt_describe.errors import SettingsError, StoreError
 from dbt_describe.llm.bounds import Amount
+from dbt_describe.llm.usage import TABLES as USAGE
 from dbt_describe.llm.usage import UsageLog, name_run
-from dbt_describe.planning import NodePlan, Plan
-from dbt_describe.progress import Progress
+from dbt_describe.planning import Plan
+from dbt_describe.progress import Progress, Watched
 from dbt_describe.project.exclusive import hold
 from dbt_describe.report import Report
 from dbt_describe.runs.calls import call_of
-from dbt_describe.runs.records import WORDS, RunRecord, Runs, State
+from dbt_describe.runs.records import Runs
+from dbt_describe.runs.states import WORDS, RunRecord, State
+from dbt_describe.runs.tasks import digest, fingerprint, is_rest
 from dbt_describe.settings import Settings, secret_values
-from dbt_describe.storage.locations import open_store
+from dbt_describe.storage.database import LocalStore, Store
+from dbt_describe.storage.locations import StoreLocation, open_store
 
 _UNKEPT = "How far this run comes isn't kept"
 
@@ -37,6 +40,12 @@ class Track(Protocol):
     @property
     def spent(self) -> Amount:
         """What the run has spent before, where that counts."""
+
+    def shard(self, plan: Plan, model: str) -> Collection[str] | None:
+        """The nodes that this machine's shard had when the run began; None where the plan is to be divided now.
+
+        The plan as it is after a part of it was done would be divided otherwise than the other machines have done it.
+        """
 
     def begin(self, plan: Plan, nodes: Collection[str], model: str, progress: Progress) -> Progress:
         """The plan is made, of which some nodes can be written to; the progress that is to be told from now on."""
@@ -49,6 +58,10 @@ class Untracked:
     """A run of which nothing is kept."""
 
     spent = Amount()
+
+    def shard(self, plan: Plan, model: str) -> Collection[str] | None:
+        """It has just begun."""
+        return None
 
     def begin(self, plan: Plan, nodes: Collection[str], model: str, progress: Progress) -> Progress:
         """Nothing is kept."""
@@ -78,7 +91,7 @@ def tracked(settings: Settings, progress: Progress) -> Iterator[tuple[Settings, 
         try:
             runs = stack.enter_context(contextlib.closing(Runs(settings.llm.store_dir)))
             track = KeptTrack(runs, settings, progress.say)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             progress.say(f"{_UNKEPT}: {error}")
             yield settings, UNTRACKED
             return
@@ -99,6 +112,7 @@ class KeptTrack:
         Raises:
             SettingsError: the run to go on with is under way in another process.
             StoreError: the file can't be read.
+            OSError: the run can't be locked.
         """
         self._runs = runs
         self._given = settings
@@ -125,11 +139,18 @@ class KeptTrack:
         place = self._given.llm.store
         if self._before is None or not self._given.resumes or place is None:
             return Amount()
-        with contextlib.suppress(StoreError), contextlib.closing(open_store(place)) as store:
-            with contextlib.closing(UsageLog(store)) as log:
-                spent = log.spent_by(self._before.goes)
-            return Amount(spent.cost_usd, spent.tokens)
-        return Amount()
+        return _spent_by(self._before.goes, place)
+
+    def shard(self, plan: Plan, model: str) -> Collection[str] | None:
+        """See `Track`. Where something else is selected than before, or for somebody else, it is divided anew."""
+        before = self._before
+        is_same = before and before.call.get("shard") == self._call.options.get("shard")
+        if before is None or not is_same or before.fingerprint != fingerprint(plan, model):
+            return None
+        try:
+            return self._runs.tasks(before.id).keys()
+        except StoreError:
+            return None
 
     def _find(self) -> RunRecord | None:
         """The run that the settings name, else the newest of those with this call, if it didn't end."""
@@ -147,7 +168,7 @@ class KeptTrack:
 
     def begin(self, plan: Plan, nodes: Collection[str], model: str, progress: Progress) -> Progress:
         """Write down the plan. A run with the same one that didn't end is gone on with."""
-        tasks = {unique_id: _digest(plan.nodes[unique_id]) for unique_id in plan.nodes if unique_id in nodes}
+        tasks = {unique_id: digest(plan.nodes[unique_id]) for unique_id in plan.nodes if unique_id in nodes}
         record = RunRecord(
             id=self._go,
             project=str(self._given.dbt.project_dir),
@@ -156,7 +177,7 @@ class KeptTrack:
             call_key=self._call.key,
             withheld=self._call.withheld,
             model=model,
-            fingerprint=_fingerprint(plan, model),
+            fingerprint=fingerprint(plan, model),
             process=os.getpid(),
             goes=(self._go,),
         )
@@ -183,7 +204,7 @@ class KeptTrack:
 
     def _goes_on(self, before: RunRecord, now: RunRecord, tasks: Mapping[str, str]) -> bool:
         known = self._runs.tasks(before.id)
-        is_same = now.fingerprint == before.fingerprint and _is_rest(tasks, known)
+        is_same = now.fingerprint == before.fingerprint and is_rest(tasks, known)
         if not is_same and not self._given.resumes:
             return False
         done = sum(name not in tasks or is_done for name, (_, is_done) in known.items())
@@ -224,34 +245,22 @@ class KeptTrack:
             self._unlock = None
 
 
-class Watched:
-    """Progress of which somebody else is told, too, which nodes are done."""
+def _spent_by(goes: Collection[str], place: StoreLocation) -> Amount:
+    """What some processes have spent, as far as that can be read: in a store, and here while that was away."""
+    total = Amount()
+    with contextlib.suppress(StoreError), contextlib.closing(open_store(place)) as store:
+        if store.is_shared:
+            total += _recorded(goes, store)
+    with contextlib.suppress(StoreError):
+        if (place.directory / USAGE.file_name).is_file():
+            total += _recorded(goes, LocalStore(place.directory))
+    return total
 
-    def __init__(self, inner: Progress, done: Callable[[str], None]) -> None:
-        self._inner = inner
-        self._done = done
 
-    def say(self, message: str) -> None:
-        """The inner one's."""
-        self._inner.say(message)
-
-    def wait(self, message: str) -> None:
-        """The inner one's."""
-        self._inner.wait(message)
-
-    def begin(self, nodes: int) -> None:
-        """The inner one's."""
-        self._inner.begin(nodes)
-
-    def end_node(self, unique_id: str, drafts: int, abstentions: int, failure: str) -> None:
-        """A node has ended; without a failure it is done."""
-        if not failure:
-            self._done(unique_id)
-        self._inner.end_node(unique_id, drafts, abstentions, failure)
-
-    def end(self) -> None:
-        """The inner one's."""
-        self._inner.end()
+def _recorded(goes: Collection[str], store: Store) -> Amount:
+    with contextlib.closing(UsageLog(store)) as log:
+        spent = log.spent_by(tuple(goes))
+    return Amount(spent.cost_usd, spent.tokens)
 
 
 def _call_of(record: RunRecord) -> dict[str, Any]:
@@ -267,25 +276,3 @@ def _state_of(report: Report) -> State:
     if report.stopped_by and not report.is_misconfigured and not is_done:
         return "out_of_budget"
     return "failed" if not is_done else "waiting" if report.under_way else "finished"
-
-
-def _digest(node: NodePlan) -> str:
-    """What a node is asked, in short; empty where nothing is."""
-    asked = (node.task.columns, node.task.describe_node, sorted(node.task.previous))
-    return _hash(asked) if node.asks else ""
-
-
-def _fingerprint(plan: Plan, model: str) -> str:
-    return _hash((sorted(plan.selected), model))
-
-
-def _hash(value: object) -> str:
-    return hashlib.blake2b(msgspec.json.encode(value), digest_size=8).hexdigest()
-
-
-def _is_rest(tasks: Mapping[str, str], known: Mapping[str, tuple[str, bool]]) -> bool:
-    """Whether what is asked now is what an earlier run was asked, without what that has done."""
-    return all(
-        unique_id in known and (not task or known[unique_id][1] or known[unique_id][0] == task)
-        for unique_id, task in tasks.items()
-    )

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from dbt_describe.cli.main import cli
-from dbt_describe.runs.records import RunRecord, Runs
+from dbt_describe.runs.records import Runs
+from dbt_describe.runs.states import RunRecord
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from dbt_describe.llm.specs import Capabilities, ProviderSpec
 from dbt_describe.llm.sums import summed
 from dbt_describe.llm.surroundings import Memory
 from dbt_describe.llm.usage import Attempt, UsageLog
+from dbt_describe.storage.database import Database, LocalStore, Tables
 from tests.llm.fakes import FakeCompleter, gateway_of, model_of, question, reply
 
 
@@ -277,3 +278,54 @@ def test_the_cache_tells_what_it_holds_and_forgets_it(tmp_path: Path) -> None:
     cache.keep("k", "openai/tiny", reply())
     assert cache.info().answers == 1
     assert (cache.clear(), cache.info().answers) == (1, 0)
+
+
+def statements(answers: AnswerCache, reply: Reply, *, lasts: bool) -> list[str]:
+    """What SQLite is told when a reply is kept."""
+    told: list[str] = []
+    connection = answers._database._connection  # type: ignore[attr-defined]
+    connection.set_trace_callback(told.append)
+    answers.keep("key", "openai/tiny", reply, lasts=lasts)
+    connection.set_trace_callback(None)
+    return [one.split("(")[0].strip() for one in told if one != "COMMIT"]
+
+
+def test_what_is_paid_for_is_kept_through_a_power_cut(tmp_path: Path) -> None:
+    answers = AnswerCache(tmp_path)
+    through, back = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
+    assert statements(answers, reply(), lasts=True) == [through, "INSERT INTO answers", back]
+    # Of many answers at once, all are secured together.
+    assert statements(answers, reply(), lasts=False) == ["INSERT INTO answers"]
+    answers.close()
+
+
+class Elsewhere(LocalStore):
+    """A store that isn't this machine's, in another directory, with a clock an hour ahead."""
+
+    is_shared = True
+
+    def open(self, tables: Tables) -> Database:
+        opened = super().open(tables)
+        opened.ahead_s = 3600.0  # type: ignore[misc]
+        return opened
+
+
+def test_what_was_kept_here_while_the_store_was_away_is_found_and_shared(tmp_path: Path) -> None:
+    here, store = tmp_path / "here", Elsewhere(tmp_path / "store")
+    assert AnswerCache(store, beside=here).find("key") is None
+    AnswerCache(here).keep("key", "openai/tiny", reply("Paid."))
+    found = AnswerCache(store, beside=here).find("key")
+    assert found is not None
+    assert (found.text, AnswerCache(store).find("key")) == ("Paid.", found)
+    answers = AnswerCache(store, beside=here)
+    assert (answers.info().answers, answers.clear()) == (1, 2)
+    assert AnswerCache(store, beside=here).find("key") is None
+    (here / "answers.db").write_text("no database", encoding="utf-8")
+    assert AnswerCache(store, beside=here).find("key") is None
+
+
+def test_which_answers_are_new_is_told_by_the_clock_of_the_store(tmp_path: Path) -> None:
+    store = Elsewhere(tmp_path)
+    AnswerCache(store, clock=lambda: 1000.0).keep("key", "openai/tiny", reply())
+    answers = AnswerCache(store)
+    assert [answers.find("key", since) is None for since in (999.0, 1001.0)] == [False, True]

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from dbt_describe.project.exclusive import hold
-from dbt_describe.runs.records import KEPT_PER_PROJECT, RunRecord, Runs, goes_of, newest_runs
+from dbt_describe.runs.records import KEPT_PER_PROJECT, Runs, goes_of, newest_runs
+from dbt_describe.runs.states import RunRecord
 
 TASKS = {"model.shop.a": "1", "model.shop.b": "2"}
 

@@ -41,6 +41,8 @@ def test_a_path_is_a_directory_of_this_machine(tmp_path: Path) -> None:
         "postgresql://team:hunter2@host",
         "postgresql://team:hunter2@host/",
         "postgresql://team:p?hunter2@host/db",
+        # Without a host, the password would be taken for a port.
+        "postgresql://team:hunter2/db",
     ],
 )
 def test_a_url_that_cant_be_read_is_told_without_showing_it(url: str) -> None:
@@ -136,3 +138,17 @@ def test_a_local_store_has_a_file_for_each_purpose(tmp_path: Path) -> None:
 def test_the_password_of_the_store_is_a_secret_of_the_environment(url: str) -> None:
     found = secret_values({"DBT_DESCRIBE_STORE": url, "X_API_KEY": "sk-1", "PLAIN": "p"})
     assert found == (("sk-1", "hunter2-x9Q") if url == URL else ("sk-1",))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://a:b@one:5432,two:5433/db",
+        "postgresql://a:b@[::1]:5432/db",
+        "postgres://host/db",
+        "postgresql://a@/db?host=/var/run/postgresql",
+        "postgresql:///db",
+    ],
+)
+def test_all_ways_to_name_a_server_can_be_read(url: str) -> None:
+    assert locate_store(url, Path(), "x").url == url

@@ -19,7 +19,7 @@ from dbt_describe.cli.output import show
 from dbt_describe.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from dbt_describe.runs.records import RunRecord
+    from dbt_describe.runs.states import RunRecord
 
 _UNSAID = frozenset({"project_dir", "profiles_dir"})
 """Options that say where, not what."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ import msgspec
 from dbt_describe.errors import NotAskedError, StoreError
 from dbt_describe.llm.config import EndpointConfig
 from dbt_describe.llm.messages import Completer, Reply, Request
-from dbt_describe.storage.database import Store, Tables, tables_in
+from dbt_describe.storage.database import Database, Store, Tables, tables_in
 
 _INDECISIVE = frozenset(
     {
@@ -59,38 +60,49 @@ class CacheInfo(msgspec.Struct, frozen=True):
 class AnswerCache:
     """Replies by the key of their request, in a directory of this machine or a store.
 
+    Args:
+        clock: Unix time, in seconds.
+        beside: the directory of this machine's own answers, where the others are in a store: what came while that was
+            away, or before there was one, is found, too, and goes there.
+
     Raises:
         StoreError: it can't be used.
     """
 
-    def __init__(self, where: Path | Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, where: Path | Store, clock: Callable[[], float] = time.time, beside: Path | None = None) -> None:
         self._clock = clock
         self._database = tables_in(where, TABLES)
+        self._beside = _existing(beside)
 
     def find(self, key: str, since: float = 0.0) -> Reply | None:
         """The reply, kept since a Unix time in seconds, or None; one that can't be read counts as none."""
-        query = "SELECT reply FROM answers WHERE key = ? AND kept_at >= ?"
-        try:
-            rows = self._database.execute(query, (key, since))
-            return msgspec.json.decode(rows[0][0], type=Reply) if rows else None
-        except (StoreError, msgspec.DecodeError):
-            return None
+        # By the clock of the store: another machine's, which kept it, may be an hour ahead.
+        reply = _read(self._database, key, since + self._database.ahead_s if since else 0.0)
+        if reply is None and self._beside is not None:
+            reply = _read(self._beside, key, since)
+            if reply is not None:
+                with contextlib.suppress(StoreError):
+                    self.keep(key, reply.answered_by, reply)
+        return reply
 
     async def found(self, key: str, since: float = 0.0) -> Reply | None:
         """The same, without holding up anything else where that takes as long as a network does."""
         return await asyncio.to_thread(self.find, key, since) if self._database.is_remote else self.find(key, since)
 
-    def keep(self, key: str, model: str, reply: Reply) -> None:
+    def keep(self, key: str, model: str, reply: Reply, *, lasts: bool = True) -> None:
         """Remember a reply; one that is there already is replaced. On disk when the call returns.
+
+        One of many, it needn't last through a power cut before `secure` is called.
 
         Raises:
             StoreError: it can't be written, e.g. on a full disk.
         """
-        row = (key, model, msgspec.json.encode(reply), self._clock())
+        row = (key, model, msgspec.json.encode(reply), self._clock() + self._database.ahead_s)
         self._database.execute(
             "INSERT INTO answers (key, model, reply, kept_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
             "SET model = excluded.model, reply = excluded.reply, kept_at = excluded.kept_at",
             row,
+            lasts=lasts,
         )
 
     def secure(self) -> None:
@@ -107,23 +119,51 @@ class AnswerCache:
         Raises:
             StoreError: it can't be read.
         """
-        ((answers,),) = self._database.execute("SELECT count(*) FROM answers")
-        return CacheInfo(self._database.shown, int(answers), self._database.size_bytes())
+        return CacheInfo(self._database.shown, _count(self._database), self._database.size_bytes())
 
     def clear(self) -> int:
-        """Forget everything; returns how many answers that were.
+        """Forget everything, beside the store, too; returns how many answers that were.
 
         Raises:
             StoreError: it can't be written.
         """
-        answers = self.info().answers
-        self._database.execute("DELETE FROM answers")
-        self._database.compact()
+        answers = 0
+        for database in (self._database, self._beside):
+            if database is not None:
+                answers += _count(database)
+                database.execute("DELETE FROM answers")
+                database.compact()
         return answers
 
     def close(self) -> None:
         """Nothing more is looked for or kept."""
         self._database.close()
+        if self._beside is not None:
+            self._beside.close()
+
+
+def _existing(directory: Path | None) -> Database | None:
+    """The answers of a directory, if some were ever kept there; a file that can't be used counts as none."""
+    if directory is None or not (directory / TABLES.file_name).is_file():
+        return None
+    try:
+        return tables_in(directory, TABLES)
+    except StoreError:
+        return None
+
+
+def _read(database: Database, key: str, since: float) -> Reply | None:
+    query = "SELECT reply FROM answers WHERE key = ? AND kept_at >= ?"
+    try:
+        rows = database.execute(query, (key, since))
+        return msgspec.json.decode(rows[0][0], type=Reply) if rows else None
+    except (StoreError, msgspec.DecodeError):
+        return None
+
+
+def _count(database: Database) -> int:
+    ((answers,),) = database.execute("SELECT count(*) FROM answers")
+    return int(answers)
 
 
 class Cache:

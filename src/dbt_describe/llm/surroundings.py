@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -71,8 +72,9 @@ def open_memory(
     location = StoreLocation(where) if isinstance(where, Path) else where
     store = open_store(location, warn)
     no_loss = "Answers under way elsewhere aren't waited for"
+    open_answers = partial(AnswerCache, beside=location.directory if store.is_shared else None)
     try:
-        answers = _opened(AnswerCache, store, location, "Answers aren't kept for the next run", warn)
+        answers = _opened(open_answers, store, location, "Answers aren't kept for the next run", warn)
         usage = _opened(UsageLog, store, location, "What this run uses isn't recorded", warn)
         learned = _opened(LearnedFacts, store, location, "What endpoints turn out to take isn't remembered", warn)
         claims = _opened(Claims, store, location, no_loss, warn) if store.is_shared else None

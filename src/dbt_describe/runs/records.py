@@ -5,33 +5,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from dbt_describe.project.exclusive import is_held
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.runs.states import RunRecord, State
+from dbt_describe.store import open_database, store_errors, through_power_cuts, transaction
 
 FILE_NAME = "runs.db"
 LOCKS = "runs"
 """The directory with a lock for each run under way; the system releases it when the process ends, however it ends."""
-State = Literal["running", "finished", "interrupted", "failed", "out_of_budget", "waiting", "killed"]
-"""`failed`: something of it came to nothing. `waiting`: a batch that it sent hasn't come back yet. `killed`: its
-process is gone, and left no word.
-"""
-OPEN_STATES: frozenset[State] = frozenset({"interrupted", "failed", "out_of_budget", "waiting", "killed"})
-"""What can be gone on with."""
-WORDS: Mapping[State, str] = {
-    "running": "is running",
-    "finished": "is finished",
-    "interrupted": "was interrupted",
-    "failed": "left something undone",
-    "out_of_budget": "was stopped by the budget",
-    "waiting": "waits for a batch",
-    "killed": "was killed",
-}
 KEPT_PER_PROJECT = 50
 KEPT = 500
 """Runs that are remembered, of all projects together."""
@@ -75,47 +61,6 @@ _MIGRATIONS = (
 )
 
 
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, over all processes that went on with it."""
-
-    id: str
-    """The name of its first go."""
-    project: str
-    """The project's directory."""
-    started: float
-    """Unix time, in seconds; as `ended`."""
-    ended: float | None = None
-    """Of its last go so far; None while one is under way, or where it was killed."""
-    state: State = "running"
-    call: Mapping[str, Any] = {}
-    """What it was called with, by the option's name; JSON values."""
-    call_key: str = ""
-    """The same for calls that want the same, whatever they may spend."""
-    withheld: tuple[str, ...] = ()
-    """Options that it was called with and that aren't kept, as they seem to hold secrets."""
-    model: str = ""
-    """Who was asked: a model, or `rules`."""
-    fingerprint: str = ""
-    """What was selected, for whom."""
-    nodes: int = 0
-    """Nodes with something to describe."""
-    done: int = 0
-    """Those of them that are dealt with."""
-    message: str = ""
-    """Why it stopped, where that can be said in a sentence."""
-    process: int = 0
-    """The id of the process of its last go."""
-    replaced_by: str = ""
-    """The run that began with the same call and another plan."""
-    goes: tuple[str, ...] = ()
-    """What usage is recorded under, the oldest first: one name for each process."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be gone on with."""
-        return self.state in OPEN_STATES and not self.replaced_by
-
-
 class Runs:
     """Runs in SQLite.
 
@@ -144,7 +89,7 @@ class Runs:
         row = _row(msgspec.structs.replace(record, state="running", ended=None, message="", replaced_by=""))
         names = ", ".join(row)
         places = ", ".join("?" for _ in row)
-        with store_errors(FILE_NAME), self._transaction():
+        with self._lasting():
             self._connection.execute(
                 f"INSERT OR REPLACE INTO runs ({names}) VALUES ({places})",  # noqa: S608 - names of ours
                 tuple(row.values()),
@@ -172,7 +117,7 @@ class Runs:
         Raises:
             StoreError: it can't be written.
         """
-        with store_errors(FILE_NAME), self._transaction():
+        with self._lasting():
             self._connection.execute(
                 "UPDATE runs SET state = ?, ended = ?, message = ?, (nodes, done) = "
                 "(SELECT count(*), coalesce(sum(done), 0) FROM nodes WHERE run = ?) WHERE id = ?",
@@ -187,7 +132,7 @@ class Runs:
         Raises:
             StoreError: it can't be written.
         """
-        with store_errors(FILE_NAME), self._transaction():
+        with self._lasting():
             self._connection.execute(
                 "UPDATE runs SET replaced_by = ?, (nodes, done) = "
                 "(SELECT count(*), coalesce(sum(done), 0) FROM nodes WHERE run = ?) WHERE id = ?",
@@ -246,8 +191,11 @@ class Runs:
                 with contextlib.suppress(OSError):
                     self.lock_of(run).unlink(missing_ok=True)
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection)
+    @contextlib.contextmanager
+    def _lasting(self) -> Iterator[None]:
+        """A transaction that no power cut undoes: without its record, a run is not gone on with."""
+        with store_errors(FILE_NAME), through_power_cuts(self._connection), transaction(self._connection, FILE_NAME):
+            yield
 
 
 def newest_runs(directory: Path, most: int) -> list[RunRecord]:
@@ -273,19 +221,6 @@ def goes_of(directory: Path, run: str) -> tuple[str, ...]:
     with contextlib.closing(Runs(directory)) as runs:
         record = runs.find(run)
     return record.goes if record and record.id == run else (run,)
-
-
-class _Transaction:
-    """All of the block's statements, or none."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _row(record: RunRecord) -> dict[str, Any]:

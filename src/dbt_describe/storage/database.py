@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from dbt_describe.errors import StoreError
-from dbt_describe.store import open_database, store_errors
+from dbt_describe.store import open_database, store_errors, through_power_cuts
 
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]
@@ -53,8 +53,10 @@ class Database(Protocol):
     def is_remote(self) -> bool:
         """Whether a call may take as long as a network does."""
 
-    def execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        """Run one statement, on disk when the call returns; the rows that it gives.
+    def execute(self, sql: str, values: Sequence[Value] = (), *, lasts: bool = False) -> list[Row]:
+        """Run one statement, done when the call returns, whoever is killed then; the rows that it gives.
+
+        One that `lasts` isn't undone by a power cut, either, as others may be until `secure` is called.
 
         Raises:
             StoreError: it can't be read or written now.
@@ -146,9 +148,10 @@ class SqliteDatabase:
         """See `Database`."""
         return str(self._path)
 
-    def execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+    def execute(self, sql: str, values: Sequence[Value] = (), *, lasts: bool = False) -> list[Row]:
         """See `Database`."""
-        with store_errors(self._path.name):
+        waits = through_power_cuts(self._connection) if lasts else contextlib.nullcontext()
+        with store_errors(self._path.name), waits:
             return self._connection.execute(sql, values).fetchall()
 
     @contextlib.contextmanager

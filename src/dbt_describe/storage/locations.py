@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -13,6 +14,8 @@ from dbt_describe.storage.database import LocalStore, Store
 from dbt_describe.storage.urls import shown_url
 
 _SCHEMES = ("postgresql", "postgres")
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d{0,5})?")
+"""One host of a URL, perhaps with a port."""
 
 
 class StoreLocation(msgspec.Struct, frozen=True):
@@ -68,9 +71,16 @@ def locate_store(given: str, directory: Path, source: str, *, is_required: bool 
         parts = urlsplit(given)
     except ValueError:
         parts = urlsplit("")
-    if not parts.path.strip("/") or "@" in parts.path + parts.query or parts.fragment or parts.netloc.count("@") > 1:
+    if not _is_readable(parts):
         raise SettingsError(
             f"{source} is a URL that can't be read. Write it as postgresql://user:password@host:5432/database, with "
             "special characters in it percent-encoded: @ as %40, / as %2F, # as %23."
         )
     return StoreLocation(directory, given, is_required)
+
+
+def _is_readable(parts: SplitResult) -> bool:
+    """Whether all of a URL is where it belongs: a part of a password elsewhere would be shown."""
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    is_misplaced = "@" in parts.path + parts.query or parts.fragment or parts.netloc.count("@") > 1
+    return bool(parts.path.strip("/")) and not is_misplaced and all(map(_HOST.fullmatch, hosts))

@@ -28,13 +28,17 @@ CALL_TIMEOUT_S = 10
 """How long a statement may take, waiting for others included, and how long a dead connection goes unnoticed."""
 _SETTINGS = f"""
     SET search_path = {SCHEMA};
+    SET default_transaction_isolation = 'read committed';
     SET statement_timeout = '{CALL_TIMEOUT_S}s';
     SET idle_in_transaction_session_timeout = '{CALL_TIMEOUT_S}s'
 """
-"""The last one: a machine that lost its power inside a transaction keeps the others waiting no longer than that."""
+"""What is read once a lock is had must be what stands there then, whatever isolation the database has. The last one:
+a machine that lost its power inside a transaction keeps the others waiting no longer than that.
+"""
 _MIGRATING = 0x64_62_74_64
 """The key of the advisory lock that is held while tables are made or changed: any number that nobody else uses."""
 _VERSIONS = "CREATE TABLE IF NOT EXISTS versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+_POOLER = "A pooler of connections in front of it must keep sessions together."
 _Result = TypeVar("_Result")
 
 
@@ -60,9 +64,10 @@ class Link:
 
         Raises:
             LostError: it can't be run.
+            StoreError: the database doesn't take these values.
         """
         with self.lock:
-            return self._told(lambda: self._run(sql.replace("?", "%s"), values))
+            return self._told(lambda: self._run(sql.replace("?", "%s"), [_sendable(value) for value in values]))
 
     @contextlib.contextmanager
     def transaction(self, lock: int) -> Iterator[None]:
@@ -108,8 +113,13 @@ class Link:
                     raise
                 return run()
         except psycopg.Error as error:
+            message = f"The store {self.shown} can't be used: {self._shown_error(error)}"
+            if isinstance(error, psycopg.errors.UndefinedTable):
+                message += f" {_POOLER}"
+            # What can't be written for what it is says nothing of the server.
+            kind = StoreError if isinstance(error, psycopg.DataError) else LostError
             # Without the error behind it, which may name the user.
-            raise LostError(f"The store {self.shown} can't be used: {self._shown_error(error)}") from None
+            raise kind(message) from None
 
     def _connect(self) -> psycopg.Connection[Row]:
         import psycopg  # noqa: PLC0415
@@ -124,7 +134,10 @@ class Link:
         more: dict[str, Any] = {name: value for name, value in limits.items() if name not in given}
         try:
             # Without prepared statements, which poolers of connections don't keep.
-            connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **more)
+            # UTF-8, as psycopg gives bytes in the place of text where a database has no encoding (SQL_ASCII).
+            connection = psycopg.connect(
+                self._url, autocommit=True, prepare_threshold=None, client_encoding="utf8", **more
+            )
             connection.execute(_SETTINGS.encode())
         except psycopg.ProgrammingError as error:
             if error.sqlstate is None:
@@ -175,8 +188,8 @@ class PostgresDatabase:
         """See `Database`."""
         return self._link.ahead_s
 
-    def execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        """See `Database`."""
+    def execute(self, sql: str, values: Sequence[Value] = (), *, lasts: bool = False) -> list[Row]:
+        """See `Database`; the server has written down what it answers to."""
         return self._link.execute(sql, values)
 
     @contextlib.contextmanager
@@ -199,6 +212,13 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """The connection is the store's."""
+
+
+def _sendable(value: Value) -> Value:
+    """The value without what PostgreSQL's texts can't hold: servers name models and requests as they like."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _secrets_in(url: str) -> set[str]:

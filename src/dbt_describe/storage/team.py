@@ -82,9 +82,9 @@ class _OnTheServer:
         """See `Database`."""
         return self._now().is_remote
 
-    def execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+    def execute(self, sql: str, values: Sequence[Value] = (), *, lasts: bool = False) -> list[Row]:
         """See `Database`."""
-        return self._either(lambda database: database.execute(sql, values))
+        return self._either(lambda database: database.execute(sql, values, lasts=lasts))
 
     @contextlib.contextmanager
     def alone(self, key: str) -> Iterator[None]:

@@ -78,10 +78,10 @@ class KilledWriting(AnswerCache):
         self.left = after
         self.is_written = is_written
 
-    def keep(self, key: str, model: str, reply: Reply) -> None:
+    def keep(self, key: str, model: str, reply: Reply, *, lasts: bool = True) -> None:
         self.left -= 1
         if self.left >= 0 or self.is_written:
-            super().keep(key, model, reply)
+            super().keep(key, model, reply, lasts=lasts)
         if self.left < 0:
             raise Killed
 

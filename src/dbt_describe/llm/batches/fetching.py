@@ -191,7 +191,7 @@ class _Reading:
             reason = f"The answer isn't whole ({reply.finish_reason or 'no reason told'})."
             self._marks.append((record.id, custom_id, "given_up", reason))
             return
-        self._answers.keep(item.key, record.model, reply)
+        self._answers.keep(item.key, record.model, reply, lasts=False)
         self._kept += 1
         self._marks.append((record.id, custom_id, "kept", ""))
 
