@@ -53,7 +53,7 @@ NAME = "dbt_describe_batch"
 """The key of a batch's metadata that holds our name of it."""
 MOST_PAGES = 50
 CLOCK_SKEW_S = 3600.0
-_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S = 1.0
 _UNPROCESSED = frozenset({"pending", "running"})
 """States of a file that Azure hasn't looked at yet: a batch of it would be refused.
 
