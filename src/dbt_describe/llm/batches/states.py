@@ -53,7 +53,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     cancels: bool = False
     """Whether somebody wants it cancelled."""
     tries: int = 0
-    """How often it was sent in vain."""
+    """How often it was sent in vain; of one that has ended, how often its results were read in vain."""
     polls: int = 0
     made_at: float = 0.0
     """Unix time, in seconds; so are the others."""
