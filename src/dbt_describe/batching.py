@@ -14,8 +14,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from dbt_describe.batch_tags import Asked
 from dbt_describe.batched_plan import BatchedPlan
 from dbt_describe.configuration.batches import BatchUse
@@ -103,7 +101,8 @@ class Batching:
             if self._use.use != "off" and not self._is_by_level and not self._is_interrupted:
                 await self._safely(self._submit(drafting))
             if waits and not self._is_interrupted:
-                await self._safely(self._wait(), "The batch stays with its provider")
+                # What can't be waited for is left, and the run hasn't done all that was wished.
+                drafting.stopped_by = await self._safely(self._wait(), "The batch stays with its provider")
         self._batches.leave()
         if self._is_by_level:
             self._collect()
@@ -131,13 +130,15 @@ class Batching:
             "`dbt-describe document` writes what has come."
         )
 
-    async def _safely(self, step: Awaitable[None], meaning: str = "Going on without batches") -> None:
-        """Whatever goes wrong with batches, the run goes on without them."""
+    async def _safely(self, step: Awaitable[None], meaning: str = "Going on without batches") -> str:
+        """Whatever goes wrong with batches, the run goes on without them; returns what did."""
         try:
             await step
         except DbtDescribeError as error:
             if not self._is_interrupted:
                 self._say_once([f"{meaning}: {error}"])
+            return str(error)
+        return ""
 
     async def _fetch(self) -> None:
         if not self._use.asks:
@@ -176,20 +177,11 @@ class Batching:
     def _questions(self, batched: Batched, drafting: Drafting) -> Iterator[Item]:
         """What is asked of the nodes of the plan, as it stands: columns that will copy others aren't."""
         prepared = self._prepared
-        for unique_id, node in self._plan.nodes.items():
-            task, _ = batched.without_under_way(node.task)
-            answered = frozenset[str]().union(*(one.columns for one in batched.answered.get(unique_id, ())))
-            task = msgspec.structs.replace(
-                task,
-                columns=tuple(name for name in task.columns if name not in answered),
-                describe_node=task.describe_node and "" not in answered,
-            )
-            if not task.columns and not task.describe_node:
-                continue
+        for task in self._plan.left_to_ask(batched):
             estimate = drafting.writer.estimate(task, prepared.project, prepared.lineage, prepared.plan.known)
             for prompt in estimate.prompts:
                 names = (*([""] if prompt.describe_node else []), *prompt.columns)
-                yield Item(request_of(prompt, unique_id), self._plan.tag(unique_id, names))
+                yield Item(request_of(prompt, task.unique_id), self._plan.tag(task.unique_id, names))
 
     def _collect(self) -> None:
         collected = Collected(
@@ -214,7 +206,7 @@ class Batching:
             return
         shown = how_far(mine)
         if shown != self._shown:
-            self._progress.say(f"{shown}. Ctrl-C leaves it with the provider.")
+            self._progress.say(f"{shown} Ctrl-C leaves it with the provider.")
             self._shown = shown
 
     def _say_once(self, problems: Iterable[str]) -> None:

@@ -52,7 +52,7 @@ def status(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
 
     this_round, found = advance_batches(settings_of(given), open_progress(), ids)
     wanted = [one for one in found if not ids or one.record.id in ids or one.record.root in ids]
-    _show(wanted, as_json=as_json)
+    _show(wanted, as_json=as_json, told="\n".join(this_round.problems))
     if not as_json:
         _tell(this_round)
     _raise_stuck(this_round)
@@ -102,7 +102,8 @@ def forget(ids: tuple[str, ...]) -> None:
     show(f"Forgot {len(ids):,} {'batch' if len(ids) == 1 else 'batches'}.")
 
 
-def _show(found: Sequence[BatchView], *, as_json: bool) -> None:
+def _show(found: Sequence[BatchView], *, as_json: bool, told: str = "") -> None:
+    """Print batches; below the table, what is wrong with them, but for those of which it is `told` anyway."""
     if as_json:
         show(json.dumps([_plain(one) for one in found], indent=2, ensure_ascii=False))
         return
@@ -125,7 +126,7 @@ def _show(found: Sequence[BatchView], *, as_json: bool) -> None:
     ]
     show("\n".join(aligned(heads, rows, words=frozenset({0, 1, 6, 7}), names=7)))
     for one in found:
-        if one.record.message:
+        if one.record.message and one.record.id not in told:
             show(f"{one.record.id}: {one.record.message}")
 
 

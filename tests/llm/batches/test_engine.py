@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError, QuotaError, StoppedError, StoreError
-from dbt_describe.llm.batches.contract import BatchLimits, BatchResult, BatchStatus
+from dbt_describe.llm.batches.contract import BatchLimits, BatchResult, BatchStatus, ResultsGoneError
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.settings import BatchSettings
 from dbt_describe.llm.batches.submission import Item
@@ -255,7 +255,7 @@ def test_a_batch_may_be_unknown_right_after_it_was_sent(tmp_path: Path) -> None:
 
 def test_results_that_are_deleted_are_left_to_the_live_path(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.provider.errors = {"results": [LlmError("The file is deleted.")]}
+    world.provider.errors = {"results": [ResultsGoneError("The file is deleted.")]}
     total = world.run(all_of(world, "a", "b"))
     assert (total.given_up, total.open) == (2, 0)
     assert "2 of its requests are asked one by one: The file is deleted." in total.problems[0]
@@ -498,3 +498,29 @@ def test_a_batch_is_cancelled_with_what_became_of_it(tmp_path: Path) -> None:
 
     total = world.run(run())
     assert (total.open, total.given_up, set(world.provider.cancelled)) == (0, 1, {"batch_2"})
+
+
+def test_a_page_in_place_of_the_results_is_no_reason_to_ask_again(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeBatches(answer=lambda custom_id, request: [BatchResult("")]))
+
+    async def run() -> Round:
+        await world.batches.submit(items("a", "b"))
+        first = await world.batches.advance(now=True)
+        assert (first.again, first.given_up, first.open) == (0, 0, 1)
+        assert "can't be read" in world.batches.batches()[0].message
+        world.provider.answer = answered
+        return await world.batches.wait()
+
+    assert world.run(run()).kept == 2
+    assert world.provider.asked == ["a", "b"]
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_results_that_stay_unreadable_are_read_only_so_often(tmp_path: Path, is_certain: bool) -> None:
+    world = World(tmp_path, settings=BatchSettings(send_tries=2, retries=0))
+    world.provider.is_certain = is_certain
+    world.provider.broken = {} if is_certain else {"create": [TransientError("?")]}
+    world.provider.errors = {"results": [LlmError("HTML instead of JSON.")] * 9}
+    total = world.run(all_of(world, "a"))
+    assert (total.given_up, total.open, world.provider.calls.count("results")) == (int(is_certain), 0, 3)
+    assert [one.progress for one in world.batches.batches()] == ["done" if is_certain else "uncertain"]

@@ -88,7 +88,7 @@ async def _ended(record: BatchRecord, status: BatchStatus, partner: Partner, mea
     if status.state != "failed":
         if status.state == "expired":
             tally.problems.append(f"Batch {record.id} has expired before all of it was answered{said}")
-        return means.records.change(record, progress="fetching")
+        return means.records.change(record, progress="fetching", tries=0)
     reason = f"The batch failed as a whole{said}"
     if not status.may_retry or record.cancels or record.attempt > means.settings.retries:
         record = give_up(record, reason, means, tally)

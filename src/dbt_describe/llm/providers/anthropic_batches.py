@@ -27,6 +27,7 @@ from dbt_describe.llm.batches.contract import (
     NotOfferedError,
     ResultsGoneError,
     Sought,
+    State,
 )
 from dbt_describe.llm.batches.lines import fields_of, line_of, lines_in
 from dbt_describe.llm.failures import TransientError
@@ -142,15 +143,11 @@ class MessagesBatches:
         total = sum(count_in(counts, name) for name in _COUNTS)
         succeeded, expired = count_in(counts, "succeeded"), count_in(counts, "expired")
         failed = count_in(counts, "errored") + count_in(counts, "canceled") + expired
-        match text_in(batch, "processing_status"):
-            case "ended" if text_in(batch, "cancel_initiated_at"):
-                return BatchStatus("cancelled", total, succeeded, failed)
-            case "ended":
-                return BatchStatus("expired" if expired else "ended", total, succeeded, failed)
-            case "canceling":
-                return BatchStatus("cancelling", total)
-            case _:
-                return BatchStatus("running", total)
+        status = text_in(batch, "processing_status")
+        if status != "ended":
+            return BatchStatus("cancelling" if status == "canceling" else "running", total)
+        state: State = "expired" if expired else "ended"
+        return BatchStatus("cancelled" if text_in(batch, "cancel_initiated_at") else state, total, succeeded, failed)
 
     async def results(self, batch_id: str, requests: Mapping[str, Request], form: str) -> AsyncIterator[BatchResult]:
         """The lines of the results, in whatever order they come.
@@ -275,11 +272,9 @@ class MessagesBatches:
                 if fault.status in NOT_OFFERED:
                     return not_offered(endpoint, fault.status, fault.message)
                 return final_error(fault)
-            case anthropic.APIConnectionError():
-                cause = error.__cause__ or error
-                return connection_error(cause, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
-            case TimeoutError() | httpx2.HTTPError():
-                return connection_error(error, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
+            case anthropic.APIConnectionError() | TimeoutError() | httpx2.HTTPError():
+                cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else None
+                return connection_error(cause or error, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
             case _:
                 return LlmError(f"The request to {endpoint.shown} failed: {quoted(error, endpoint)}")
 

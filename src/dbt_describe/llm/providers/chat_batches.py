@@ -7,15 +7,11 @@ openai 3.52, aimock 1.43, console.groq.com/docs/batch and Microsoft's page on gl
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
 from urllib.parse import quote
 
-import httpx2
 import msgspec
-import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.batches.contract import (
@@ -25,26 +21,25 @@ from dbt_describe.llm.batches.contract import (
     BatchStatus,
     Found,
     NotOfferedError,
+    ResultsGoneError,
     Sought,
 )
-from dbt_describe.llm.batches.lines import fields_of, line_of, lines_in
+from dbt_describe.llm.batches.lines import fields_of, line_of
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Provider, Reply, Request
 from dbt_describe.llm.providers.batch_exchanges import (
     ENDED,
-    NOT_OFFERED,
     SLOWEST_UPLOAD_BYTES_S,
     UNDELETED,
     UNKNOWN,
-    not_offered,
     outcome,
     overlong,
     unlisted,
 )
+from dbt_describe.llm.providers.chat_batch_exchange import ChatExchange
 from dbt_describe.llm.providers.chat_batch_lines import batched_reply, line_fields, read_form, status_of
 from dbt_describe.llm.providers.chat_clients import failures
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
-from dbt_describe.llm.providers.chat_errors import exchange_error
 from dbt_describe.llm.providers.forms import Form
 from dbt_describe.llm.providers.untrusted import count_in, list_in, object_in, text_in
 from dbt_describe.llm.retry import Sleep
@@ -53,7 +48,7 @@ NAME = "dbt_describe_batch"
 """The key of a batch's metadata that holds our name of it."""
 MOST_PAGES = 50
 CLOCK_SKEW_S = 3600.0
-_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S = 1.0
 _UNPROCESSED = frozenset({"pending", "running"})
 """States of a file that Azure hasn't looked at yet: a batch of it would be refused.
 
@@ -77,6 +72,7 @@ class ChatBatches:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._chat = chat
+        self._at = ChatExchange(chat)
         self._limits = limits
         self._path = path
         self._sleep = sleep
@@ -108,8 +104,8 @@ class ChatBatches:
                     file=(f"{name}.jsonl", content, "application/jsonl"), purpose="batch", timeout=timeout_s
                 )
         except failures() as error:
-            raise self._error(error) from error
-        return await self._processed(self._id_of(file), getattr(file, "status", ""), timeout_s)
+            raise self._at.error_of(error) from error
+        return await self._processed(self._at.id_of(file), getattr(file, "status", ""), timeout_s)
 
     async def create(self, name: str, requests: Sequence[BatchRequest], file_id: str) -> str:
         """Make the batch of an uploaded file.
@@ -123,7 +119,7 @@ class ChatBatches:
             "completion_window": "24h",
             "metadata": {NAME: name},
         }
-        return self._id_of(await self._exchange("POST", "/batches", body))
+        return self._at.id_of(await self._at.exchange("POST", "/batches", body))
 
     async def find(self, sought: Sought) -> Found | None:
         """Look for the batch's name, or its file, among those that the account has.
@@ -137,7 +133,7 @@ class ChatBatches:
         for _ in range(MOST_PAGES):
             query = f"?limit=100&after={quote(after, safe='')}" if after else "?limit=100"
             try:
-                page = await self._exchange("GET", f"/batches{query}")
+                page = await self._at.exchange("GET", f"/batches{query}")
             except NotOfferedError as error:
                 raise unlisted(self._chat.endpoint, error) from error
             batches = list_in(page, "data")
@@ -169,13 +165,13 @@ class ChatBatches:
         """
         batch = await self._batch(batch_id)
         if batch is None:
-            raise LlmError(f"{self._chat.endpoint.shown} doesn't know the batch any more.")
+            raise ResultsGoneError(f"{self._chat.endpoint.shown} doesn't know the batch any more.")
         used = read_form(form)
         for name in ("output_file_id", "error_file_id"):
             file_id = text_in(batch, name)
             if not file_id:
                 continue
-            async for line in self._file(file_id):
+            async for line in self._at.lines(file_id):
                 fields = fields_of(line)
                 yield outcome(text_in(fields, "custom_id"), requests, partial(self._reply, fields, used))
 
@@ -185,7 +181,7 @@ class ChatBatches:
         Raises:
             LlmError: see `BatchProvider`.
         """
-        await self._exchange("POST", f"/batches/{quote(batch_id, safe='')}/cancel", {}, fine=ENDED)
+        await self._at.exchange("POST", f"/batches/{quote(batch_id, safe='')}/cancel", {}, fine=ENDED)
 
     async def discard(self, batch_id: str, file_id: str) -> None:
         """Delete its three files.
@@ -196,7 +192,7 @@ class ChatBatches:
         batch = await self._batch(batch_id) if batch_id else None
         files = {file_id, text_in(batch, "output_file_id"), text_in(batch, "error_file_id")}
         for one in sorted(files - {""}):
-            await self._exchange("DELETE", f"/files/{quote(one, safe='')}", fine=UNDELETED)
+            await self._at.exchange("DELETE", f"/files/{quote(one, safe='')}", fine=UNDELETED)
 
     async def aclose(self) -> None:
         """The client is closed by who has opened it."""
@@ -221,86 +217,16 @@ class ChatBatches:
                 raise TransientError(f"{self._chat.endpoint.shown} took over {timeout_s:g} s to look at a file.")
             await self._sleep(_LOOK_EVERY_S)
             waited_s += _LOOK_EVERY_S
-            state = text_in(await self._exchange("GET", f"/files/{quote(file_id, safe='')}"), "status")
+            state = text_in(await self._at.exchange("GET", f"/files/{quote(file_id, safe='')}"), "status")
         if state == "error":
             raise LlmError(f"{self._chat.endpoint.shown} can't read the uploaded requests.")
         return file_id
 
     async def _batch(self, batch_id: str) -> Mapping[str, object] | None:
-        answer = await self._exchange("GET", f"/batches/{quote(batch_id, safe='')}", fine=UNKNOWN)
+        answer = await self._at.exchange("GET", f"/batches/{quote(batch_id, safe='')}", fine=UNKNOWN)
         if answer is not None and not text_in(answer, "status"):
             raise TransientError(f"{self._chat.endpoint.shown} answered something that is no batch.")
         return answer
-
-    async def _file(self, file_id: str) -> AsyncIterator[bytes]:
-        """The lines of a file, as they come.
-
-        Raises:
-            LlmError: see `BatchProvider`.
-        """
-        try:
-            client = self._chat.client
-            stream = await client.get(
-                f"/files/{quote(file_id, safe='')}/content",
-                cast_to=object,
-                options={"timeout": self._chat.endpoint.timeouts.total},
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-            async with contextlib.aclosing(lines_in(stream.response)) as lines:
-                async for line in lines:
-                    yield line
-        except openai.APIStatusError as error:
-            if error.status_code in {404, 410}:
-                raise LlmError(f"{self._chat.endpoint.shown} has deleted the file of the batch's results.") from error
-            raise self._error(error) from error
-        except _reading_failures() as error:
-            # What breaks while the body is read, the SDK's version 3 hands on as it is.
-            raise self._error(error) from error
-
-    async def _exchange(
-        self,
-        method: Literal["GET", "POST", "DELETE"],
-        path: str,
-        body: Mapping[str, object] | None = None,
-        fine: frozenset[int] = frozenset(),
-    ) -> Mapping[str, object] | None:
-        """What a path answers; None for a status that is as `fine` as an answer."""
-        client = self._chat.client
-        timeout_s = self._chat.endpoint.timeouts.total
-        options: Any = {"timeout": timeout_s}
-        try:
-            async with asyncio.timeout(timeout_s):
-                if method == "GET":
-                    answer: object = await client.get(path, cast_to=object, options=options)
-                elif method == "DELETE":
-                    answer = await client.delete(path, cast_to=object, options=options)
-                else:
-                    answer = await client.post(path, cast_to=object, body=body, options=options)
-        except openai.APIStatusError as error:
-            if error.status_code in fine:
-                return None
-            raise self._error(error) from error
-        except failures() as error:
-            raise self._error(error) from error
-        if not isinstance(answer, dict):
-            raise LlmError(f"{self._chat.endpoint.shown} answered no JSON object; is the base URL right?")
-        return answer
-
-    def _id_of(self, made: object) -> str:
-        made_id = text_in(made, "id") if isinstance(made, Mapping) else getattr(made, "id", None)
-        if not isinstance(made_id, str) or not made_id:
-            raise TransientError(f"{self._chat.endpoint.shown} made something without an id; is the base URL right?")
-        return made_id
-
-    def _error(self, error: Exception) -> LlmError:
-        endpoint = self._chat.endpoint
-        if not isinstance(error, openai.APIStatusError):
-            return exchange_error(error, endpoint, "")
-        fault = self._chat.fault(error, "")
-        if fault.status in NOT_OFFERED and "file" not in fault.message.lower():
-            return not_offered(endpoint, fault.status, fault.message)
-        return self._chat.error_of(fault)
 
 
 def chat_batches(provider: Provider, limits: BatchLimits, path: str = "/v1/chat/completions") -> ChatBatches:
@@ -314,7 +240,3 @@ def _are_older(batches: Sequence[object], sought: Sought) -> bool:
     """Whether what follows on a list was made before the one that is sought: lists have the newest first, if any."""
     first, last = count_in(batches[0], "created_at"), count_in(batches[-1], "created_at")
     return first >= last and 0 < last < sought.since - CLOCK_SKEW_S
-
-
-def _reading_failures() -> tuple[type[Exception], ...]:
-    return (httpx2.HTTPError, *failures())

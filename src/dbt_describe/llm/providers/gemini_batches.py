@@ -23,6 +23,7 @@ from dbt_describe.llm.batches.contract import (
     BatchStatus,
     Found,
     NotOfferedError,
+    ResultsGoneError,
     Sought,
     State,
 )
@@ -166,7 +167,7 @@ class GeminiBatches:
         """
         operation = await self._operation(batch_id)
         if operation is None:
-            raise LlmError(f"{self._endpoint.shown} doesn't know the batch any more.")
+            raise ResultsGoneError(f"{self._endpoint.shown} doesn't know the batch any more.")
         used = read_form(form)
         for holder in (object_in(object_in(operation, "metadata"), "output"), object_in(operation, "response")):
             responses = list_in(object_in(holder, "inlinedResponses"), "inlinedResponses")
