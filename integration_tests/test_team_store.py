@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from dbt_describe.errors import LlmError, SettingsError, StoreError
-from dbt_describe.llm.buckets import Need
+from dbt_describe.llm.buckets import BucketSet, Need, full_buckets
 from dbt_describe.llm.cache import AnswerCache
 from dbt_describe.llm.claims import Claims
 from dbt_describe.llm.config import Limits, LlmConfig
@@ -243,6 +243,29 @@ def test_a_connection_that_breaks_is_made_anew(server_port: int, database: str, 
     assert not (tmp_path / "learned.db").exists()
 
 
+def test_a_connection_that_breaks_while_a_limit_is_changed_is_made_anew_and_the_change_too(
+    server_port: int, database: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    breaks = [True]
+
+    def take() -> float:
+        with psycopg.connect(url_of(server_port), autocommit=True) as other:
+            if breaks.pop():
+                other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+        breaks.append(False)
+        return own.reserve(Need(), 0.0).taken["requests"]
+
+    with contextlib.closing(open_store(location(url_of(server_port, database), tmp_path), said.append)) as store:
+        limits = SharedLimits(store, warn=said.append)
+        own = BucketSet(full_buckets(Limits(requests_per_minute=10), 0.0))
+        assert [limits.change(("host", "m"), own, take) for _ in range(2)] == [1, 2]
+        other = BucketSet({})
+        assert limits.change(("host", "m"), other, lambda: other.buckets["requests"].taken) == 2
+        limits.close()
+    assert (said, list(tmp_path.iterdir())) == ([], [])
+
+
 def test_tables_are_made_once_whoever_comes_first_and_a_newer_ones_are_refused(
     server_port: int, database: str, tmp_path: Path
 ) -> None:
@@ -280,6 +303,13 @@ def test_what_the_server_or_its_library_says_never_names_user_or_password(server
         assert words in str(raised.value)
         told = f"{raised.value!r} {raised.value.__cause__}"
         assert not any(secret in told for secret in (USER, PASSWORD, "somebody"))
+    with pytest.raises(
+        StoreError, match=r"nowhere can't be reached: database \"nowhere\" does not exist\. Check its URL"
+    ):
+        open_store(location(good.replace("/postgres?", "/nowhere?"), tmp_path, is_required=True))
+    # A short name is taken out where it stands alone.
+    with pytest.raises(StoreError, match=r'can\'t be reached: role "…" does not exist\. Check'):
+        open_store(location(good.replace(USER, "o"), tmp_path, is_required=True))
     with pytest.raises(SettingsError, match="can't be used: invalid URI query parameter") as refused:
         open_store(location(f"{good}&{PASSWORD}=1", tmp_path))
     assert PASSWORD not in str(refused.value)
@@ -305,6 +335,18 @@ def test_however_the_database_is_set_up_it_serves(server_port: int, odd_database
         assert LearnedFacts(store).recall("kind", "host", "m") == "a\N{REPLACEMENT CHARACTER}b ?"
         limits.close()
     assert (said, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_who_may_not_make_the_tables_is_told_what_is_missing(server_port: int, database: str, tmp_path: Path) -> None:
+    name = f"reader_{uuid.uuid4().hex}"
+    with psycopg.connect(url_of(server_port), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN".encode())
+    url = url_of(server_port, database).replace(USER, name)
+    with (
+        contextlib.closing(open_store(location(url, tmp_path, is_required=True))) as store,
+        pytest.raises(StoreError, match=r"permission denied .* Its user needs the right to create the schema"),
+    ):
+        AnswerCache(store)
 
 
 def test_machines_that_reserve_at_the_same_time_all_count(server_port: int, odd_database: str, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -28,10 +29,13 @@ from dbt_describe.llm.buckets import (
 )
 from dbt_describe.llm.config import Limits
 from dbt_describe.llm.messages import RateLimit
-from dbt_describe.storage.database import LostError, Store, Tables, tables_in
+from dbt_describe.storage.database import BrokenError, LostError, Store, Tables, tables_in
 
 FORGOTTEN_AFTER_S = 600.0
 """Longer than any request takes: whoever had one under way was killed."""
+_TRIES = 2
+"""Of a change: a connection that broke in the middle of it is made anew once."""
+_Result = TypeVar("_Result")
 
 TABLES = Tables(
     "limits",
@@ -85,21 +89,24 @@ class SharedLimits:
         shared = SharedBuckets(self, (endpoint, model), limits, self._now_s)
         return QueuedBuckets(shared, self._thread) if self.is_of_all else shared
 
-    @contextlib.contextmanager
-    def changing(self, key: tuple[str, str], own: BucketSet) -> Iterator[None]:
-        """Bring `own` up to date for the block, and write what the block made of it; one process at a time."""
-        has_run = False
-        if not self._is_lost:
+    def change(self, key: tuple[str, str], own: BucketSet, change: Callable[[], _Result]) -> _Result:
+        """Bring `own` up to date for a change of it, and write what that made of it; one process at a time."""
+        before = dict(own.buckets)
+        for _ in range(0 if self._is_lost else _TRIES):
             try:
                 with self._database.alone(" ".join(key)):
                     self._read(key, own)
-                    has_run = True
-                    yield
+                    result = change()
                     self._write(key, own)
+            except BrokenError:
+                own.buckets = dict(before)
             except StoreError as error:
+                own.buckets = dict(before)
                 self._lose(error)
-        if not has_run:
-            yield
+                break
+            else:
+                return result
+        return change()
 
     def close(self) -> None:
         """Write what is left to write; nothing more is reserved."""
@@ -145,8 +152,7 @@ class SharedBuckets:
 
     def reserve(self, need: Need) -> Reservation:
         """See `Buckets`."""
-        with self._shared.changing(self._key, self._set):
-            return self._set.reserve(need, self._clock())
+        return self._change(lambda: self._set.reserve(need, self._clock()))
 
     async def reserved(self, need: Need) -> Reservation:
         """See `Buckets`."""
@@ -154,24 +160,25 @@ class SharedBuckets:
 
     def settle(self, reservation: Reservation, used: Need) -> None:
         """See `Buckets`."""
-        with self._shared.changing(self._key, self._set):
-            self._set.settle(reservation, used, self._clock())
+        self._change(lambda: self._set.settle(reservation, used, self._clock()))
 
     def observe(self, reservation: Reservation, told: Iterable[RateLimit]) -> None:
         """See `Buckets`."""
         told = tuple(told)
         if told:
-            with self._shared.changing(self._key, self._set):
-                self._set.observe(reservation, told, self._clock())
+            self._change(lambda: self._set.observe(reservation, told, self._clock()))
 
     def refuse(self, reservation: Reservation, told: Iterable[RateLimit], wait_s: float, *, is_first: bool) -> None:
         """See `Buckets`."""
-        with self._shared.changing(self._key, self._set):
-            self._set.refuse(reservation, told, wait_s, self._clock(), is_first=is_first)
+        told = tuple(told)
+        self._change(lambda: self._set.refuse(reservation, told, wait_s, self._clock(), is_first=is_first))
 
     def limit(self, kind: Kind) -> int:
         """See `Buckets`."""
         return self._set.buckets[kind].limit if kind in self._set.buckets else 0
+
+    def _change(self, change: Callable[[], _Result]) -> _Result:
+        return self._shared.change(self._key, self._set, change)
 
 
 class QueuedBuckets:

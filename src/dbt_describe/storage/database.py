@@ -38,6 +38,10 @@ class LostError(StoreError):
     """A server can't be asked any more; others are."""
 
 
+class BrokenError(StoreError):
+    """A connection broke inside of a transaction, and is there again: what was done in it can be done anew."""
+
+
 class Database(Protocol):
     """Some tables that can be asked in the SQL that SQLite and PostgreSQL have in common, with `?` for values."""
 
@@ -66,6 +70,7 @@ class Database(Protocol):
         """A transaction that no other process is in at the same time with the same key.
 
         Raises:
+            BrokenError: nothing of it was done; it may be begun anew.
             StoreError: it can't be begun or ended.
         """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dbt_describe.errors import SettingsError, StoreError
-from dbt_describe.storage.database import LostError, Row, Tables, Value
+from dbt_describe.storage.database import BrokenError, LostError, Row, Tables, Value
 from dbt_describe.storage.urls import shown_url
 
 if TYPE_CHECKING:
@@ -37,8 +37,18 @@ a machine that lost its power inside a transaction keeps the others waiting no l
 """
 _MIGRATING = 0x64_62_74_64
 """The key of the advisory lock that is held while tables are made or changed: any number that nobody else uses."""
+_LONG = 4
+"""Characters of a secret that no word has in it by chance."""
 _VERSIONS = "CREATE TABLE IF NOT EXISTS versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
-_POOLER = "A pooler of connections in front of it must keep sessions together."
+_ADVICE = {
+    "42P01": "A pooler of connections in front of it must keep sessions together.",
+    "42501": f"Its user needs the right to create the schema {SCHEMA}, or to create tables in it.",
+}
+"""What to do about an error of the server, by its code."""
+_PREAMBLE = re.compile(
+    r"(?:connection (?:failed|is bad): )?(?:connection to server at \S+(?: \(\S+\))?, port \d+ failed: )?(?:FATAL: )?"
+)
+"""What stands in front of the reason why there is no connection, and says again where to."""
 _Result = TypeVar("_Result")
 
 
@@ -75,6 +85,7 @@ class Link:
 
         Raises:
             LostError: it can't be begun or ended.
+            BrokenError: the connection broke, and was made anew; nothing of it was done, unless that was its very end.
         """
         with self.lock:
             try:
@@ -83,9 +94,12 @@ class Link:
                 self.is_in_transaction = True
                 yield
                 self.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 with contextlib.suppress(StoreError):
                     self.execute("ROLLBACK")
+                if isinstance(error, LostError) and self.is_in_transaction and self._connection.closed:
+                    self._connection = self._connect()
+                    raise BrokenError(str(error)) from None
                 raise
             finally:
                 self.is_in_transaction = False
@@ -113,9 +127,8 @@ class Link:
                     raise
                 return run()
         except psycopg.Error as error:
-            message = f"The store {self.shown} can't be used: {self._shown_error(error)}"
-            if isinstance(error, psycopg.errors.UndefinedTable):
-                message += f" {_POOLER}"
+            advice = _ADVICE.get(error.sqlstate or "", "")
+            message = f"The store {self.shown} can't be used: {self._shown_error(error)} {advice}".rstrip()
             # What can't be written for what it is says nothing of the server.
             kind = StoreError if isinstance(error, psycopg.DataError) else LostError
             # Without the error behind it, which may name the user.
@@ -158,8 +171,11 @@ class Link:
         """The server's words on one line, without what the URL says of who asks."""
         words = " ".join((error.diag.message_primary or str(error)).split())
         words = words.partition(" Is the server running")[0].rstrip(".")
+        words = _PREAMBLE.sub("", words, count=1)
         for secret in sorted(_secrets_in(self._url), key=len, reverse=True):
-            words = words.replace(secret, "…")
+            # A short one as a word only: a user `u` is in half of all words.
+            edges = ("", "") if len(secret) >= _LONG else (r"(?<!\w)", r"(?!\w)")
+            words = re.sub(re.escape(secret).join(edges), "…", words)
         return f"{words}."
 
 

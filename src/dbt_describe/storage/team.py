@@ -13,6 +13,7 @@ from dbt_describe.storage.postgres import Link, PostgresDatabase
 from dbt_describe.storage.urls import shown_url
 
 GOES_ON = "The run goes on with this machine's own store: answers, usage and limits aren't shared with others."
+CHECK = "Check its URL (DBT_DESCRIBE_STORE, or `store` in dbt-describe.yml), and whether it can be reached from here."
 _Result = TypeVar("_Result")
 
 
@@ -66,6 +67,8 @@ class _OnTheServer:
         self._open_local = open_local
         self._local: Database | None = None
         self._opening = threading.Lock()
+        self._inside = threading.local()
+        """`database` is that of the transaction which a thread is in: no part of it can be done elsewhere."""
 
     @property
     def shown(self) -> str:
@@ -92,10 +95,13 @@ class _OnTheServer:
         database = self._now()
         try:
             with database.alone(key):
+                self._inside.database = database
                 yield
         except LostError as error:
             self._store.lose(error)
             raise
+        finally:
+            self._inside.database = None
 
     def size_bytes(self) -> int:
         """See `Database`."""
@@ -116,6 +122,9 @@ class _OnTheServer:
             self._local.close()
 
     def _either(self, run: Callable[[Database], _Result]) -> _Result:
+        inside: Database | None = getattr(self._inside, "database", None)
+        if inside is not None:
+            return run(inside)
         try:
             return run(self._now())
         except LostError as error:
@@ -149,7 +158,7 @@ def open_team_store(url: str, local: LocalStore, say: Callable[[str], None], *, 
         link = Link(url)
     except LostError as error:
         if is_required:
-            raise
+            raise LostError(f"{error} {CHECK}") from None
         say(f"{error} {GOES_ON}")
         return local
     return TeamStore(link, local, say, is_required=is_required)
