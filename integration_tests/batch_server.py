@@ -25,7 +25,7 @@ from integration_tests.openai_server import answer_from_schema
 
 Fate = Literal["", "busy", "bad", "expired", "cancelled", "missing", "twice"]
 """What becomes of one request; empty: it is answered."""
-Step = Literal["upload", "create", "list", "poll", "results", "cancel", "delete"]
+Step = Literal["upload", "file", "create", "list", "poll", "results", "cancel", "delete"]
 
 
 @dataclass
@@ -104,6 +104,8 @@ class BatchServer:
         self.calls: list[Call] = []
         self.batches: list[Batch] = []
         self.files: dict[str, bytes] = {}
+        self.slow_files = 0
+        """How often a file is asked about before it may be used, as Azure's."""
         self.lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
@@ -197,12 +199,13 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         if step == "live":
             return 200, json.dumps(protocol.reply(body, owner.answer(protocol.as_chat(body))))
-        if step == "upload":
-            file_id = f"file-{len(owner.files) + 1}"
-            owner.files[file_id] = re.split(rb"\r\n\r\n", body.rpartition(b'name="file"')[2], maxsplit=1)[1]
-            owner.files[file_id] = owner.files[file_id].partition(b"\r\n--")[0]
-            return 200, json.dumps({"id": file_id, "object": "file", "bytes": len(body), "purpose": "batch"})
+        if step in {"upload", "file"}:
+            return 200, json.dumps(self._shown_file(argument or self._taken(body)))
         if step == "create":
+            if owner.slow_files > 0:
+                return 400, json.dumps(
+                    {"error": {"message": "The file isn't processed yet.", "code": "invalidPayload"}}
+                )
             name, file_id, asked = protocol.created(body, owner.files)
             if not asked:
                 return 400, json.dumps({"error": {"message": f"No such File object: {file_id}"}})
@@ -218,6 +221,20 @@ class _Handler(BaseHTTPRequestHandler):
             return self._file(step, argument)
         batch = next((one for one in owner.batches if one.id == argument and not one.deleted), None)
         return self._of_batch(protocol, step, batch) if batch else (404, json.dumps(protocol.missing))
+
+    def _taken(self, body: bytes) -> str:
+        """Keep an uploaded file; returns its id."""
+        files = self.server.owner.files
+        file_id = f"file-{len(files) + 1}"
+        content = re.split(rb"\r\n\r\n", body.rpartition(b'name="file"')[2], maxsplit=1)[1]
+        files[file_id] = content.partition(b"\r\n--")[0]
+        return file_id
+
+    def _shown_file(self, file_id: str) -> dict[str, Any]:
+        owner = self.server.owner
+        status = "pending" if owner.slow_files > 0 else "processed"
+        owner.slow_files -= 1
+        return {"id": file_id, "object": "file", "purpose": "batch", "status": status}
 
     def _of_batch(self, protocol: Protocol, step: str, batch: Batch) -> tuple[int, str]:
         owner = self.server.owner
@@ -302,6 +319,7 @@ _ROUTES: Sequence[tuple[Protocol, str, str, str]] = (
     (GEMINI, "delete", "DELETE", r"/v1beta/(batches/[^/:]+)"),
     (OPENAI, "upload", "POST", r"(?:/openai)?/v1/files"),
     (OPENAI, "results", "GET", r"(?:/openai)?/v1/files/([^/]+)/content"),
+    (OPENAI, "file", "GET", r"(?:/openai)?/v1/files/([^/]+)"),
     (OPENAI, "delete", "DELETE", r"(?:/openai)?/v1/files/([^/]+)"),
     (OPENAI, "create", "POST", r"(?:/openai)?/v1/batches"),
     (OPENAI, "list", "GET", r"(?:/openai)?/v1/batches"),

@@ -25,6 +25,16 @@ DBT = Path(sys.executable).parent / "dbt"
 PRELOADED = Path(__file__).parent / "preloaded"
 IGNORED = "target/\nlogs/\n*.duckdb\n*.duckdb.wal\n.user.yml\n"
 
+_PRELOADED_MODULES = (
+    "dbt_describe.__main__",
+    "dbt_describe.cli.main",
+    "dbt_describe.lineage.trace",
+    "dbt_describe.llm.providers.chat_completions",
+    "dbt_describe.prompting.rendering",
+    "dbt_describe.run",
+    "dbt_describe.writers.opening",
+)
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -40,7 +50,7 @@ def _preloaded_dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
         return
     path = tmp_path_factory.mktemp("dbt", numbered=True) / "socket"
-    words = [sys.executable, str(PRELOADED / "server.py"), str(path)]
+    words = [sys.executable, str(PRELOADED / "server.py"), str(path), *_PRELOADED_MODULES]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRELOADED_DBT", str(path))
         patch.setenv("PYTHONPATH", str(PRELOADED), prepend=os.pathsep)
@@ -58,6 +68,8 @@ def clean_environment(**more: str) -> dict[str, str]:
 def run_in(directory: Path, *words: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a directory, with nothing of the caller's keys and answers kept in that directory alone."""
     environ = {"DBT_DESCRIBE_STORE": str(directory / "target/store")} | environ
+    if Path(words[0]).name == "dbt-describe" and "PRELOADED_DBT" in os.environ:
+        environ = {"PRELOADED_DESCRIBE": os.environ["PRELOADED_DBT"]} | environ
     done = subprocess.run(
         words, cwd=directory, capture_output=True, text=True, check=False, env=clean_environment(**environ)
     )

@@ -10,15 +10,13 @@ fault that a request's body deserves is up to `refusal_of`.
 from __future__ import annotations
 
 import json
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from integration_tests.serving import Handling, QuietServer, Served
 
 Answer = Callable[[dict[str, Any]], str]
 
@@ -192,29 +190,18 @@ def embeddings(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     owner: OpenAIServer
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the tests."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handling):
     server: _Server
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Tests print nothing."""
-
-    def do_GET(self) -> None:
-        self._send(200, json.dumps({"object": "list", "data": [{"id": "loopback", "object": "model"}]}))
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def exchange(self) -> None:
+        if self.command == "GET":
+            self._send(200, json.dumps({"object": "list", "data": [{"id": "loopback", "object": "model"}]}))
+            return
+        body = json.loads(self.received())
         with self.server.owner.recording(self.path, dict(self.headers), body) as (number, latency_s):
             kind = self.server.owner.fault_at(number) or self.server.owner.refusal_of(body)
             if kind == "hang":
@@ -230,9 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             error = {"message": message, "type": error_type, "param": None, "code": code}
             self._send(status, json.dumps({"error": error}), headers)
         elif kind == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+            self.reset()
         elif kind == "html":
             self._send(200, "<html><body>Welcome</body></html>", content_type="text/html")
         elif self.path.endswith("/embeddings"):
@@ -245,16 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, text: str, headers: dict[str, str] | None = None, content_type: str = "application/json"
     ) -> None:
-        content = text.encode()
-        self.send_response(status)
-        for name, value in {
-            **(headers or {}),
-            "Content-Type": content_type,
-            "Content-Length": str(len(content)),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        self.send_whole(status, text.encode(), (headers or {}) | {"Content-Type": content_type})
 
 
 class _Recording:
@@ -271,7 +247,7 @@ class _Recording:
         self._owner.end(RecordedRequest(self._path, self._headers, self._body, self._started_s, time.monotonic()))
 
 
-class OpenAIServer:
+class OpenAIServer(Served):
     """The server; a context manager that starts and stops it."""
 
     def __init__(
@@ -281,24 +257,23 @@ class OpenAIServer:
         answer: Answer = answer_from_schema,
         refusal_of: Callable[[dict[str, Any]], str] = lambda _: "",
     ) -> None:
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.owner = self
+        super().__init__(server)
         self.refusal_of = refusal_of
         self.latency_s = latency_s
         self.faults = tuple(faults)
         self.answer = answer
         self.requests: list[RecordedRequest] = []
         self.peak_in_flight = 0
-        self.closing = threading.Event()
         self._in_flight = 0
         self._begun = 0
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def base_url(self) -> str:
         """What OPENAI_BASE_URL is set to."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://{self.host}/v1"
 
     @property
     def begun(self) -> int:
@@ -326,15 +301,3 @@ class OpenAIServer:
         with self._lock:
             self._in_flight -= 1
             self.requests.append(request)
-
-    def __enter__(self) -> OpenAIServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

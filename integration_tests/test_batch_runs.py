@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -63,31 +64,69 @@ def test_a_batch_is_sent_left_looked_after_and_written_when_it_has_come(
     assert "sk-test-secret" not in sent.stdout + sent.stderr + written.stdout + written.stderr
 
 
-@pytest.mark.parametrize("step", [pytest.param("create", marks=pytest.mark.slow), "results"])
-def test_killed_at_any_step_a_run_is_gone_on_with_and_nothing_paid_twice(
-    step: str, demo_with_batches: Path, dbt_describe: Run
+def killed_at(step: str, server: BatchServer, project: Path, *options: str) -> None:
+    """Begin or go on with a run, and kill it while the provider is at a step."""
+    words = [str(DBT.parent / "dbt-describe"), "document", "--batch", *options, "--profiles-dir", "."]
+    server.held.clear()
+    server.release.clear()
+    server.hold_at = step
+    store = str(project / "target/store")
+    with subprocess.Popen(
+        words,
+        cwd=project,
+        env=clean_environment(DBT_DESCRIBE_STORE=store, **keys(server)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert server.held.wait(60)
+        process.kill()
+    server.hold_at = ""
+    server.release.set()
+
+
+def check_asked_once(server: BatchServer) -> None:
+    """Each node was asked about in one batch, and none alone."""
+    assert len(server.asked) == len({node_of(text) for text in server.asked}) == NODES
+    assert server.live == []
+
+
+@pytest.mark.parametrize(
+    "steps", [("create", "delete"), pytest.param(("create", "poll", "results", "delete"), marks=pytest.mark.slow)]
+)
+def test_killed_at_one_step_after_the_other_a_run_is_gone_on_with_and_nothing_paid_twice(
+    steps: Sequence[str], demo_with_batches: Path, dbt_describe: Run
 ) -> None:
-    words = [str(DBT.parent / "dbt-describe"), "document", "--batch", "--profiles-dir", "."]
+    """The last kill comes when all answers are here, and nothing is written yet."""
+    untouched = (demo_with_batches / "models/marts/marts.yml").read_bytes()
     with BatchServer(polls=1) as server:
-        server.hold_at = step
-        store = str(demo_with_batches / "target/store")
-        with subprocess.Popen(
-            words,
-            cwd=demo_with_batches,
-            env=clean_environment(DBT_DESCRIBE_STORE=store, **keys(server)),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert server.held.wait(60)
-            process.kill()
-        server.hold_at = ""
-        server.release.set()
+        for step in steps:
+            killed_at(step, server, demo_with_batches)
+            assert (demo_with_batches / "models/marts/marts.yml").read_bytes() == untouched
         done = dbt_describe("document", "--resume", **keys(server))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "which was killed" in done.stderr
-    assert len(server.asked) == NODES
-    assert server.live == []
+    check_asked_once(server)
     assert re.search(rf"in batches +{NODES}  answers", done.stdout)
+
+
+@pytest.mark.slow
+def test_a_run_by_level_that_is_killed_goes_on_with_the_level_it_was_at(
+    demo_with_batches: Path, dbt_describe: Run
+) -> None:
+    by_level = ("--waves", "by-level")
+    settings = SETTINGS.replace("settle: 0.1", "settle: 0.1, collect_wait: 0.5")
+    (demo_with_batches / "dbt-describe.yml").write_text(settings, encoding="utf-8")
+    with BatchServer(polls=0) as server:
+        killed_at("create", server, demo_with_batches, *by_level)
+        assert 0 < len(server.asked) < NODES
+        for step in ("poll", "results", "delete"):
+            killed_at(step, server, demo_with_batches, *by_level)
+        done = dbt_describe("document", "--batch", *by_level, **keys(server))
+        again = dbt_describe("document", **keys(server))
+    assert (done.returncode, again.returncode) == (0, 0), done.stdout + done.stderr
+    check_asked_once(server)
+    assert len(server.batches) > 2
+    assert "Nothing to do" in again.stdout
 
 
 @pytest.mark.slow

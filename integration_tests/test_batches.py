@@ -150,14 +150,40 @@ def test_results_that_were_deleted_are_told(tmp_path: Path, provider: str) -> No
 
 
 @each_protocol
-@pytest.mark.parametrize("fault", [Fault(429, headers={"retry-after": "0"}), Fault(0), Fault(0, after=True)])
+@pytest.mark.parametrize(
+    "fault", [Fault(429, headers={"retry-after": "0"}), Fault(0), Fault(0, after=True), Fault(503, after=True)]
+)
 def test_a_batch_that_is_sent_with_a_fault_is_sent_once(tmp_path: Path, provider: str, fault: Fault) -> None:
     with BatchServer() as server:
         server.faults = {"create": [fault]}
         total = run(submit_and_wait(server, provider, tmp_path))
     assert total.kept == 3
     assert len(server.asked) == 3
-    assert ("list" in server.steps()) == (fault.status == 0)
+    assert ("list" in server.steps()) == (fault.status != 429)
+
+
+@each_protocol
+def test_a_search_with_a_refused_key_is_gone_on_with_another_one(tmp_path: Path, provider: str) -> None:
+    with BatchServer() as server:
+        server.faults = {"create": [Fault(0, after=True)], "list": [Fault(401)]}
+        with pytest.raises(LlmSettingsError, match="refused the credentials"):
+            run(submit_and_wait(server, provider, tmp_path))
+        assert run(submit_and_wait(server, provider, tmp_path)).kept == 3
+    assert len(server.asked) == 3
+
+
+def test_a_file_is_used_when_the_server_has_looked_at_it(tmp_path: Path) -> None:
+    with BatchServer() as server:
+        server.slow_files = 1
+        assert run(submit_and_wait(server, "azure", tmp_path)).kept == 3
+    assert server.steps("upload", "file", "create") == ["upload", "file", "create"]
+
+
+def test_results_that_are_gone_leave_it_open_whether_a_batch_has_arrived(tmp_path: Path) -> None:
+    with BatchServer(polls=-1) as server:
+        server.faults = {"create": [Fault(0, after=True)], "results": [Fault(404), Fault(404)]}
+        total = run(submit_and_wait(server, "anthropic", tmp_path))
+    assert (total.kept, total.given_up, len(server.asked)) == (0, 0, 3)
 
 
 @each_protocol

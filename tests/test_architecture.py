@@ -145,6 +145,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schema_files",
         "settings",
     },
+    "reporting": FOUNDATION
+    | {
+        "drafting",
+        "filing",
+        "planning",
+        "preparing",
+        "redaction",
+        "report",
+        "settings",
+        "sharing",
+        "verifying",
+    },
     "run": FOUNDATION
     | {
         "background",
@@ -164,6 +176,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "project",
         "redaction",
         "report",
+        "reporting",
         "schedule",
         "settings",
         "sharding",

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 
 from dbt_describe import run
 from dbt_describe.configuration.batches import BatchUse
-from dbt_describe.errors import LlmSettingsError, QuotaError
+from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreError
 from dbt_describe.llm.batches.contract import BatchResult, BatchStatus
 from dbt_describe.llm.batches.settings import BatchSettings
+from dbt_describe.llm.budget import Spending
+from dbt_describe.llm.config import Budget
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
@@ -65,6 +68,9 @@ class Seller:
         self.shop = Shop(root)
         self.provider = FakeBatches(answer=answered)
         self.live: list[Request] = []
+        self.spending = Spending(Budget())
+        self.is_spoiled = False
+        """Whether the file of batches can't be read."""
         self.told = Told()
 
     def document(self, use: BatchUse = LATER, **options: Any) -> Report:
@@ -73,8 +79,10 @@ class Seller:
         settings = self.shop.settings(batch=use, **options)
         config = msgspec.structs.replace(settings.llm.config, model="openai/tiny")
         settings = msgspec.structs.replace(settings, llm=msgspec.structs.replace(settings.llm, config=config))
-        world = World(self.shop.root / "store", self.provider)
+        world = World(self.shop.root / "store", self.provider, spending=self.spending)
         world.batches._records.close()
+        if self.is_spoiled:
+            (self.shop.root / "store/batches.db").write_bytes(b"no database" * 100)
         world.live = FakeCompleter(self.answer_live)
         writer = LlmWriter(world.gateway, "openai/tiny", open_templates())
         self.told = Told()
@@ -283,3 +291,71 @@ def test_what_fails_for_a_moment_is_sent_again_in_a_batch(seller: Seller) -> Non
     report = seller.document(ON)
     assert seller.sent == [["stg", "mart", "top"], ["mart"]]
     assert (seller.live, report.spent.batched) == ([], 3)
+
+
+def test_money_that_is_kept_free_for_a_batch_holds_up_nothing(seller: Seller) -> None:
+    # Two questions fit: 500 tokens of an answer at half of $2 a million, and what the prompts are.
+    seller.spending = Spending(Budget(max_cost=Decimal("0.002")))
+    report = seller.document(LEAVING)
+    assert seller.sent == [["stg", "mart"]]
+    assert any(one.startswith("Not in a batch: The budget is reached") for one in seller.told.said)
+    assert (report.under_way, seller.live) == (2, [])
+    assert "The budget is reached" in report.stopped_by
+
+
+def test_what_keeps_a_batch_from_being_sent_is_told_and_no_batch_claimed(seller: Seller) -> None:
+    seller.provider.errors = {"create": [LlmError("HTTP 400: not a batch deployment.")]}
+    report = seller.document(ON)
+    assert not any(one.startswith("Asked") for one in seller.told.said)
+    assert any("3 of its requests are asked one by one: HTTP 400" in one for one in seller.told.said)
+    assert (seller.asked_live, report.failures) == (["mart", "stg", "top"], ())
+
+
+def test_without_batches_what_was_never_sent_isnt_sent_any_more(seller: Seller) -> None:
+    seller.provider.errors = {"create": [TransientError("Busy.", 1.0, is_rate_limit=True)]}
+    seller.document(LEAVING)
+    assert any("It isn't sent yet: Busy." in one for one in seller.told.said)
+    seller.document(BatchUse(leaves_out=False, sending=QUICK))
+    assert (seller.sent, seller.asked_live) == ([], ["mart", "stg", "top"])
+
+
+def test_a_batch_that_cannot_be_asked_about_is_left_and_nothing_asked_twice(seller: Seller) -> None:
+    seller.provider.errors = {"poll": [LlmSettingsError("Wrong key.")]}
+    report = seller.document(ON)
+    assert "The batch stays with its provider: Wrong key." in seller.told.said
+    assert (report.under_way, seller.live) == (3, [])
+
+
+def test_by_level_a_batch_that_cannot_be_asked_about_is_not_asked_again_live(seller: Seller) -> None:
+    seller.provider.errors = {"poll": [LlmSettingsError("Wrong key.")]}
+    report = seller.document(BatchUse("on", waves="by-level", sending=QUICK))
+    assert seller.sent[0] == ["stg"]
+    assert "stg" not in seller.asked_live
+    assert report.under_way == 1
+    assert seller.document().under_way == 0
+    assert "stg" not in seller.asked_live
+
+
+@pytest.mark.parametrize("waves", ["one", "by-level"])
+def test_what_is_wrong_with_a_batch_is_told_once(seller: Seller, waves: Any) -> None:
+    seller.provider.extra = [BatchResult(""), BatchResult("")]
+    seller.document(BatchUse("on", waves=waves, sending=QUICK))
+    told = [one for one in seller.told.said if "2 of their lines can't be read" in one]
+    assert len(told) == (1 if waves == "one" else 3)
+
+
+def test_a_provider_that_cannot_be_reached_while_a_run_waits_is_told(seller: Seller) -> None:
+    seller.provider.errors = {"poll": [TransientError("host/v1 can't be reached.")]}
+    seller.document(ON)
+    assert any("asked about again: host/v1 can't be reached" in one for one in seller.told.said)
+
+
+@pytest.mark.parametrize("use", [LATER, BatchUse("auto", 1, sending=QUICK)])
+def test_records_of_batches_that_cannot_be_read_stop_no_run_that_does_without(seller: Seller, use: BatchUse) -> None:
+    seller.is_spoiled = True
+    with pytest.raises(StoreError, match=r"batches\.db can't be used"):
+        seller.document(ON)
+    (seller.shop.root / "store/batches.db").unlink()
+    seller.document(use)
+    assert any(one.startswith("Answers of batches can't be looked for: ") for one in seller.told.said)
+    assert (seller.sent, seller.asked_live) == ([], ["mart", "stg", "top"])

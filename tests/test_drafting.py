@@ -97,13 +97,20 @@ def shop(tmp_path: Path) -> Project:
     )
 
 
-def run(project: Project, answers: dict[str, Answer], concurrency: int = 1) -> tuple[Drafting, ScriptedWriter, Filing]:
+def run(
+    project: Project,
+    answers: dict[str, Answer],
+    concurrency: int = 1,
+    writer_of: Callable[[dict[str, Answer]], ScriptedWriter] = ScriptedWriter,
+    schema_path: dict[str, str] | None = None,
+) -> tuple[Drafting, ScriptedWriter, Filing]:
     lineage = trace_project(project)
     plan = make_plan(project, lineage, project.nodes)
-    paths, failures, _ = find_schema_files(project, {name: node.gaps for name, node in plan.nodes.items()})
+    gaps = {name: node.gaps for name, node in plan.nodes.items()}
+    paths, failures, _ = find_schema_files(project, gaps, schema_path)
     assert failures == []
     filing = Filing(project, paths, dry_run=False)
-    writer = ScriptedWriter(answers)
+    writer = writer_of(answers)
 
     async def fill() -> Drafting:
         drafting = Drafting(project, lineage, plan, writer, filing, Silent())
@@ -178,3 +185,27 @@ def test_signals_are_handled_after_a_run_as_before_it(number: signal.Signals, sh
         assert signal.getsignal(number) is ours
     finally:
         signal.signal(number, before)
+
+
+def test_a_file_is_written_while_the_next_answer_is_awaited(shop: Project) -> None:
+    class Patient(ScriptedWriter):
+        async def write(self, task: Task, project: Project, lineage: Lineage, known: Descriptions) -> WriterResult:
+            async with asyncio.timeout(60):
+                while task.unique_id.endswith(".c") and "Text of y." not in texts():
+                    await asyncio.sleep(0.01)
+            return await super().write(task, project, lineage, known)
+
+    def texts() -> str:
+        return "".join(path.read_text() for path in (shop.root / "models").glob("*.yml"))
+
+    drafting, _, _ = run(shop, {}, writer_of=Patient, schema_path={"models": "{dir}/_{model}.yml"})
+    assert drafting.failures == []
+
+
+def test_a_bug_in_writing_files_is_told_and_not_swallowed(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprise(self: Filing, unique_id: str) -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(Filing, "end_node", surprise)
+    with pytest.raises(RuntimeError, match="surprise"):
+        run(shop, {})

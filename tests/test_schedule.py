@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from dbt_describe.schedule import run_in_order, waits_for
+from dbt_describe.schedule import run_in_order, until_idle, waits_for
 
 
 def run(depends_on: dict[str, set[str]], concurrency: int = 8, stop_at: str = "", fail_at: str = "") -> list[str]:
@@ -60,3 +61,41 @@ def test_an_exception_is_raised_after_the_others_have_ended() -> None:
 def test_waiting_skips_what_has_nothing_to_do() -> None:
     parents = {"stg": ["raw"], "int": ["stg"], "mart": ["int"]}
     assert waits_for(["raw", "stg", "int", "mart"], parents, ["raw", "mart"]) == {"raw": set(), "mart": {"raw"}}
+
+
+def test_what_waits_for_an_idle_moment_comes_after_work_that_keeps_the_loop_busy() -> None:
+    events: list[str] = []
+
+    async def busy() -> None:
+        for _ in range(5):
+            time.sleep(0.005)
+            await asyncio.sleep(0)
+        events.append("busy has ended")
+
+    async def idle() -> None:
+        await until_idle(asyncio.get_running_loop().time() + 60)
+        events.append("idle")
+
+    async def both() -> None:
+        await asyncio.gather(idle(), busy())
+
+    asyncio.run(both())
+    assert events == ["busy has ended", "idle"]
+
+
+def test_nothing_waits_for_an_idle_moment_beyond_its_time() -> None:
+    events: list[str] = []
+
+    async def busy() -> None:
+        while "over" not in events:
+            time.sleep(0.005)
+            await asyncio.sleep(0)
+
+    async def idle() -> None:
+        await until_idle(asyncio.get_running_loop().time() + 0.02)
+        events.append("over")
+
+    async def both() -> None:
+        await asyncio.wait_for(asyncio.gather(idle(), busy()), 60)
+
+    asyncio.run(both())

@@ -54,7 +54,7 @@ def test_without_anything_nobody_is_asked(make: Make) -> None:
     made = make()
     assert made.llm.config == LlmConfig()
     assert (made.concurrency, made.llm.use_cache, made.llm.prompts_dirs, made.llm.rules_fallback) == (
-        16,
+        32,
         True,
         (),
         False,

@@ -87,11 +87,8 @@ DBT_OSMOSIS_16 = Tool("dbt-osmosis 1.5.0, 16 threads", OSMOSIS, _osmosis("--thre
 DBT_SCRIBE = Tool("dbt-scribe 0.2.1", SCRIBE, ("dbt-scribe", "docs", "--target", "models"))
 
 
-def _describe(*more: str) -> tuple[str, ...]:
-    return ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}", *more)
-
-
-DBT_DESCRIBE = Tool("dbt-describe", OURS, _describe())
-DBT_DESCRIBE_32 = Tool("dbt-describe, --concurrency 32", OURS, _describe("--concurrency", "32"))
+DBT_DESCRIBE = Tool(
+    "dbt-describe", OURS, ("dbt-describe", "document", "--profiles-dir", ".", "--model", f"openai/{MODEL}")
+)
 TAKEN_OVER = Tool("dbt-osmosis 1.5.0 with dbt-describe", BOTH, _osmosis(), is_taken_over=True)
-TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE, DBT_DESCRIBE_32)
+TOOLS = (DBT_OSMOSIS, DBT_OSMOSIS_16, DBT_SCRIBE, TAKEN_OVER, DBT_DESCRIBE)

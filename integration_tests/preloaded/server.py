@@ -1,14 +1,16 @@
-"""A dbt that has been imported once, and from which each call of `dbt` or `dbt-osmosis` in the tests is forked.
+"""A dbt that has been imported once, and from which calls of `dbt`, `dbt-osmosis` and `dbt-describe` are forked.
 
-Importing dbt takes more than half of a call's time, and the tests call it more than a hundred times. What runs is the
-real dbt, in a process of its own with the caller's arguments, environment, directory and files; only its imports have
-been done before. `python server.py SOCKET [MODULE...]` serves until its standard input ends; `sitecustomize.py` is the
-other side. The modules are what is imported besides dbt's own.
+Imports take more than half of a call's time, and the tests make hundreds of them. What runs is the real command, in a
+process of its own with the caller's arguments, environment, directory and files; only its imports have been done
+before. `python server.py SOCKET [MODULE...]` serves until its standard input ends; `sitecustomize.py` is the other
+side. The modules are what is imported besides dbt's own.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -18,7 +20,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 MODULES = (
     "dbt.cli.main",
@@ -31,6 +33,12 @@ MODULES = (
     "duckdb",
 )
 """What calls of dbt import; a dbt that hasn't one of them imports what it has instead when it is called."""
+ENTRIES = {
+    "dbt": ("dbt.cli.main", "cli"),
+    "dbt-describe": ("dbt_describe.__main__", "main"),
+    "dbt-osmosis": ("dbt_osmosis.cli.main", "cli"),
+}
+"""What each script calls."""
 
 
 def main(path: str, *more: str) -> None:
@@ -41,6 +49,8 @@ def main(path: str, *more: str) -> None:
     if max(threading.active_count(), native_threads()) > 1:
         sys.exit("A process of several threads can't be forked: dbt is called as ever.")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # What is there now is never looked at again, nor copied for each call.
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
         listener.bind(f"{path}.new")
         listener.listen(64)
@@ -94,7 +104,7 @@ def end_with(caller: socket.socket, child: int) -> None:
 
 
 def run(call: dict[str, Any], files: list[int]) -> None:
-    """Do what the script `dbt` or `dbt-osmosis` does, where the caller is."""
+    """Do what the script does, where the caller is."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -103,8 +113,27 @@ def run(call: dict[str, Any], files: list[int]) -> None:
     os.environ.update(call["environ"])
     sys.argv[:] = call["arguments"]
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
-    package = Path(sys.argv[0]).name.replace("-", "_")
-    sys.exit(importlib.import_module(f"{package}.cli.main").cli())
+    module, function = ENTRIES[Path(sys.argv[0]).name]
+    entry = getattr(importlib.import_module(module), function)
+    try:
+        code = entry()
+    except SystemExit as ended:
+        code = ended.code
+    leave(code)
+
+
+def leave(code: object) -> NoReturn:
+    """End as Python does, but for giving back one by one what all processes share."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

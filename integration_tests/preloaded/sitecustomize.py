@@ -1,4 +1,7 @@
-"""Imported by every Python of the tests as it starts: `server.py` runs `dbt` and `dbt-osmosis`, if there is one."""
+"""Imported by every Python of the tests as it starts: `server.py` runs `dbt` and `dbt-osmosis`, if there is one.
+
+`dbt-describe` is run there only where the test says so: some send signals to its process, or look at its start.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,11 @@ def hand_over(path: str) -> None:
     os._exit(code)
 
 
-SERVED = [os.path.join(os.path.dirname(sys.executable), name) for name in ("dbt", "dbt-osmosis")]  # noqa: PTH118, PTH120
+SERVED = {"dbt": "PRELOADED_DBT", "dbt-osmosis": "PRELOADED_DBT", "dbt-describe": "PRELOADED_DESCRIBE"}
+"""A script beside this Python → the variable that tells where it is served."""
 
-if sys.orig_argv[1:2] and sys.orig_argv[1] in SERVED:
-    socket_path = os.environ.pop("PRELOADED_DBT", "")
-    if socket_path:
-        hand_over(socket_path)
+for name, variable in SERVED.items():
+    if sys.orig_argv[1:2] == [os.path.join(os.path.dirname(sys.executable), name)]:  # noqa: PTH118, PTH120
+        socket_path = os.environ.pop(variable, "")
+        if socket_path:
+            hand_over(socket_path)

@@ -65,7 +65,7 @@ def advance_batches(settings: Settings, progress: Progress, ids: Sequence[str] =
 
     Raises:
         SettingsError: there is no such batch.
-        LlmSettingsError: a batch's provider can't be asked with these settings.
+        LlmSettingsError: the models that batches are of can't be asked with these settings, whatever they are.
         StoreError: what comes can't be kept.
     """
     done: list[tuple[Round, list[BatchView]]] = []
@@ -78,21 +78,25 @@ def advance_batches(settings: Settings, progress: Progress, ids: Sequence[str] =
     return done[0] if done else (Round(), known_batches(settings.llm.store_dir) if settings.llm.store_dir else [])
 
 
-def cancel_batch(settings: Settings, progress: Progress, batch_id: str) -> Round:
+def cancel_batch(settings: Settings, progress: Progress, batch_id: str) -> tuple[Round, bool]:
     """Ask for nothing more of a batch, and fetch what it has answered as far as that is there.
+
+    Returns what that brought, and whether there was anything to cancel.
 
     Raises:
         SettingsError: there is no such batch.
         LlmError: its provider can't be asked.
         StoreError: it can't be written down.
     """
-    done: list[Round] = []
+    done: list[tuple[Round, bool]] = []
 
     async def work(batches: Batches) -> None:
-        done.append(await batches.cancel(batch_id) + await batches.advance((batch_id,), now=True))
+        was_open = any(one.progress != "done" for one in batches.batches() if batch_id in {one.id, one.root})
+        this_round = await batches.cancel(batch_id) + await batches.advance((batch_id,), now=True)
+        done.append((this_round, was_open))
 
     _with_batches(settings, progress, (batch_id,), work)
-    return done[0] if done else Round()
+    return done[0] if done else (Round(), False)
 
 
 def forget_batches(store_dir: Path, ids: Sequence[str]) -> None:

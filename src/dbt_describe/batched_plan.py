@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from dbt_describe.batch_tags import Asked, encode_tag, names_in, read_tag
 from dbt_describe.llm.batches.states import BatchRecord, ItemRecord
@@ -54,6 +56,10 @@ class BatchedPlan:
             if asked and asked.project == self._project and item.batch in made:
                 yield item, asked
 
+    def has_some_of(self, items: Iterable[ItemRecord]) -> bool:
+        """Whether one of these questions is of this project."""
+        return any(asked and asked.project == self._project for asked in (read_tag(item.tag) for item in items))
+
     def batched(self, items: Sequence[tuple[ItemRecord, Asked]], pending: Collection[str]) -> Batched:
         """What is answered, and what is under way; `pending` are the keys of questions that may still be answered."""
         answered: dict[str, list[Answered]] = defaultdict(list)
@@ -68,6 +74,16 @@ class BatchedPlan:
                 self.changed |= {f"{asked.node}.{name}".rstrip("."): why for name, why in changed.items()}
                 answered[asked.node] += [Answered(frozenset(names), item.key)] if names else []
         return Batched(answered, {name: frozenset(names) for name, names in under_way.items() if names})
+
+    def left_to_ask(self, batched: Batched) -> Iterator[Task]:
+        """Of each node, what no batch has answered or asks."""
+        for unique_id, node in self.nodes.items():
+            task, _ = batched.without_under_way(node.task)
+            answered = frozenset[str]().union(*(one.columns for one in batched.answered.get(unique_id, ())))
+            columns = tuple(name for name in task.columns if name not in answered)
+            describe_node = task.describe_node and "" not in answered
+            if columns or describe_node:
+                yield msgspec.structs.replace(task, columns=columns, describe_node=describe_node)
 
     def is_settled(self, asked: Asked, done: Collection[str]) -> bool:
         """Whether an answer can be of no use to a later run; `done` are the nodes of which nothing is left."""

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from dbt_describe.batch_tags import Asked
 from dbt_describe.batched_plan import BatchedPlan
@@ -23,6 +21,7 @@ from dbt_describe.errors import DbtDescribeError, LlmSettingsError
 from dbt_describe.llm.batches.collecting import Collected
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.records import FILE_NAME
+from dbt_describe.llm.batches.states import how_far
 from dbt_describe.llm.batches.submission import Item
 from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Request
@@ -40,7 +39,7 @@ from dbt_describe.writers.through_batches import ThroughBatches
 
 if TYPE_CHECKING:
     from dbt_describe.drafting import Drafting
-    from dbt_describe.llm.batches.states import ItemRecord
+    from dbt_describe.llm.batches.states import BatchRecord, ItemRecord
     from dbt_describe.llm.batches.tally import Round
 
 
@@ -58,6 +57,8 @@ class Batching:
         self._plan = BatchedPlan(prepared, nodes)
         self._progress = say
         self._shown = ""
+        self._told: set[str] = set()
+        self._mine: set[str] = set()
         self._is_interrupted = False
 
     @property
@@ -71,6 +72,11 @@ class Batching:
 
     async def __aexit__(self, *_: object) -> None:
         await self._batches.aclose()
+
+    @property
+    def is_wished(self) -> bool:
+        """Whether somebody asked for batches, come what may."""
+        return self._use.use == "on"
 
     @property
     def needs(self) -> int | None:
@@ -87,7 +93,7 @@ class Batching:
         Raises:
             LlmSettingsError: the model's provider has no batches.
         """
-        if self._use.use == "on":
+        if self.is_wished:
             self._batches.check(Request("", ()))
         waits = self._use.use != "off" and self._use.waits
         with on_interrupt(self._interrupt):
@@ -95,7 +101,9 @@ class Batching:
             if self._use.use != "off" and not self._is_by_level and not self._is_interrupted:
                 await self._safely(self._submit(drafting))
             if waits and not self._is_interrupted:
-                await self._safely(self._wait())
+                # What can't be waited for is left, and the run hasn't done all that was wished.
+                drafting.stopped_by = await self._safely(self._wait(), "The batch stays with its provider")
+        self._batches.leave()
         if self._is_by_level:
             self._collect()
         self._llm.expect(self._batched())
@@ -122,17 +130,30 @@ class Batching:
             "`dbt-describe document` writes what has come."
         )
 
-    async def _safely(self, step: Awaitable[None]) -> None:
-        """Whatever goes wrong with batches, the run goes on without them."""
+    async def _safely(self, step: Awaitable[None], meaning: str = "Going on without batches") -> str:
+        """Whatever goes wrong with batches, the run goes on without them; returns what did."""
         try:
             await step
         except DbtDescribeError as error:
             if not self._is_interrupted:
-                self._progress.say(f"Going on without batches: {error}")
+                self._say_once([f"{meaning}: {error}"])
+            return str(error)
+        return ""
 
     async def _fetch(self) -> None:
-        if self._use.asks and (ids := self._open_batches()):
-            self._tell_problems(await self._batches.advance(ids, now=not self._use.waits or self._use.use == "off"))
+        if not self._use.asks:
+            return
+        if not self._use.leaves_out:
+            await self._call_off()
+        if ids := [one.id for one in self._open_batches()]:
+            this_round = await self._batches.advance(ids, now=not self._use.waits or self._use.use == "off")
+            self._say_once(this_round.problems)
+
+    async def _call_off(self) -> None:
+        """What this run asks all the same, and was never sent, isn't sent any more."""
+        for one in self._open_batches():
+            if one.progress == "recorded":
+                await self._batches.cancel(one.id)
 
     async def _submit(self, drafting: Drafting) -> None:
         batched = self._batched()
@@ -150,72 +171,67 @@ class Batching:
         if submitted.sent:
             names = " and ".join(submitted.batches)
             self._progress.say(f"Asked {submitted.sent:,} questions in batch {names}, for answers within a day.")
-        for reason in dict.fromkeys(left.reason for left in submitted.left):
-            self._progress.say(f"Not in a batch: {reason}")
+        self._say_once(submitted.problems)
+        self._say_once([f"Not in a batch: {left.reason}" for left in submitted.left])
 
     def _questions(self, batched: Batched, drafting: Drafting) -> Iterator[Item]:
         """What is asked of the nodes of the plan, as it stands: columns that will copy others aren't."""
         prepared = self._prepared
-        for unique_id, node in self._plan.nodes.items():
-            task, _ = batched.without_under_way(node.task)
-            answered = frozenset[str]().union(*(one.columns for one in batched.answered.get(unique_id, ())))
-            task = msgspec.structs.replace(
-                task,
-                columns=tuple(name for name in task.columns if name not in answered),
-                describe_node=task.describe_node and "" not in answered,
-            )
-            if not task.columns and not task.describe_node:
-                continue
+        for task in self._plan.left_to_ask(batched):
             estimate = drafting.writer.estimate(task, prepared.project, prepared.lineage, prepared.plan.known)
             for prompt in estimate.prompts:
                 names = (*([""] if prompt.describe_node else []), *prompt.columns)
-                yield Item(request_of(prompt, unique_id), self._plan.tag(unique_id, names))
+                yield Item(request_of(prompt, task.unique_id), self._plan.tag(task.unique_id, names))
 
     def _collect(self) -> None:
         collected = Collected(
             self._gateway,
             self._batches,
             self._use.sending,
-            self._progress.say,
+            lambda said: self._say_once([said]),
             tag=self._plan.tag_of,
             told=self._tell,
         )
         self._llm.ask(ThroughBatches(self._gateway, collected))
 
     async def _wait(self) -> None:
-        if ids := self._open_batches():
-            self._tell_problems(await self._batches.wait(ids, self._tell))
+        if ids := [one.id for one in self._open_batches()]:
+            await self._batches.wait(ids, self._tell)
 
     def _tell(self, this_round: Round) -> None:
-        """How far the batches are, once for each change."""
-        known = {one.id: one for one in self._batches.batches()}
-        mine = [known[one] for one in self._open_batches() if one in known]
+        """What went wrong, and how far the batches are, once for each change."""
+        self._say_once(this_round.problems)
+        mine = self._open_batches()
         if not mine:
             return
-        answered, failed = sum(one.succeeded for one in mine), sum(one.failed for one in mine)
-        states = ", ".join(sorted({one.state or one.progress for one in mine}))
-        counts = f"{answered:,} of {sum(one.requests for one in mine):,} answered"
-        shown = f"Batch {' and '.join(one.id for one in mine)}: {states}, {counts}" + (
-            f", {failed} failed" * bool(failed)
-        )
+        shown = how_far(mine)
         if shown != self._shown:
-            self._progress.say(f"{shown}. Ctrl-C leaves it with the provider.")
+            self._progress.say(f"{shown} Ctrl-C leaves it with the provider.")
             self._shown = shown
 
-    def _tell_problems(self, this_round: Round) -> None:
-        for problem in this_round.problems:
-            self._progress.say(problem)
+    def _say_once(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            if problem not in self._told:
+                self._progress.say(problem)
+                self._told.add(problem)
 
-    def _open_batches(self) -> list[str]:
-        """Our ids of the batches that ask something of this project."""
-        mine = {item.batch for item, _ in self._items()}
-        over = {"done", "uncertain"}
-        return [one.id for one in self._batches.batches() if one.id in mine and one.progress not in over]
+    def _open_batches(self) -> list[BatchRecord]:
+        """The batches under way that ask something of this project."""
+        open_ = [one for one in self._named_batches() if one.progress not in {"done", "uncertain"}]
+        return [one for one in open_ if one.id in self._mine or self._is_mine(one.id)]
+
+    def _is_mine(self, batch_id: str) -> bool:
+        """Whether a batch asks something of this project: what it asks stays as it is."""
+        is_mine = self._plan.has_some_of(self._batches.items(batch_id))
+        self._mine |= {batch_id} if is_mine else set()
+        return is_mine
 
     def _items(self) -> list[tuple[ItemRecord, Asked]]:
         """The questions of this project in batches to models that the settings name."""
-        batches = [one for one in self._batches.batches() if one.model in self._gateway.lanes]
-        return list(self._plan.items(self._batches.items(), batches))
+        return list(self._plan.items(self._batches.items(), self._named_batches()))
+
+    def _named_batches(self) -> list[BatchRecord]:
+        return [one for one in self._batches.batches() if one.model in self._gateway.lanes]
 
     def _batched(self) -> Batched:
         batched = self._plan.batched(self._items(), self._batches.pending())
@@ -251,11 +267,27 @@ async def fill(drafting: Drafting, batching: Batching, concurrency: int) -> None
     """
     async with contextlib.AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(batching)
-            await batching.ask(drafting)
+            if is_open := await _is_opened(batching, stack, drafting.progress):
+                await batching.ask(drafting)
         except BaseException:
             await drafting.writer.aclose()
             raise
-        await drafting.fill(batching.needs or concurrency)
-        if not drafting.filing.is_dry:
+        await drafting.fill((is_open and batching.needs) or concurrency)
+        if is_open and not drafting.filing.is_dry:
             batching.settle(drafting.done)
+
+
+async def _is_opened(batching: Batching, stack: contextlib.AsyncExitStack, progress: Progress) -> bool:
+    """Whether batches can be used; where nobody insists on them, a run goes on without.
+
+    Raises:
+        LlmSettingsError, StoreError: somebody insists.
+    """
+    try:
+        await stack.enter_async_context(batching)
+    except DbtDescribeError as error:
+        if batching.is_wished:
+            raise
+        progress.say(f"Answers of batches can't be looked for: {error}")
+        return False
+    return True

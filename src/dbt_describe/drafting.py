@@ -21,8 +21,11 @@ from dbt_describe.project.graph import parents_of, topological_order
 from dbt_describe.project.nodes import Project
 from dbt_describe.provenance.entries import HUMAN, Place
 from dbt_describe.report import Failure, Reviewed, Spent
-from dbt_describe.schedule import on_interrupt, run_in_order, waits_for
+from dbt_describe.schedule import on_interrupt, run_in_order, until_idle, waits_for
 from dbt_describe.writers.protocol import Writer, WriterResult
+
+LONGEST_UNWRITTEN_S = 5.0
+"""Seconds that a complete file waits at most for a moment without anything else to do."""
 
 
 class Drafting:
@@ -69,6 +72,8 @@ class Drafting:
         """What isn't known because nothing is asked, or a batch asks it."""
         self._waiting: set[Place] = set()
         """That part of it which waits for a batch."""
+        self._complete: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+        """Nodes that have ended, and until when their files are to be written, by the event loop's clock."""
         self._stop = asyncio.Event()
         self._decisions = Decisions(decide) if decide else None
 
@@ -99,6 +104,7 @@ class Drafting:
         depends_on = waits_for(topological_order(nodes), parents, self.nodes)
         self.progress.begin(len(self.nodes))
         work = asyncio.ensure_future(run_in_order(depends_on, self._node, concurrency, self._stop))
+        filing = asyncio.ensure_future(self._file())
         with on_interrupt(lambda: self._interrupt(work)):
             try:
                 with contextlib.suppress(asyncio.CancelledError):
@@ -107,8 +113,18 @@ class Drafting:
                 self._inherit_the_rest()
                 self.writer.avoid(0 if self.filing.is_dry else self._inherited)
                 await self.writer.aclose()
+                filing.cancel()
                 self.progress.end()
                 self.filing.finish()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await filing
+
+    async def _file(self) -> None:
+        """Write files in the time that answers leave: the next question of a chain doesn't wait for the disk."""
+        while True:
+            unique_id, latest_s = await self._complete.get()
+            await until_idle(latest_s)
+            self.filing.end_node(unique_id)
 
     def _interrupt(self, work: asyncio.Future[None]) -> None:
         if self.interrupted:
@@ -196,7 +212,7 @@ class Drafting:
         self._inherited += len(drafts) - len(result.drafts)
         self.filing.add(drafts)
         self._ended.add(unique_id)
-        self.filing.end_node(unique_id)
+        self._complete.put_nowait((unique_id, asyncio.get_running_loop().time() + LONGEST_UNWRITTEN_S))
 
     def _leave(self, node_plan: NodePlan, copies: list[str], result: WriterResult) -> None:
         """Leave what isn't known because nothing is asked, or a batch asks it; what copies it is left, too."""

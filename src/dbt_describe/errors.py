@@ -22,6 +22,7 @@
     │   ├── ContextWindowExceededError   the request is larger than the model's window
     │   └── StoppedError                 the run was stopped before the request was sent
     │       └── NotAskedError            the run asks nothing, and no answer is kept
+    │           └── UnderWayError        a batch asks it, and hasn't come back
     └── AnswerError                      a reply that holds no usable answer
         ├── TruncatedAnswerError         it was cut off by a token limit: ask for less, or allow more
         └── RefusedAnswerError           the model or its content filter declined to answer
@@ -144,6 +145,10 @@ class StoppedError(LlmError):
 
 class NotAskedError(StoppedError):
     """The run gives only answers that are kept, and there is none to this request."""
+
+
+class UnderWayError(NotAskedError):
+    """A batch asks it, or may: asked now, it would be paid twice."""
 
 
 class AnswerError(DbtDescribeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from dbt_describe.provenance.entries import FILE_NAME as LOCK_FILE
 from dbt_describe.recording import Recorder
 from dbt_describe.redaction.marks import told_of_marks
 from dbt_describe.report import Failure, NodeEstimate, PlanReport, Report
+from dbt_describe.reporting import report_of
 from dbt_describe.schedule import run_to_end
 from dbt_describe.settings import Settings
 from dbt_describe.sharding import shard_failures, shard_plan, share_of
-from dbt_describe.sharing import place_of, share_blocks
+from dbt_describe.sharing import share_blocks
 from dbt_describe.tracking import UNTRACKED, Track, tracked
 from dbt_describe.verifying import Verdict, verify
 from dbt_describe.writers.certain import CertainFirstWriter
@@ -183,40 +184,8 @@ def document_with(
     )
     progress.end()
     is_recorded = _record(recorder, filing, drafting) if not settings.dry_run else False
-    report = Report(
-        writer=writer.name,
-        nodes=len(prepared.plan.selected),
-        described_before=prepared.plan.described,
-        missing=prepared.missing,
-        outdated=prepared.plan.outdated,
-        renewed=sum(place_of(draft) in prepared.outdated for draft in filing.written),
-        is_recorded=is_recorded,
-        drafts=tuple(filing.written),
-        abstentions=_told(prepared, (*drafting.abstentions, *prepared.abstentions)),
-        failures=(*failures, *drafting.failures, *filing.failures, *verdict.failures),
-        files=tuple(sorted(filing.results, key=lambda result: result.path)),
-        spent=drafting.spent,
-        reviewed=drafting.reviewed,
-        warnings=(
-            *prepared.warnings,
-            *told_of_marks(drafting.redactions),
-            *drafting.reviewed.warnings,
-            *verdict.warnings,
-            *told,
-        ),
-        dry_run=settings.dry_run,
-        interrupted=drafting.interrupted or verdict.interrupted,
-        verified_files=verdict.files,
-        stopped_by=drafting.stopped_by,
-        is_misconfigured=drafting.is_misconfigured,
-        not_begun=drafting.not_begun,
-        not_asked=drafting.not_asked,
-        copies_left=drafting.copies_left,
-        cached_only=settings.llm.config.cached_only,
-        under_way=len(drafting.under_way),
-        waiting=drafting.waiting,
-        references=filing.references,
-        share=str(prepared.share or ""),
+    report = report_of(
+        settings, prepared, drafting, filing, verdict, failures=failures, warnings=told, is_recorded=is_recorded
     )
     track.end(report)
     return report
@@ -236,16 +205,6 @@ def _fill(
         return ()
     run_to_end(batching.fill(drafting, batches, settings.concurrency))
     return batches.warnings
-
-
-def _told(prepared: Prepared, abstentions: Iterable[Abstention]) -> tuple[Abstention, ...]:
-    """The abstentions; of a text that no longer holds it is said that it is still there."""
-    return tuple(
-        msgspec.structs.replace(given, reason=f"{given.reason}; its description no longer holds")
-        if (given.unique_id, given.column.lower()) in prepared.outdated
-        else given
-        for given in abstentions
-    )
 
 
 def _open_destination(

@@ -10,6 +10,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+_TURNS = 3
+_IDLE_S = 0.002
+"""Turns of the event loop that take less have done nothing that is worth telling."""
+
 
 def waits_for(order: Sequence[str], parents: Mapping[str, Iterable[str]], items: Iterable[str]) -> dict[str, set[str]]:
     """For each item the nearest items above it; `order` lists the whole DAG, parents first."""
@@ -109,6 +113,18 @@ def run_to_end(work: Coroutine[None, None, None]) -> None:
         return
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(asyncio.run, work).result()
+
+
+async def until_idle(latest_s: float) -> None:
+    """Return once the event loop has nothing to do at the moment, or at that time of its clock."""
+    loop = asyncio.get_running_loop()
+    while (began_s := loop.time()) < latest_s:
+        # What is ready now runs in these turns, and what that makes ready.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        if loop.time() - began_s < _IDLE_S:
+            return
+        await asyncio.sleep(_IDLE_S)
 
 
 @contextlib.contextmanager

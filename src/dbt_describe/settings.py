@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,10 +27,9 @@ from dbt_describe.configuration import (
 )
 from dbt_describe.configuration.batches import BatchUse, batch_use
 from dbt_describe.configuration.stores import store_of
-from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import ProjectNotFoundError, SettingsError
-from dbt_describe.llm.config import LlmConfig
+from dbt_describe.llm.config import DEFAULT_CONCURRENCY, LlmConfig
 from dbt_describe.llm.registry import find_spec
 from dbt_describe.llm.routes import spelled_model
 from dbt_describe.project.dbt import DbtInvocation, find_project_dir
@@ -41,6 +41,9 @@ from dbt_describe.runs.calls import said
 from dbt_describe.sharding import Shard, check_alone, parse_shard
 from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.storage.urls import password_in
+
+if TYPE_CHECKING:
+    from dbt_describe.configuration.survey import Survey
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|_PWD", re.IGNORECASE)
 
@@ -94,7 +97,8 @@ class Settings(msgspec.Struct, frozen=True):
     resource_types: tuple[str, ...] = DESCRIBED_RESOURCE_TYPES
     schema_path: Mapping[str, str] = {}
     """Where new descriptions go, by dbt's name of the section (`models`, `seeds`, `snapshots`)."""
-    concurrency: int = LlmConfig().concurrency
+    concurrency: int = DEFAULT_CONCURRENCY
+    """Nodes that are worked on at once; of requests, an endpoint may allow fewer."""
     dry_run: bool = False
     verify: bool = False
     """Whether dbt must accept what is written, else it is taken back."""
@@ -211,7 +215,7 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
         files=files_in_project(dbt.project_dir, files) if files else None,
         resource_types=resource_types_of(resource_types, exclude_resource_types, env),
         schema_path=file.schema_path,
-        concurrency=llm.config.concurrency,
+        concurrency=llm.config.concurrency or DEFAULT_CONCURRENCY,
         dry_run=dry_run,
         verify=file.verify if verify is None else verify,
         doc_blocks=shares_blocks,
@@ -243,6 +247,8 @@ def survey(project_dir: str | Path | None = None, model: str = "") -> tuple[Path
         SettingsError: LLM_PROVIDER is set, and doesn't tell a model.
         LlmSettingsError: there is no such provider.
     """
+    from dbt_describe.configuration.survey import survey_project  # noqa: PLC0415 - asks servers: no run needs it
+
     directory = find_project(project_dir)
     wanted = model or os.environ.get("DBT_DESCRIBE_MODEL", "")
     if wanted:

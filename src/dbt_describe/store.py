@@ -35,7 +35,9 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         _sync(connection, "NORMAL")
         _migrate(connection, migrations, path)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path} can't be used: {error}. Delete it, or point DBT_DESCRIBE_STORE elsewhere.") from error
+        # A file that is whole isn't to be deleted because there is no room for more.
+        advice = "Make room" if "full" in str(error) else "Delete it"
+        raise StoreError(f"{path} can't be used: {error}. {advice}, or point DBT_DESCRIBE_STORE elsewhere.") from error
     return connection
 
 

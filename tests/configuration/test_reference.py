@@ -18,7 +18,7 @@ from dbt_describe.configuration.starter import SCHEMA_NAME, findings, schema_tex
 from dbt_describe.configuration.survey import Survey, survey_project
 from dbt_describe.errors import SettingsError
 from dbt_describe.llm import registry
-from dbt_describe.llm.config import EndpointConfig, LlmConfig
+from dbt_describe.llm.config import DEFAULT_CONCURRENCY, EndpointConfig, LlmConfig
 from dbt_describe.llm.specs import ProviderSpec
 from tests.configuration import reference
 from tests.configuration.fields import settings_of
@@ -98,8 +98,9 @@ def test_what_the_starter_shows_as_defaults_are_the_defaults(tmp_path: Path) -> 
     found = load(tmp_path, text, WORK_API_KEY="k")
     validate(yaml.safe_load(text))
     plain = LlmConfig()
-    for name in ("timeouts", "retry", "concurrency", "prompt_cache", "offline"):
+    for name in ("timeouts", "retry", "prompt_cache", "offline"):
         assert getattr(found.llm, name) == getattr(plain, name)
+    assert found.llm.concurrency == DEFAULT_CONCURRENCY
     assert found.cache
     assert found.llm.endpoints["work"].timeouts == plain.timeouts
     assert found.llm.endpoints["work"].base_url == "https://llm.example.com/v1"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from dbt_describe.errors import (
@@ -262,6 +263,21 @@ def test_models_of_one_endpoint_share_its_concurrency() -> None:
         return busy.most
 
     assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize(("said", "most"), [(None, 4), (9, 9)])
+def test_a_provider_whose_servers_answer_few_at_once_is_asked_so_unless_settings_say_more(
+    said: int | None, most: int
+) -> None:
+    async def run() -> int:
+        busy = Busy(reply())
+        known = model_of(busy)
+        model = msgspec.structs.replace(known, spec=msgspec.structs.replace(known.spec, concurrency=4))
+        async with gateway_of(busy, model, concurrency=said) as gateway:
+            await asyncio.gather(*(gateway.complete(question(messages=(Message("user", str(n)),))) for n in range(12)))
+        return busy.most
+
+    assert asyncio.run(run()) == most
 
 
 def test_a_stop_ends_the_wait_before_another_try() -> None:

@@ -124,7 +124,7 @@ def _is_known_number(number: str, known: frozenset[Decimal]) -> bool:
 
 def _numbers_of_facts(text: str) -> Iterator[Decimal]:
     """Every number in the text, those inside of names and the digits before and behind a point included."""
-    for number in _DIGITS.findall(text):
+    for number in dict.fromkeys(_DIGITS.findall(text)):
         if len(number) <= _LONGEST_NUMBER:
             yield Decimal(number)
             yield from map(Decimal, number.split("."))

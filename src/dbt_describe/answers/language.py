@@ -78,10 +78,14 @@ def other_language(text: str, wanted: str = _ENGLISH) -> str:
 def _counts(text: str) -> dict[str, int] | None:
     """How many words of a text are little words of each language; None where most of it isn't in Latin letters."""
     prose = _QUOTED.sub(" ", text)
-    letters = [character for character in prose if character.isalpha()]
-    latin = sum(character.isascii() or "LATIN" in unicodedata.name(character, "") for character in letters)
-    if 2 * latin < len(letters):
+    if not prose.isascii() and _is_mostly_not_latin(prose):
         return None
     # Capitals begin names: Los Angeles.
     words = [word for word in _WORD.findall(prose[:1].lower() + prose[1:]) if word.islower()]
     return {language: sum(word in common for word in words) for language, common in _WORDS_OF.items()}
+
+
+def _is_mostly_not_latin(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    latin = sum(character.isascii() or "LATIN" in unicodedata.name(character, "") for character in letters)
+    return 2 * latin < len(letters)

@@ -172,8 +172,9 @@ def _checked(draft: Draft, subject: Subject) -> Draft | Abstention | Rejection:
     name = draft.column or subject.node_name
     most = _most_characters(draft.column, subject)
     # The text as it came, too: tidying mustn't hide what is wrong with it.
-    if fault := fault_of_form(draft.text, most, subject.language) or fault_of_form(text, most, subject.language):
-        return Rejection(draft.column, draft.text, fault)
+    for said in dict.fromkeys((draft.text, text)):
+        if fault := fault_of_form(said, most, subject.language):
+            return Rejection(draft.column, draft.text, fault)
     if restates(text, name):
         # Asking again would send everything once more for a column that the model knows nothing of.
         return Abstention(draft.unique_id, draft.column, "the model only repeats the name")

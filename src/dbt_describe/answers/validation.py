@@ -91,7 +91,7 @@ def limits_of(column_words: int, node_words: int) -> Limits:
 
 def fault_of_form(text: str, most_characters: int, language: str = "English") -> str:
     """Why the text can't be a description of anything, or an empty string."""
-    if any(_is_forbidden(character) for character in text):
+    if not text.isprintable() and any(_is_forbidden(character) for character in text):
         return "it holds control characters"
     if _EATEN_BACKSLASH.search(text):
         return "a backslash in it was read as an escape; write it without"

@@ -52,9 +52,10 @@ def status(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
 
     this_round, found = advance_batches(settings_of(given), open_progress(), ids)
     wanted = [one for one in found if not ids or one.record.id in ids or one.record.root in ids]
-    _show(wanted, as_json=as_json)
+    _show(wanted, as_json=as_json, told="\n".join(this_round.problems))
     if not as_json:
         _tell(this_round)
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -69,6 +70,7 @@ def fetch(ids: tuple[str, ...], **given: Any) -> None:
     _tell(this_round)
     if not this_round.kept:
         show("No new answer is there.")
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -79,10 +81,14 @@ def cancel(id_: str, **given: Any) -> None:
     from dbt_describe.batch_desk import cancel_batch  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
-    this_round = cancel_batch(settings_of(given), open_progress(), id_)
+    this_round, was_open = cancel_batch(settings_of(given), open_progress(), id_)
     _tell(this_round)
     still = " The provider is still at it: `dbt-describe batch fetch` fetches what it has answered."
-    show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+    if was_open:
+        show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+    else:
+        show(f"Batch {id_} was done before: there is nothing to cancel.")
+    _raise_stuck(this_round)
 
 
 @batch.command()
@@ -96,7 +102,8 @@ def forget(ids: tuple[str, ...]) -> None:
     show(f"Forgot {len(ids):,} {'batch' if len(ids) == 1 else 'batches'}.")
 
 
-def _show(found: Sequence[BatchView], *, as_json: bool) -> None:
+def _show(found: Sequence[BatchView], *, as_json: bool, told: str = "") -> None:
+    """Print batches; below the table, what is wrong with them, but for those of which it is `told` anyway."""
     if as_json:
         show(json.dumps([_plain(one) for one in found], indent=2, ensure_ascii=False))
         return
@@ -119,13 +126,20 @@ def _show(found: Sequence[BatchView], *, as_json: bool) -> None:
     ]
     show("\n".join(aligned(heads, rows, words=frozenset({0, 1, 6, 7}), names=7)))
     for one in found:
-        if one.record.message:
+        if one.record.message and one.record.id not in told:
             show(f"{one.record.id}: {one.record.message}")
+
+
+def _raise_stuck(this_round: Round) -> None:
+    """What must be changed before a provider can be asked is an error, told after what the others said."""
+    if this_round.stuck is not None:
+        raise this_round.stuck
 
 
 def _tell(this_round: Round) -> None:
     for problem in this_round.problems:
-        show(problem)
+        if problem != str(this_round.stuck):
+            show(problem)
     if this_round.kept:
         answers = "answer is" if this_round.kept == 1 else "answers are"
         show(f"{this_round.kept:,} {answers} here. {_THEN}")

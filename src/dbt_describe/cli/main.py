@@ -57,7 +57,11 @@ def cli() -> None:
     "--verify/--no-verify", default=None, help="Let dbt parse what was written; take all of it back if dbt refuses."
 )
 @click.option("--interactive", is_flag=True, help="Show each draft on the terminal; ask whether to take it.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Requests in flight at most. Default: 16.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    help="Requests in flight at most. Default: 32, or what suits the provider.",
+)
 @click.option("--no-cache", is_flag=True, help="Ask anew what was answered before.")
 @click.option("--require-store", is_flag=True, help="Ask nothing where the store that machines share can't be reached.")
 @click.option("--cached-only", is_flag=True, help="Ask nothing: use only answers that were had before.")

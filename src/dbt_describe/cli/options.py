@@ -217,50 +217,15 @@ def settings_of(given: dict[str, Any], hook: Hook | None = None) -> Settings:
         from dbt_describe.resuming import settings_to_go_on  # noqa: PLC0415 - --help must not wait for it
 
         make = partial(settings_to_go_on, given["resume"], complain)
-    return make(
-        project_dir=given["project_dir"],
-        profiles_dir=given.get("profiles_dir"),
-        profile=given.get("profile", ""),
-        target=given.get("target", ""),
-        vars=given.get("vars_", ""),
-        target_path=given.get("target_path"),
-        manifest=given.get("manifest") or "",
-        catalog=given.get("catalog") or "",
-        refresh=given.get("refresh", False),
-        select=given.get("select", ()),
-        exclude=given.get("exclude", ()),
-        selector=given.get("selector") or "",
-        state=given.get("state"),
-        defer_state=given.get("defer_state"),
-        indirect_selection=given.get("indirect_selection") or "",
-        changed=given.get("changed") or "",
-        files=given.get("files", ()),
-        resource_types=given.get("resource_types", ()),
-        exclude_resource_types=given.get("exclude_resource_types", ()),
-        config=given["config"],
-        model=given.get("model", ""),
-        fallback=given.get("fallback", ()),
-        offline=given.get("offline", False),
-        max_cost=given.get("max_cost"),
-        max_tokens=given.get("max_tokens") or 0,
-        no_prompt_cache=given.get("no_prompt_cache", False),
-        review=given.get("review", ""),
-        prompts=given.get("prompts"),
-        concurrency=given.get("concurrency") or 0,
-        dry_run=given.get("dry_run", False),
-        verify=given.get("verify"),
-        require_store=given.get("require_store", False),
-        use_cache=not given.get("no_cache", False),
-        ask_again=given.get("ask_again", False),
-        cached_only=given.get("cached_only", False),
-        profile_values=given.get("profile_values"),
-        doc_blocks=given.get("doc_blocks"),
-        batch=given.get("batch"),
-        wait=given.get("wait"),
-        waves=given.get("waves") or "",
-        shard=given.get("shard") or "",
-        hook=hook,
-    )
+    return make(**_keywords(given), hook=hook)
+
+
+def _keywords(given: dict[str, Any]) -> dict[str, Any]:
+    """A command's options as `make_settings` calls them, but for those that it has not, or that weren't given."""
+    from dbt_describe.settings import make_settings  # noqa: PLC0415 - --help must not wait for it
+
+    named = {**given, "vars": given.get("vars_"), "use_cache": not given.get("no_cache", False)}
+    return {name: value for name in make_settings.__kwdefaults__ or {} if (value := named.get(name)) is not None}
 
 
 def _start_logging(level: str, bodies: Path | None) -> None:

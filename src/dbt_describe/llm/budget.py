@@ -75,6 +75,7 @@ class Spending:
         self._of_others = Amount()
         self._others_read_at: float | None = None
         self._reserved = Amount()
+        self._held = Amount()
         self._announced: set[str] = set()
         self._refusals: dict[str, str] = {}
         self._settled = asyncio.Event()
@@ -129,6 +130,11 @@ class Spending:
         waiting, self._settled = self._settled, asyncio.Event()
         waiting.set()
 
+    def hold(self, reserved: Amount) -> None:
+        """What was reserved is asked for, and this run won't learn what it took: it is as good as spent."""
+        self._held += reserved
+        self.release(reserved)
+
     def add(self, used: Amount) -> None:
         """Count what was used without a reservation."""
         self._turn_day()
@@ -146,13 +152,17 @@ class Spending:
         self._turn_day()
         for limit in self._limits:
             more = limit.of(expected)
-            if more and (limit.flag in self._refusals or self._spent(limit) + limit.of(reserved) + more > limit.most):
+            if more and (limit.flag in self._refusals or self._taken(limit) + limit.of(reserved) + more > limit.most):
                 return limit
         return None
 
     def _others_share(self, expected: Amount) -> bool:
         """Whether something is reserved of what the request takes, too."""
         return any(limit.of(self._reserved) > 0 for limit in self._limits if limit.of(expected))
+
+    def _taken(self, limit: Limit) -> Decimal:
+        """What is spent, or held."""
+        return self._spent(limit) + limit.of(self._held)
 
     def _spent(self, limit: Limit) -> Decimal:
         return limit.of(self._of_day + self._of_others if limit.is_daily else self._of_run)
@@ -188,10 +198,12 @@ class Spending:
 
     def _refusal(self, limit: Limit, expected: Amount) -> str:
         spent, more = limit.shown(self._spent(limit)), limit.shown(limit.of(expected))
+        kept = limit.of(self._held + self._reserved)
+        in_batches = f", {limit.shown(kept)} are kept free for what is asked" if kept else ""
         advice = f"go on tomorrow, or raise {limit.flag}" if limit.is_daily else f"raise {limit.flag}, or run again"
         return (
             f"{limit.whose.capitalize()} is reached, so nothing more is asked: {spent} of {limit.shown(limit.most)} "
-            f"are spent, and the next request takes about {more}. To go on, {advice}."
+            f"are spent{in_batches}, and the next request takes about {more}. To go on, {advice}."
         )
 
 

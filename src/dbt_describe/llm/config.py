@@ -16,6 +16,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Money = Decimal
 """0 or more: who reads the settings checks it, since msgspec 0.22 bounds no Decimal."""
 Texts = str | tuple[str, ...]
+DEFAULT_CONCURRENCY = 32
+"""Requests in flight at most, where neither settings nor the provider say: chains of models are as many, and more."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,8 +165,8 @@ class LlmConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where models are, by a provider's name or by one of your own."""
     models: Mapping[str, ModelConfig] = {}
     """What you know better of a model than its provider and the price list; `model: auto` chooses among them."""
-    concurrency: Positive = 16
-    """Requests in flight at most."""
+    concurrency: Positive | None = None
+    """Requests in flight at most; unset: 32, and 4 where a local server answers few at once (Ollama, LM Studio)."""
     timeouts: Timeouts = Timeouts()
     """How long is waited for an answer."""
     retry: RetryConfig = RetryConfig()

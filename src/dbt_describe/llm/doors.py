@@ -22,7 +22,7 @@ class Door:
         self._inners: dict[str, Completer] = {}
         self._limiter = Limiter(
             self,
-            endpoint.config.concurrency or around.concurrency,
+            endpoint.config.concurrency or around.concurrency or spec.concurrency,
             limits=limits,
             clock=around.clock,
             sleep=around.sleep,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from dbt_describe.errors import LlmSettingsError
 from dbt_describe.llm.specs import ProviderSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "dbt_describe.providers"
 
@@ -71,6 +74,8 @@ def find_spec(name: str) -> ProviderSpec:
 
 
 def _theirs() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms, for providers that aren't ours
+
     return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
 
 

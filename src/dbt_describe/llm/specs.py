@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from dbt_describe.llm.batches.contract import BatchProvider
-from dbt_describe.llm.config import EndpointConfig
+from dbt_describe.llm.config import DEFAULT_CONCURRENCY, EndpointConfig
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.expected import Counting
 from dbt_describe.llm.learned import Learned
@@ -64,6 +64,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A field of `config` → the environment variable that gives it where no setting does."""
     counting: Counting = Counting()
     """What it counts against its limits per minute."""
+    concurrency: int = DEFAULT_CONCURRENCY
+    """Requests in flight at most, where no setting tells."""
     needs_key: bool = True
     default_model: str = ""
     """What to suggest where nobody has named a model; empty where only the user can know."""

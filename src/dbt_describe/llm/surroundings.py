@@ -103,7 +103,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     clients: Clients
     memory: Memory = msgspec.field(default_factory=Memory)
     retry: RetryPolicy = RetryPolicy()
-    concurrency: int = 16
+    concurrency: int | None = None
+    """Requests in flight at most at an endpoint that has no setting of its own; None: as its provider has it."""
     prompt_cache: Literal["5m", "1h", "off"] = "5m"
     cached_only: bool = False
     """Nothing is sent: only answers that are kept are given."""

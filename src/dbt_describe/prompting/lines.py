@@ -21,6 +21,7 @@ from dbt_describe.prompting.sizing import shorter_sql
 
 # What stands in front of a text that is asked for anew.
 BEFORE = "described before"
+ASKED = "asked"
 # And in front of a draft that a reviewer objected to.
 REFUSED = "refused draft"
 _QUALIFIER = re.compile(r"""(?:\w+|"[^"\n]+"|`[^`\n]+`)(?: v\d+)?\.(?=[\w"`])""")
@@ -31,7 +32,6 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
 
     What is asked is shrunk only where one thing alone is asked: before that, it is split.
     """
-    is_split = len(facts.columns) + facts.describe_node <= 1
     shrink_code = {"sql": shrink_sql, "python": shrink_python}.get(facts.language, shrink_lines)
     code = tidy_sql(facts.sql) if facts.language == "sql" else facts.sql
     fragments = (
@@ -44,14 +44,15 @@ def fragments_of(facts: NodeFacts) -> tuple[Fragment, ...]:
         Fragment("described_columns", _pairs(facts.siblings), 40, shrink_lines),
         Fragment("other_columns", ", ".join(facts.undescribed), 20),
         Fragment("input_columns", _pairs(_inputs(facts.columns)), 50, shrink_lines),
-        Fragment(
-            "asked",
-            "\n".join(_column_lines(column) for column in facts.columns),
-            shrink=shrink_details if is_split else None,
-            required=True,
-        ),
     )
-    return tuple(map(sendable, fragments))
+    return (*map(sendable, fragments), asked_fragment(facts))
+
+
+def asked_fragment(facts: NodeFacts) -> Fragment:
+    """The columns that are asked for, as lines."""
+    is_split = len(facts.columns) + facts.describe_node <= 1
+    lines = "\n".join(_column_lines(column) for column in facts.columns)
+    return sendable(Fragment(ASKED, lines, shrink=shrink_details if is_split else None, required=True))
 
 
 def without_repeated(facts: NodeFacts) -> NodeFacts:

@@ -15,7 +15,7 @@ from dbt_describe.prompting.fragments import (
     fenced,
     fit,
 )
-from dbt_describe.prompting.lines import fragments_of, one_line, true_now, without_repeated
+from dbt_describe.prompting.lines import ASKED, asked_fragment, fragments_of, one_line, true_now, without_repeated
 from dbt_describe.prompting.profiles import Profile
 from dbt_describe.prompting.schemas import answer_schema
 from dbt_describe.prompting.sizing import bare_question, parts_of, without_uses
@@ -126,16 +126,16 @@ def _build(facts: NodeFacts, templates: Templates, window: Window) -> Prompt | N
             return None
         data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
         user = templates.render(template.user, constants | data)
-        excess = profile.count(user) + output_tokens - usable
-        if excess <= 0 or profile.characters_per_token is None:
+        if profile.characters_per_token is None or (excess := profile.count(user) + output_tokens - usable) <= 0:
             break
         fitted = fit(fragments, budget := budget - excess)
     else:
         return None
-    if _is_whole("sql", fragments, fitted) and _is_whole("asked", fragments, fitted):
-        fragments = fragments_of(without_repeated(facts))
-        asked_of = {one.name: one for one in fragments}["asked"]
-        fitted = tuple(asked_of if one.name == "asked" else one for one in fitted)
+    if _is_whole("sql", fragments, fitted) and _is_whole(ASKED, fragments, fitted):
+        asked_of = asked_fragment(without_repeated(facts))
+        fragments, fitted = (
+            tuple(asked_of if one.name == ASKED else one for one in parts) for parts in (fragments, fitted)
+        )
         data = {fragment.name: fenced(fragment.name, fragment.text) for fragment in fitted}
         user = templates.render(template.user, constants | data)
     if profile.whole_slice_from and asked > profile.whole_slice_from and _is_without_sql(fitted):

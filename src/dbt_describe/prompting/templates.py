@@ -17,12 +17,11 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dbt_describe.errors import PromptError
-from dbt_describe.prompting.rendering import Renderer
 from dbt_describe.prompting.template_files import (
     BODIES,
     Body,
@@ -31,6 +30,9 @@ from dbt_describe.prompting.template_files import (
     read_template_file,
     write_template,
 )
+
+if TYPE_CHECKING:
+    from dbt_describe.prompting.rendering import Renderer
 
 _NAME = re.compile(r"[\w-]+")
 MOST_EXTENSIONS = 32
@@ -100,7 +102,12 @@ class Templates:
         self._loaded: dict[tuple[str, str], Template] = {}
         self._files: dict[Path, Mapping[str, Any]] = {}
         self._is_file: dict[Path, bool] = {}
-        self._renderer = Renderer()
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        from dbt_describe.prompting.rendering import Renderer  # noqa: PLC0415 - Jinja only where something is rendered
+
+        return Renderer()
 
     def get(self, name: str, folder: str = "") -> Template:
         """The template of that name for nodes that are defined in a folder of the project.

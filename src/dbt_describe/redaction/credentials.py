@@ -6,6 +6,7 @@ numbers have no name of a secret in front, and stay.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 
@@ -26,7 +27,7 @@ class _Rule(msgspec.Struct, frozen=True):
 
     kind: str
     needles: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
 
 
 # Sources: the providers' own documentation of their keys, and the rules of gitleaks and detect-secrets (2026-11).
@@ -78,9 +79,9 @@ _PRIVATE_KEY = (
     r"|(?:[\s\\|#*\"'.…-]|[A-Za-z0-9+/=]{16,})*+)"
 )
 _RULES = (
-    _Rule("private key", ("private key",), re.compile(_PRIVATE_KEY)),
-    *(_Rule("key", (needle,), re.compile(pattern)) for needle, pattern in _KEYS),
-    *(_Rule("token", (needle,), re.compile(pattern)) for needle, pattern in _TOKENS),
+    _Rule("private key", ("private key",), _PRIVATE_KEY),
+    *(_Rule("key", (needle,), pattern) for needle, pattern in _KEYS),
+    *(_Rule("token", (needle,), pattern) for needle, pattern in _TOKENS),
 )
 
 _IN_URL = re.compile(r"(?<=://)([^\s/:@'\"<>]*):([^\s/'\"<>]{1,200})@(?=[\w\[{.-])")
@@ -141,7 +142,7 @@ def without_credentials(text: str, known: Iterable[str] = ()) -> str:
     lower = text.lower()
     for rule in _RULES:
         if any(needle in lower for needle in rule.needles):
-            text = rule.pattern.sub(mark(rule.kind), text)
+            text = _compiled(rule.pattern).sub(mark(rule.kind), text)
     if "://" in text:
         text = _IN_URL.sub(_without_password, text)
         text = _PARAMETER.sub(rf"\1{mark('token')}", text)
@@ -151,6 +152,12 @@ def without_credentials(text: str, known: Iterable[str] = ()) -> str:
         text = _NAMED.sub(_without_value, text)
         text = _ALIASED.sub(_without_aliased, text)
     return text
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Of these many hardly any is needed in a run: each is made ready when a text has its needle."""
+    return re.compile(pattern)
 
 
 def is_telling(secret: str) -> bool:

@@ -21,6 +21,7 @@ from dbt_describe.errors import (
     PromptTooLargeError,
     QuotaError,
     StoppedError,
+    UnderWayError,
 )
 from dbt_describe.lineage.origins import Lineage
 from dbt_describe.llm.bounds import Amount
@@ -114,8 +115,10 @@ class LlmWriter:
             if self._window is None:
                 await self._gateway.prepare()
             review = await self._described(facts, dialogue, account)
-        except NotAskedError:
+        except NotAskedError as error:
             not_asked = (*task.columns, *([""] if task.describe_node else []))
+            if isinstance(error, UnderWayError):
+                return WriterResult(under_way=(*under_way, *not_asked))
             return WriterResult(not_asked=not_asked, under_way=under_way)
         except StoppedError:
             if not account.calls:

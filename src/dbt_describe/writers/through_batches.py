@@ -50,6 +50,8 @@ class ThroughBatches:
     def stop(self) -> None:
         """Send nothing more; what is in batches stays there."""
         self._inner.stop()
+        # Who waits for others to go along with learns at once that nothing goes.
+        self._collected.flush()
 
     async def aclose(self) -> None:
         """Stop waiting, and close the inner one."""

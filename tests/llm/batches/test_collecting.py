@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from dbt_describe.errors import LlmError, LlmSettingsError
+import pytest
+
+from dbt_describe.errors import LlmError, LlmSettingsError, StoppedError, UnderWayError
 from dbt_describe.llm.batches.collecting import Collected
-from dbt_describe.llm.batches.contract import BatchResult
+from dbt_describe.llm.batches.contract import BatchResult, BatchStatus, UncertainError
 from dbt_describe.llm.batches.settings import BatchSettings
+from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Reply
+from dbt_describe.writers.through_batches import ThroughBatches
 from tests.llm.batches.fakes import FakeBatches, World, ask
 
 SETTINGS = BatchSettings(collect_requests=3, collect_wait=30)
@@ -103,3 +107,61 @@ def test_who_is_closed_waits_for_no_batch_and_loses_none(tmp_path: Path) -> None
 
     world.run(run())
     assert world.answer_to("a") == "About a"
+
+
+@pytest.mark.parametrize("call", ["poll", "find"])
+def test_what_a_batch_may_still_answer_isnt_asked_live(tmp_path: Path, call: str) -> None:
+    world = World(tmp_path)
+    world.provider.errors = {"poll": [LlmSettingsError("Wrong key.")]}
+    if call == "find":
+        world.provider.broken = {"create": [TransientError("Broken off.")]}
+        world.provider.errors = {"find": [UncertainError("It has no list.")]}
+    said: list[str] = []
+
+    async def run() -> None:
+        collected = Collected(world.gateway, world.batches, SETTINGS, said.append, Patience())
+        asked = (collected.complete(ask(question)) for question in "abc")
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [UnderWayError] * 3
+
+    world.run(run())
+    assert world.live.requests == []
+    assert len(world.batches.pending()) == 3
+    assert len(said) == 1
+    assert said[0].endswith("No batch is waited for any more: Wrong key." if call == "poll" else "Broken off.")
+
+
+def test_who_is_stopped_waits_for_no_others_to_go_along(tmp_path: Path) -> None:
+    stopping = asyncio.Event()
+    world = World(tmp_path, stopping=stopping)
+    said: list[str] = []
+
+    async def run() -> None:
+        patience = Patience()
+        collected = Collected(world.gateway, world.batches, SETTINGS, said.append, patience)
+        through = ThroughBatches(world.gateway, collected)
+        waiting = asyncio.ensure_future(through.complete(ask("a")))
+        while not patience.asked_s:
+            await asyncio.sleep(0)
+        through.stop()
+        with pytest.raises(StoppedError):
+            await asyncio.wait_for(waiting, 5)
+
+    world.run(run())
+    assert (world.provider.calls, said) == ([], [])
+
+
+def test_a_run_that_is_stopped_leaves_what_is_in_a_batch(tmp_path: Path) -> None:
+    stopping = asyncio.Event()
+    world = World(tmp_path, stopping=stopping)
+    world.provider.states = [BatchStatus("running")]
+
+    async def run() -> None:
+        collected = Collected(
+            world.gateway, world.batches, SETTINGS, sleep=Patience(), told=lambda _: world.gateway.stop()
+        )
+        with pytest.raises(UnderWayError):
+            await asyncio.wait_for(answers(collected, "a", "b", "c"), 5)
+
+    world.run(run())
+    assert len(world.batches.pending()) == 3

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoppedError
-from dbt_describe.llm.batches.contract import BatchLimits, BatchResult, BatchStatus
+from dbt_describe.errors import BudgetError, LlmError, LlmSettingsError, QuotaError, StoppedError, StoreError
+from dbt_describe.llm.batches.contract import BatchLimits, BatchResult, BatchStatus, ResultsGoneError
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.settings import BatchSettings
 from dbt_describe.llm.batches.submission import Item
@@ -255,7 +255,7 @@ def test_a_batch_may_be_unknown_right_after_it_was_sent(tmp_path: Path) -> None:
 
 def test_results_that_are_deleted_are_left_to_the_live_path(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.provider.errors = {"results": [LlmError("The file is deleted.")]}
+    world.provider.errors = {"results": [ResultsGoneError("The file is deleted.")]}
     total = world.run(all_of(world, "a", "b"))
     assert (total.given_up, total.open) == (2, 0)
     assert "2 of its requests are asked one by one: The file is deleted." in total.problems[0]
@@ -400,3 +400,127 @@ def test_what_is_opened_is_closed(tmp_path: Path) -> None:
 
     world.run(run())
     assert world.provider.closed
+
+
+def spending_of(max_cost: str) -> Spending:
+    return Spending(Budget(max_cost=Decimal(max_cost)))
+
+
+async def live(world: World, question: str) -> Reply:
+    """What the live path says, unless it waits for ever."""
+    return await asyncio.wait_for(world.gateway.complete(ask(question)), 5)
+
+
+def test_what_batches_will_take_is_as_good_as_spent_once_nobody_waits_for_them(tmp_path: Path) -> None:
+    world = World(tmp_path, spending=spending_of("0.0012"))
+
+    async def run() -> None:
+        assert (await world.batches.submit(items("a", "b", "c"))).sent == 2
+        world.batches.leave()
+        with pytest.raises(
+            BudgetError, match=r"\$0.00 of \$0.0012 are spent, \$0.0010 are kept free for what is asked"
+        ):
+            await live(world, "c")
+
+    world.run(run())
+
+
+def test_where_no_batch_can_be_sent_the_money_for_all_of_them_is_free_again(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeBatches(BatchLimits(requests=1, bytes=1_000_000)), spending=spending_of("0.0012"))
+    world.provider.errors = {"upload": [LlmSettingsError("No batches there.")]}
+
+    async def run() -> None:
+        with pytest.raises(LlmSettingsError):
+            await world.batches.submit(items("a", "b"))
+        assert (await live(world, "b")).text == "live"
+
+    world.run(run())
+
+
+def test_a_full_disk_gives_back_the_money_for_all_models(tmp_path: Path) -> None:
+    spending = spending_of("0.0012")
+    world = World(tmp_path, spending=spending)
+    world.batches._records.close()
+    with pytest.raises(StoreError):
+        world.run(world.batches.submit(items("a", "b")))
+    assert world.run(live(world, "b")).text == "live"
+
+
+@pytest.mark.parametrize(
+    ("error", "sent", "words"),
+    [
+        (LlmError("HTTP 400: no batch deployment."), 0, "2 of its requests are asked one by one: HTTP 400"),
+        (TransientError("Wait.", 5.0, is_rate_limit=True), 0, "It isn't sent yet: Wait."),
+        (TransientError("Broken off."), 2, "Whether it has arrived is found out next: Broken off."),
+    ],
+)
+def test_what_keeps_a_batch_from_being_sent_is_told(tmp_path: Path, error: LlmError, sent: int, words: str) -> None:
+    world = World(tmp_path)
+    world.provider.errors = {"create": [error]}
+    submitted = world.run(world.batches.submit(items("a", "b")))
+    assert (submitted.sent, len(submitted.problems)) == (sent, 1)
+    assert words in submitted.problems[0]
+
+
+def test_what_was_uploaded_for_nothing_is_deleted(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.provider.errors = {"create": [LlmError("HTTP 400.")]}
+    world.run(world.batches.submit(items("a")))
+    world.provider.states = states("failed")
+    world.run(all_of(world, "b"))
+    assert world.provider.calls == ["upload", "create", "discard", "upload", "create", "poll", "discard"]
+
+
+def test_a_batch_that_another_key_doesnt_know_isnt_taken_for_lost(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.provider.states = states("running", "running", "running", "running", "gone", "ended")
+
+    async def run() -> Round:
+        (batch_id,) = (await world.batches.submit(items("a"))).batches
+        world.batches._records.change(world.batches.batches()[0], account="another")
+        with pytest.raises(LlmSettingsError, match=f"doesn't know batch {batch_id}, which was sent with another key"):
+            await world.batches.wait()
+        return await world.batches.wait()
+
+    assert world.run(run()).kept == 1
+
+
+def test_a_batch_is_cancelled_with_what_became_of_it(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeBatches(answer=failing(TransientError("?"), "b")))
+
+    async def run() -> Round:
+        (batch_id,) = (await world.batches.submit(items("a", "b"))).batches
+        world.provider.states = states("ended", "running")
+        assert (await world.batches.advance(now=True)).again == 1
+        await world.batches.cancel(batch_id)
+        world.provider.states = states("cancelled")
+        return await world.batches.advance(now=True)
+
+    total = world.run(run())
+    assert (total.open, total.given_up, set(world.provider.cancelled)) == (0, 1, {"batch_2"})
+
+
+def test_a_page_in_place_of_the_results_is_no_reason_to_ask_again(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeBatches(answer=lambda custom_id, request: [BatchResult("")]))
+
+    async def run() -> Round:
+        await world.batches.submit(items("a", "b"))
+        first = await world.batches.advance(now=True)
+        assert (first.again, first.given_up, first.open) == (0, 0, 1)
+        assert "can't be read" in world.batches.batches()[0].message
+        world.provider.answer = answered
+        return await world.batches.wait()
+
+    assert world.run(run()).kept == 2
+    assert world.provider.asked == ["a", "b"]
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_results_that_stay_unreadable_are_read_only_so_often(tmp_path: Path, is_certain: bool) -> None:
+    world = World(tmp_path, settings=BatchSettings(send_tries=2, retries=0))
+    world.provider.is_certain = is_certain
+    world.provider.broken = {} if is_certain else {"create": [TransientError("?")]}
+    world.provider.errors = {"results": [LlmError("HTML instead of JSON.")] * 9}
+    total = world.run(all_of(world, "a"))
+    assert (total.given_up, total.open, world.provider.calls.count("results")) == (int(is_certain), 0, 3)
+    assert [one.progress for one in world.batches.batches()] == ["done" if is_certain else "uncertain"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dbt_describe.errors import LlmSettingsError, StoreError
+from dbt_describe.errors import LlmError, LlmSettingsError, StoreError
 from dbt_describe.llm.batches.contract import BatchRequest, BatchResult, UncertainError
 from dbt_describe.llm.batches.exclusion import Exclusion
 from dbt_describe.llm.batches.records import BatchRecords
@@ -362,3 +362,31 @@ def fill(connection: sqlite3.Connection, pages: int = 0) -> None:
     """Let a database grow by no more than so many pages."""
     (now,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {now + pages}")
+
+
+def test_a_server_that_breaks_off_with_a_503_may_have_taken_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.provider.broken = {"create": [TransientError("HTTP 503.", is_overload=True)]}
+
+    async def run() -> None:
+        await world.batches.submit(items("a"))
+        await world.batches.wait()
+
+    world.run(run())
+    check_whole(world, "a")
+
+
+def test_a_search_that_goes_wrong_holds_up_no_other_batch(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.provider.errors = {"create": [TransientError("Broken off.")], "find": [LlmError("HTTP 400: odd.")]}
+
+    async def run() -> Round:
+        await world.batches.submit(items("a"))
+        await world.batches.submit(items("b"))
+        first = await world.batches.advance(now=True)
+        assert (first.kept, first.open) == (1, 1)
+        assert any(problem.endswith("HTTP 400: odd.") for problem in first.problems)
+        return await world.batches.wait()
+
+    world.run(run())
+    check_whole(world, "b", "a")

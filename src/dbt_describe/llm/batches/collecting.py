@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from dbt_describe.errors import DbtDescribeError
+from dbt_describe.errors import DbtDescribeError, StoppedError, StoreError, UnderWayError
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.settings import BatchSettings
-from dbt_describe.llm.batches.submission import Item
+from dbt_describe.llm.batches.submission import Item, Submitted
 from dbt_describe.llm.batches.tally import Round
 from dbt_describe.llm.messages import Completer, Reply, Request
 from dbt_describe.llm.retry import Sleep
@@ -21,8 +21,8 @@ from dbt_describe.llm.retry import Sleep
 class Collected:
     """Answers like a gateway, through batches: one is sent with enough requests, or after a while with fewer.
 
-    What a batch doesn't answer is asked of `inner`, which is the gateway of the batches. So is everything where batches
-    fail, which is said.
+    What a batch doesn't answer is asked of `inner`, which is the gateway of the batches. So is everything where no
+    batch can be sent, which is said.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class Collected:
         self._tag = tag
         self._told = told
         self._sleep = sleep
-        self._waiting: list[tuple[Request, asyncio.Event]] = []
+        self._waiting: list[tuple[Request, asyncio.Future[bool]]] = []
+        """Each with whether, in the end, a batch still has it under way."""
         self._timer: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -52,15 +53,17 @@ class Collected:
         """The answer, after the batch that the request goes with.
 
         Raises:
+            UnderWayError: nobody waits for that batch any more.
             LlmError: see `Gateway.complete`.
         """
-        done = asyncio.Event()
-        self._waiting.append((request, done))
+        is_under_way: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, is_under_way))
         if len(self._waiting) >= self._settings.collect_requests:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.ensure_future(self._flush_later())
-        await done.wait()
+        if await is_under_way:
+            raise UnderWayError("A batch asks it: its answer is there for the next run.")
         # From the cache where the batch has answered it, else live.
         return await self._inner.complete(request)
 
@@ -89,13 +92,32 @@ class Collected:
         self._timer = None
         self.flush()
 
-    async def _answer(self, collected: list[tuple[Request, asyncio.Event]]) -> None:
+    async def _answer(self, collected: list[tuple[Request, asyncio.Future[bool]]]) -> None:
+        submitted: Submitted | None = None
         try:
             submitted = await self._batches.submit([Item(request, self._tag(request)) for request, _ in collected])
+            for problem in (*submitted.problems, *dict.fromkeys(left.reason for left in submitted.left)):
+                self._say(problem)
             if ids := (*submitted.batches, *submitted.others):
                 await self._batches.wait(ids, self._told)
+        except StoppedError:
+            # Nothing is asked any more: `inner` says so, too.
+            pass
         except DbtDescribeError as error:
-            self._say(f"Asked one by one instead of in a batch: {error}")
+            how = "Asked one by one instead of in a batch" if submitted is None else "No batch is waited for any more"
+            self._say(f"{how}: {error}")
         finally:
-            for _, done in collected:
-                done.set()
+            self._let_go(collected, submitted)
+
+    def _let_go(self, collected: list[tuple[Request, asyncio.Future[bool]]], submitted: Submitted | None) -> None:
+        if submitted is not None and submitted.batches:
+            self._batches.leave(submitted.batches)
+        try:
+            pending: Collection[str] = self._batches.pending()
+        except StoreError as error:
+            # Nobody can tell what a batch asks: nothing is paid twice.
+            self._say(f"Left for another run: {error}")
+            pending = [self._batches.key(request) for request, _ in collected]
+        for request, is_under_way in collected:
+            if not is_under_way.done():
+                is_under_way.set_result(self._batches.key(request) in pending)

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from dbt_describe.errors import LlmError
+from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.messages import Reply, Request
 
 State = Literal["queued", "running", "finalizing", "cancelling", "ended", "failed", "expired", "cancelled", "gone"]
@@ -23,6 +23,14 @@ FINAL_STATES: frozenset[State] = frozenset({"ended", "failed", "expired", "cance
 
 class UncertainError(LlmError):
     """Nobody can tell whether a batch has arrived: it may be there, so that it isn't sent again."""
+
+
+class NotOfferedError(LlmSettingsError):
+    """The endpoint has no batches."""
+
+
+class ResultsGoneError(LlmError):
+    """The provider has deleted what a batch has answered."""
 
 
 class BatchLimits(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from dbt_describe.errors import LlmSettingsError, QuotaError, StoppedError, StoreError
 from dbt_describe.llm.batches.exclusion import Exclusion
 from dbt_describe.llm.batches.means import Means, new_record, split
@@ -92,16 +94,18 @@ class Batches:
         tally = Tally()
         async with self._exclusion.turn():
             counts, records = self._record(items)
-            for number, (record, partner) in enumerate(records):
-                try:
-                    await send(record, partner, self._means, tally)
-                except (LlmSettingsError, QuotaError) as error:
-                    for other, _ in records[number + 1 :]:
-                        give_up(other, str(error), self._means, tally)
-                    raise
-                finally:
-                    self._settle(record)
-        return counts
+            try:
+                sent = await self._send(records, tally)
+            except BaseException:
+                # Nobody learns their names, and so nobody waits for them.
+                self.leave([record.id for record, _ in records])
+                raise
+        return msgspec.structs.replace(
+            counts,
+            batches=tuple(record.id for record in sent if record.progress != "done"),
+            sent=sum(record.requests for record in sent if record.progress in {"sent", "creating"}),
+            problems=tuple(tally.problems),
+        )
 
     async def advance(self, ids: Sequence[str] = (), *, now: bool = False) -> Round:
         """Take every open batch (or those of our `ids`, and what became of them) as far as it goes.
@@ -142,8 +146,15 @@ class Batches:
                 return total
             await self._pause(this_round.wait_s)
 
+    def leave(self, ids: Sequence[str] = ()) -> None:
+        """Wait in this run no longer for these batches, or all: what they will take stays out of its limits."""
+        for batch_id in [one for one in self._reserved if not ids or one in ids]:
+            self._means.around.spending.hold(self._reserved.pop(batch_id))
+
     async def cancel(self, batch_id: str) -> Round:
-        """Ask for nothing more of a batch of ours; what is answered by then is fetched by `advance`.
+        """Ask for nothing more of a batch of ours, and of what became of it.
+
+        What is answered by then is fetched by `advance`.
 
         Raises:
             LlmSettingsError: there is no such batch.
@@ -152,15 +163,11 @@ class Batches:
         """
         tally = Tally()
         async with self._exclusion.turn():
-            record = self._records.batch(batch_id)
-            if record is None:
+            named = [one for one in self._records.batches() if batch_id in {one.id, one.root}]
+            if not named:
                 raise LlmSettingsError(f"There is no batch {batch_id!r} in {self._records.path}.")
-            if record.progress in {"recorded", "uncertain"}:
-                give_up(record, "The batch was cancelled.", self._means, tally)
-            elif record.progress != "done":
-                record = self._records.change(record, cancels=True, due_at=self._means.clock())
-                if record.progress == "sent" and record.is_certain:
-                    await self._partners.of_record(record).provider.cancel(record.provider_id)
+            for record in named:
+                await self._cancel(record, tally)
         return tally.round(len(self._open((batch_id,))), 0.0)
 
     def batches(self) -> tuple[BatchRecord, ...]:
@@ -202,8 +209,8 @@ class Batches:
         for item in items:
             planned.add(item, self._partners.of_lane(self._gateway.first_choice(item.request)))
         records: list[tuple[BatchRecord, Partner]] = []
+        amounts = {item.request.key: amount for _, sized in planned.by_model.values() for item, _, amount in sized}
         for partner, sized in planned.by_model.values():
-            amounts = {item.request.key: amount for item, _, amount in sized}
             for batch in split(((item, size) for item, size, _ in sized), partner.provider.limits):
                 record = new_record(partner, len(batch), self._means.clock())
                 self._reserved[record.id] = sum((amounts.pop(item.request.key) for item in batch), Amount())
@@ -214,11 +221,40 @@ class Batches:
                     self._means.around.spending.release(sum(amounts.values(), Amount()))
                     raise
                 records.append((record, partner))
-        ids = tuple(record.id for record, _ in records)
-        sent = sum(record.requests for record, _ in records)
-        return Submitted(
-            ids, sent, planned.cached, planned.pending, tuple(planned.others), tuple(planned.left)
-        ), records
+        counts = Submitted(
+            cached=planned.cached,
+            pending=planned.pending,
+            others=tuple(planned.others),
+            left=tuple(planned.left),
+        )
+        return counts, records
+
+    async def _send(self, records: Sequence[tuple[BatchRecord, Partner]], tally: Tally) -> list[BatchRecord]:
+        """Send what was recorded; returns how far each is.
+
+        Raises:
+            LlmSettingsError, QuotaError: no batch can be sent; what isn't yet is given up.
+        """
+        sent: list[BatchRecord] = []
+        try:
+            for record, partner in records:
+                sent.append(await send(record, partner, self._means, tally))
+        except (LlmSettingsError, QuotaError) as error:
+            for other, _ in records[len(sent) + 1 :]:
+                give_up(other, str(error), self._means, tally)
+            raise
+        finally:
+            for record, _ in records:
+                self._settle(record)
+        return sent
+
+    async def _cancel(self, record: BatchRecord, tally: Tally) -> None:
+        if record.progress in {"recorded", "uncertain"}:
+            self._settle(give_up(record, "The batch was cancelled.", self._means, tally))
+        elif record.progress != "done":
+            record = self._records.change(record, cancels=True, due_at=self._means.clock())
+            if record.progress == "sent" and record.is_certain:
+                await self._partners.of_record(record).provider.cancel(record.provider_id)
 
     async def _advance(self, batch_id: str, tally: Tally) -> None:
         async with self._exclusion.turn():

@@ -9,10 +9,10 @@ from typing import cast
 import msgspec
 
 from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreError
-from dbt_describe.llm.batches.contract import BatchResult
+from dbt_describe.llm.batches.contract import BatchResult, ResultsGoneError
 from dbt_describe.llm.batches.means import Means, new_record, size_of, split
 from dbt_describe.llm.batches.partners import Partner
-from dbt_describe.llm.batches.sending import give_up
+from dbt_describe.llm.batches.sending import give_up, tidy
 from dbt_describe.llm.batches.states import BatchRecord, ItemRecord, ItemState, NewItem
 from dbt_describe.llm.batches.tally import Tally
 from dbt_describe.llm.budget import amount_of
@@ -40,23 +40,34 @@ async def fetch(record: BatchRecord, partner: Partner, means: Means, tally: Tall
         async with contextlib.aclosing(cast("AsyncGenerator[BatchResult]", results)):
             async for result in results:
                 reading.take(result)
-    except TransientError as error:
-        reading.flush(tally)
-        due_at = means.clock() + means.wait_s(record.polls, error.retry_after_s)
-        return means.records.change(record, due_at=due_at, polls=record.polls + 1, message=str(error))
     except LlmError as error:
         reading.flush(tally)
         if isinstance(error, (LlmSettingsError, QuotaError)):
             raise
-        if not record.is_certain:
-            message = f"Nobody can tell whether it was this one: {error}"
-            return means.records.change(record, progress="uncertain", message=message)
-        return give_up(record, str(error), means, tally)
+        return _unread(record, error, means, tally)
+    if reading.is_garbled and record.tries < means.settings.send_tries:
+        # A proxy's page, for instance: what it stands for is paid, and worth reading again.
+        garbled = LlmError(f"What {record.endpoint} gave for results can't be read.")
+        return _unread(record, garbled, means, tally)
     if not record.is_certain and not reading.is_ours:
         # It was somebody else's: this one is looked for again.
         not_ids = (*record.not_ids, record.provider_id)
         return means.records.change(record, progress="creating", provider_id="", is_certain=True, not_ids=not_ids)
     return await _finish(record, reading, partner, means, tally)
+
+
+def _unread(record: BatchRecord, error: LlmError, means: Means, tally: Tally) -> BatchRecord:
+    """Results that can't be read now are read later, unless they are gone."""
+    passing = error if isinstance(error, TransientError) else None
+    is_over = isinstance(error, ResultsGoneError) or (record.tries >= means.settings.send_tries and not passing)
+    if is_over and not record.is_certain:
+        message = f"Nobody can tell whether it was this one: {error}"
+        return means.records.change(record, progress="uncertain", message=message)
+    if is_over:
+        return give_up(record, str(error), means, tally)
+    due_at = means.clock() + means.wait_s(record.polls, passing.retry_after_s if passing else None)
+    tries = record.tries + (passing is None)
+    return means.records.change(record, due_at=due_at, polls=record.polls + 1, tries=tries, message=str(error))
 
 
 async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, means: Means, tally: Tally) -> BatchRecord:
@@ -79,9 +90,7 @@ async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, mean
         problems.append(f"{len(left)} of its requests are asked one by one, the first because: {reason}")
     tally.problems += [f"Batch {record.id}: {problem}" for problem in problems]
     done = means.records.change(record, progress="done", message=" ".join(problems))
-    with contextlib.suppress(LlmError):
-        # Untidy where it fails, no more: providers delete files themselves after some weeks.
-        await partner.provider.discard(record.provider_id, record.file_id)
+    await tidy(record, partner)
     return done
 
 
@@ -134,6 +143,11 @@ class _Reading:
     def is_ours(self) -> bool:
         """Whether a result has been for one of our requests."""
         return bool(self._answered or self._errors)
+
+    @property
+    def is_garbled(self) -> bool:
+        """Whether there was something, of which nothing could be read."""
+        return bool(self._unreadable) and not self._unknown and not self.is_ours
 
     def take(self, result: BatchResult) -> None:
         """See to one result."""

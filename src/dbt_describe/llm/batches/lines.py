@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Protocol
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -35,6 +36,25 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     clean = (bytes(rest).removeprefix(_BOM) if is_first else bytes(rest)).strip()
     if clean:
         yield clean
+
+
+class Body(Protocol):
+    """The response of an HTTP library while its body comes."""
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+
+    async def aclose(self) -> None:
+        """Nothing more is read."""
+
+
+async def lines_in(body: Body) -> AsyncGenerator[bytes]:
+    """The lines of a response, which is closed at the end, or before where nobody wants more."""
+    try:
+        async for line in lines_of(body.aiter_bytes()):
+            yield line
+    finally:
+        await body.aclose()
 
 
 def fields_of(line: bytes) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError
 from dbt_describe.llm.batches.contract import BatchRequest, Sought, UncertainError
 from dbt_describe.llm.batches.means import Means
@@ -32,6 +34,7 @@ async def send(record: BatchRecord, partner: Partner, means: Means, tally: Tally
         return _put_off(record, error, means, tally)
     except LlmError as error:
         record = give_up(record, str(error), means, tally)
+        await tidy(record, partner)
         if isinstance(error, (LlmSettingsError, QuotaError)):
             raise
         return record
@@ -66,8 +69,13 @@ async def recover(record: BatchRecord, partner: Partner, means: Means, tally: Ta
         message = f"Nobody can tell whether it has arrived, so it isn't sent again: {error}"
         tally.problems.append(f"Batch {record.id}: {message}")
         return means.records.change(record, progress="uncertain", message=message)
-    except TransientError as error:
-        due_at = means.clock() + means.wait_s(record.polls, error.retry_after_s)
+    except (LlmSettingsError, QuotaError):
+        raise
+    except LlmError as error:
+        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+        if not isinstance(error, TransientError):
+            tally.problems.append(f"Batch {record.id}: {error}")
+        due_at = means.clock() + means.wait_s(record.polls, asked_s)
         return means.records.change(record, due_at=due_at, polls=record.polls + 1, message=str(error))
     if found is None and record.tries >= means.settings.send_tries:
         return give_up(record, record.message, means, tally)
@@ -89,6 +97,16 @@ def give_up(record: BatchRecord, reason: str, means: Means, tally: Tally) -> Bat
     return means.records.change(record, progress="done", message=reason)
 
 
+async def tidy(record: BatchRecord, partner: Partner) -> None:
+    """Delete what the provider has of a batch that is done: untidy where it fails, no more.
+
+    Providers delete files themselves after some weeks.
+    """
+    if record.provider_id or record.file_id:
+        with contextlib.suppress(LlmError):
+            await partner.provider.discard(record.provider_id, record.file_id)
+
+
 def _check_store(means: Means) -> None:
     """What others have answered isn't known once the store that must be there is lost."""
     if means.around.memory.lost:
@@ -97,12 +115,16 @@ def _check_store(means: Means) -> None:
 
 def _put_off(record: BatchRecord, error: TransientError, means: Means, tally: Tally) -> BatchRecord:
     tries = record.tries + 1
-    # A server that says when to come back hasn't taken it; of a connection that broke, nobody knows.
-    is_refused = record.progress == "recorded" or error.is_rate_limit or error.is_overload
+    # A server that says when to come back hasn't taken it. Of a connection that broke nobody knows, nor of a 503: a
+    # proxy answers that for a server that broke off after it had taken all.
+    says_when = error.is_overload and error.retry_after_s is not None
+    is_refused = record.progress == "recorded" or error.is_rate_limit or says_when
     if is_refused and tries >= means.settings.send_tries:
         return give_up(record, str(error), means, tally)
     due_at = means.clock() + means.wait_s(record.tries, error.retry_after_s)
     progress = "recorded" if is_refused else "creating"
+    so_far = "It isn't sent yet" if is_refused else "Whether it has arrived is found out next"
+    tally.problems.append(f"Batch {record.id}: {so_far}: {error}")
     return means.records.change(record, progress=progress, tries=tries, due_at=due_at, message=str(error))
 
 

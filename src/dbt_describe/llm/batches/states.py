@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -52,7 +53,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     cancels: bool = False
     """Whether somebody wants it cancelled."""
     tries: int = 0
-    """How often it was sent in vain."""
+    """How often it was sent in vain; of one that has ended, how often its results were read in vain."""
     polls: int = 0
     made_at: float = 0.0
     """Unix time, in seconds; so are the others."""
@@ -75,6 +76,16 @@ class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: ItemState = "open"
     message: str = ""
     """Why it was given up, or sent again."""
+
+
+def how_far(records: Sequence[BatchRecord]) -> str:
+    """How far some batches are, in sentences, one of which is of the trouble with the first that has some."""
+    answered, failed = sum(one.succeeded for one in records), sum(one.failed for one in records)
+    states = ", ".join(sorted({one.state or one.progress for one in records}))
+    counts = f"{answered:,} of {sum(one.requests for one in records):,} answered"
+    failures = f", {failed:,} failed" if failed else ""
+    trouble = next((f" It is asked about again: {one.message}" for one in records if one.message), "")
+    return f"Batch {' and '.join(one.id for one in records)}: {states}, {counts}{failures}.{trouble}"
 
 
 class NewItem(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from dbt_describe.llm.batches.contract import FINAL_STATES, BatchStatus
 from dbt_describe.llm.batches.fetching import fetch, send_again
 from dbt_describe.llm.batches.means import Means
 from dbt_describe.llm.batches.partners import Partner
-from dbt_describe.llm.batches.sending import give_up, recover, send
+from dbt_describe.llm.batches.sending import give_up, recover, send, tidy
 from dbt_describe.llm.batches.states import BatchRecord
 from dbt_describe.llm.batches.tally import Tally
 from dbt_describe.llm.failures import TransientError
@@ -69,30 +69,39 @@ async def _ask(record: BatchRecord, partner: Partner, means: Means, tally: Tally
     )
     if status.state not in FINAL_STATES:
         return _put_off(record, means, status.retry_after_s)
-    return _ended(record, status, partner, means, tally)
+    return await _ended(record, status, partner, means, tally)
 
 
-def _ended(record: BatchRecord, status: BatchStatus, partner: Partner, means: Means, tally: Tally) -> BatchRecord:
+async def _ended(record: BatchRecord, status: BatchStatus, partner: Partner, means: Means, tally: Tally) -> BatchRecord:
     """What follows from a final state."""
     said = f": {status.message}" if status.message else "."
     if status.state == "gone":
         if not record.is_certain:
             message = "Nobody can tell whether it arrived."
             return means.records.change(record, progress="uncertain", message=message)
+        if record.account != partner.endpoint.account:
+            raise LlmSettingsError(
+                f"{record.endpoint} doesn't know batch {record.id}, which was sent with another key. Set that key to "
+                "go on with it, or forget the batch, so that what it asks is asked anew."
+            )
         return give_up(record, f"{record.endpoint} doesn't know the batch any more.", means, tally)
     if status.state != "failed":
         if status.state == "expired":
             tally.problems.append(f"Batch {record.id} has expired before all of it was answered{said}")
-        return means.records.change(record, progress="fetching")
+        return means.records.change(record, progress="fetching", tries=0)
     reason = f"The batch failed as a whole{said}"
     if not status.may_retry or record.cancels or record.attempt > means.settings.retries:
-        return give_up(record, reason, means, tally)
+        record = give_up(record, reason, means, tally)
+        await tidy(record, partner)
+        return record
     items = means.records.items(record.id, only_open=True)
     later_s = means.settings.longest_wait * record.attempt
     send_again([(item, reason) for item in items], record, partner, means, later_s)
     tally.again += len(items)
     tally.problems.append(f"Batch {record.id}: {reason} It is sent again later.")
-    return means.records.change(record, progress="done", message=reason)
+    record = means.records.change(record, progress="done", message=reason)
+    await tidy(record, partner)
+    return record
 
 
 def _put_off(record: BatchRecord, means: Means, asked_s: float | None, message: str = "") -> BatchRecord:

@@ -36,8 +36,9 @@ class Submitted(msgspec.Struct, frozen=True):
     """What has become of the items of one `submit`, each of which is counted once."""
 
     batches: tuple[str, ...] = ()
-    """Our ids of the batches that were made."""
+    """Our ids of the batches that were made and may be answered."""
     sent: int = 0
+    """In these, but for what can't be sent yet."""
     cached: int = 0
     """Answered already: nothing needs to be sent."""
     pending: int = 0
@@ -46,6 +47,8 @@ class Submitted(msgspec.Struct, frozen=True):
     """Our ids of these earlier batches."""
     left: tuple[Left, ...] = ()
     """For the live path, or for another time: over the budget, or larger than a batch may be."""
+    problems: tuple[str, ...] = ()
+    """What a person should know, each in a sentence."""
 
 
 class Planned:

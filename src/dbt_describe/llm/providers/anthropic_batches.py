@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import datetime
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -23,10 +24,12 @@ from dbt_describe.llm.batches.contract import (
     BatchResult,
     BatchStatus,
     Found,
+    NotOfferedError,
+    ResultsGoneError,
     Sought,
-    UncertainError,
+    State,
 )
-from dbt_describe.llm.batches.lines import fields_of, line_of, lines_of
+from dbt_describe.llm.batches.lines import fields_of, line_of, lines_in
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Provider, Reply, Request
 from dbt_describe.llm.providers.anthropic_bodies import arguments_of
@@ -38,17 +41,26 @@ from dbt_describe.llm.providers.anthropic_messages import (
     read_form,
 )
 from dbt_describe.llm.providers.anthropic_replies import ADVICE, fault_in_200, fault_of, final_error, reply_of
+from dbt_describe.llm.providers.batch_exchanges import (
+    ENDED,
+    NOT_OFFERED,
+    SLOWEST_UPLOAD_BYTES_S,
+    UNDELETED,
+    UNKNOWN,
+    not_offered,
+    outcome,
+    overlong,
+    unlisted,
+)
 from dbt_describe.llm.providers.connections import connection_error, timeouts_of
 from dbt_describe.llm.providers.schema_words import schema_size
 from dbt_describe.llm.providers.untrusted import count_in, json_object, list_in, object_in, quoted, text_in
 
 PATH = "/v1/messages/batches"
 LIMITS = BatchLimits(requests=100_000, bytes=256_000_000)
-SLOWEST_UPLOAD_BYTES_S = 250_000
 MOST_PAGES = 20
 CLOCK_SKEW_S = 900.0
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
-_NOT_OFFERED = frozenset({404, 405, 501})
 
 
 class MessagesBatches:
@@ -99,21 +111,24 @@ class MessagesBatches:
             query = f"?limit=100&after_id={quote(after, safe='')}" if after else "?limit=100"
             try:
                 page = await self._exchange("get", f"{PATH}{query}")
-            except LlmSettingsError as error:
-                raise UncertainError(f"{self._endpoint.shown} lists no batches. {error}") from error
+            except NotOfferedError as error:
+                raise unlisted(self._endpoint, error) from error
             batches = list_in(page, "data")
             for batch in batches:
                 if not _may_be(batch, sought):
                     continue
-                if text_in(batch, "processing_status") != "ended":
-                    candidate = candidate or Found(text_in(batch, "id"), is_certain=False)
-                elif await self._is_ours(text_in(batch, "id"), sought):
-                    return Found(text_in(batch, "id"))
+                batch_id = text_in(batch, "id")
+                has_ended = text_in(batch, "processing_status") == "ended"
+                is_ours = await self._is_ours(batch_id, sought) if has_ended else None
+                if is_ours:
+                    return Found(batch_id)
+                if is_ours is None:
+                    candidate = candidate or Found(batch_id, is_certain=False)
             after = text_in(page, "last_id")
             is_last = not (page or {}).get("has_more") or not after
             if is_last or _made_at(batches[-1] if batches else None) < sought.since - CLOCK_SKEW_S:
                 return candidate
-        raise UncertainError(f"{self._endpoint.shown} has too many batches to look through.")
+        raise overlong(self._endpoint)
 
     async def poll(self, batch_id: str) -> BatchStatus:
         """What `GET /v1/messages/batches/{id}` says.
@@ -121,22 +136,18 @@ class MessagesBatches:
         Raises:
             LlmError: see `BatchProvider`.
         """
-        batch = await self._exchange("get", f"{PATH}/{quote(batch_id, safe='')}", fine=frozenset({404}))
+        batch = await self._exchange("get", f"{PATH}/{quote(batch_id, safe='')}", fine=UNKNOWN)
         if batch is None or text_in(batch, "archived_at"):
             return BatchStatus("gone")
         counts = object_in(batch, "request_counts")
         total = sum(count_in(counts, name) for name in _COUNTS)
         succeeded, expired = count_in(counts, "succeeded"), count_in(counts, "expired")
         failed = count_in(counts, "errored") + count_in(counts, "canceled") + expired
-        match text_in(batch, "processing_status"):
-            case "ended" if text_in(batch, "cancel_initiated_at"):
-                return BatchStatus("cancelled", total, succeeded, failed)
-            case "ended":
-                return BatchStatus("expired" if expired else "ended", total, succeeded, failed)
-            case "canceling":
-                return BatchStatus("cancelling", total)
-            case _:
-                return BatchStatus("running", total)
+        status = text_in(batch, "processing_status")
+        if status != "ended":
+            return BatchStatus("cancelling" if status == "canceling" else "running", total)
+        state: State = "expired" if expired else "ended"
+        return BatchStatus("cancelled" if text_in(batch, "cancel_initiated_at") else state, total, succeeded, failed)
 
     async def results(self, batch_id: str, requests: Mapping[str, Request], form: str) -> AsyncIterator[BatchResult]:
         """The lines of the results, in whatever order they come.
@@ -147,16 +158,8 @@ class MessagesBatches:
         used = read_form(form)
         async for line in self._lines(batch_id):
             fields = fields_of(line)
-            custom_id = text_in(fields, "custom_id")
-            request = requests.get(custom_id)
-            if request is None:
-                yield BatchResult(custom_id)
-                continue
-            try:
-                reply = self._reply(object_in(fields, "result"), request, at_most(used, request.structured_output))
-                yield BatchResult(custom_id, reply)
-            except LlmError as error:
-                yield BatchResult(custom_id, error=error)
+            result = object_in(fields, "result")
+            yield outcome(text_in(fields, "custom_id"), requests, partial(self._reply, result, used))
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel it.
@@ -165,7 +168,7 @@ class MessagesBatches:
             LlmError: see `BatchProvider`.
         """
         path = f"{PATH}/{quote(batch_id, safe='')}/cancel"
-        await self._exchange("post", path, fine=frozenset({400, 404, 409}))
+        await self._exchange("post", path, fine=ENDED)
 
     async def discard(self, batch_id: str, file_id: str) -> None:
         """Delete the batch with its results, which would be kept for 29 days.
@@ -174,7 +177,7 @@ class MessagesBatches:
             LlmError: see `BatchProvider`.
         """
         path = f"{PATH}/{quote(batch_id, safe='')}"
-        await self._exchange("delete", path, fine=frozenset({400, 403, 404, 405, 409, 501}))
+        await self._exchange("delete", path, fine=UNDELETED)
 
     async def aclose(self) -> None:
         """The client is closed by who has opened it."""
@@ -186,8 +189,9 @@ class MessagesBatches:
         params = arguments_of(one, one.model_name, form, self._endpoint.prompt_cache)
         return {"custom_id": request.custom_id, "params": params | params.pop("extra_body", {})}
 
-    def _reply(self, result: Mapping[str, object], request: Request, used: MessagesForm) -> Reply:
+    def _reply(self, result: Mapping[str, object], form: MessagesForm, request: Request) -> Reply:
         endpoint, model = self._endpoint, request.model_name
+        used = at_most(form, request.structured_output)
         match text_in(result, "type"):
             case "succeeded":
                 reply = reply_of(object_in(result, "message"), endpoint, model)
@@ -203,12 +207,16 @@ class MessagesBatches:
             case other:
                 raise TransientError(f"{endpoint.shown} told a result of a kind that isn't known: {other[:40]!r}.")
 
-    async def _is_ours(self, batch_id: str, sought: Sought) -> bool:
-        """Whether the results have custom ids that begin with our name."""
-        async with contextlib.aclosing(self._lines(batch_id)) as lines:
-            async for line in lines:
-                return text_in(fields_of(line), "custom_id").startswith(sought.name)
-        return False
+    async def _is_ours(self, batch_id: str, sought: Sought) -> bool | None:
+        """Whether the results have custom ids that begin with our name; None where they are gone, or tell nothing."""
+        try:
+            async with contextlib.aclosing(self._lines(batch_id)) as lines:
+                async for line in lines:
+                    if custom_id := text_in(fields_of(line), "custom_id"):
+                        return custom_id.startswith(sought.name)
+        except ResultsGoneError:
+            return None
+        return None
 
     async def _lines(self, batch_id: str) -> AsyncGenerator[bytes]:
         # Not the `results_url` that the API tells: the key goes to no other host than the endpoint's.
@@ -221,14 +229,12 @@ class MessagesBatches:
                 stream=True,
                 stream_cls=anthropic.AsyncStream[object],
             )
-            try:
-                async for line in lines_of(stream.response.aiter_bytes()):
+            async with contextlib.aclosing(lines_in(stream.response)) as lines:
+                async for line in lines:
                     yield line
-            finally:
-                await stream.response.aclose()
         except anthropic.APIStatusError as error:
             if error.status_code in {404, 410}:
-                raise LlmError(f"{self._endpoint.shown} has the batch's results no more.") from error
+                raise ResultsGoneError(f"{self._endpoint.shown} has the batch's results no more.") from error
             raise self._error(error) from error
         except FOREIGN as error:
             raise self._error(error) from error
@@ -263,17 +269,12 @@ class MessagesBatches:
         match error:
             case anthropic.APIStatusError():
                 fault = fault_of(error, endpoint, "")
-                if fault.status in _NOT_OFFERED:
-                    said = fault.message or "no explanation"
-                    return LlmSettingsError(
-                        f"{endpoint.shown} has no batches there (HTTP {fault.status}): {said}. Ask without them."
-                    )
+                if fault.status in NOT_OFFERED:
+                    return not_offered(endpoint, fault.status, fault.message)
                 return final_error(fault)
-            case anthropic.APIConnectionError():
-                cause = error.__cause__ or error
-                return connection_error(cause, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
-            case TimeoutError() | httpx2.HTTPError():
-                return connection_error(error, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
+            case anthropic.APIConnectionError() | TimeoutError() | httpx2.HTTPError():
+                cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else None
+                return connection_error(cause or error, endpoint, endpoint.timeouts.total, CONNECTION_ADVICE)
             case _:
                 return LlmError(f"The request to {endpoint.shown} failed: {quoted(error, endpoint)}")
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal
+from functools import partial
 from urllib.parse import quote
 
-import httpx2
 import msgspec
-import openai
 
 from dbt_describe.errors import LlmError, LlmSettingsError
 from dbt_describe.llm.batches.contract import (
@@ -22,27 +20,40 @@ from dbt_describe.llm.batches.contract import (
     BatchResult,
     BatchStatus,
     Found,
+    NotOfferedError,
+    ResultsGoneError,
     Sought,
-    UncertainError,
 )
-from dbt_describe.llm.batches.lines import fields_of, line_of, lines_of
+from dbt_describe.llm.batches.lines import fields_of, line_of
 from dbt_describe.llm.failures import TransientError
-from dbt_describe.llm.messages import Provider, Request
+from dbt_describe.llm.messages import Provider, Reply, Request
+from dbt_describe.llm.providers.batch_exchanges import (
+    ENDED,
+    SLOWEST_UPLOAD_BYTES_S,
+    UNDELETED,
+    UNKNOWN,
+    outcome,
+    overlong,
+    unlisted,
+)
+from dbt_describe.llm.providers.chat_batch_exchange import ChatExchange
 from dbt_describe.llm.providers.chat_batch_lines import batched_reply, line_fields, read_form, status_of
 from dbt_describe.llm.providers.chat_clients import failures
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
-from dbt_describe.llm.providers.chat_errors import exchange_error
 from dbt_describe.llm.providers.forms import Form
 from dbt_describe.llm.providers.untrusted import count_in, list_in, object_in, text_in
+from dbt_describe.llm.retry import Sleep
 
 NAME = "dbt_describe_batch"
 """The key of a batch's metadata that holds our name of it."""
-SLOWEST_UPLOAD_BYTES_S = 250_000
-"""A file may take as long as it would at this speed, beyond the usual time of a request."""
 MOST_PAGES = 50
 CLOCK_SKEW_S = 3600.0
+_LOOK_EVERY_S = 1.0
+_UNPROCESSED = frozenset({"pending", "running"})
+"""States of a file that Azure hasn't looked at yet: a batch of it would be refused.
 
-_NOT_OFFERED = frozenset({404, 405, 501})
+Source: https://github.com/openai/openai-dotnet/issues/312 and Microsoft's page on global batches, 2026-11.
+"""
 
 
 class ChatBatches:
@@ -53,10 +64,18 @@ class ChatBatches:
         path: of single requests, as a line of the file names it.
     """
 
-    def __init__(self, chat: ChatCompletions, limits: BatchLimits, path: str = "/v1/chat/completions") -> None:
+    def __init__(
+        self,
+        chat: ChatCompletions,
+        limits: BatchLimits,
+        path: str = "/v1/chat/completions",
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._chat = chat
+        self._at = ChatExchange(chat)
         self._limits = limits
         self._path = path
+        self._sleep = sleep
 
     @property
     def limits(self) -> BatchLimits:
@@ -72,7 +91,7 @@ class ChatBatches:
         return len(self._line(request))
 
     async def upload(self, name: str, requests: Sequence[BatchRequest]) -> str:
-        """Upload the lines.
+        """Upload the lines; the file may be used when this returns.
 
         Raises:
             LlmError: see `BatchProvider`.
@@ -85,8 +104,8 @@ class ChatBatches:
                     file=(f"{name}.jsonl", content, "application/jsonl"), purpose="batch", timeout=timeout_s
                 )
         except failures() as error:
-            raise self._error(error) from error
-        return self._id_of(file)
+            raise self._at.error_of(error) from error
+        return await self._processed(self._at.id_of(file), getattr(file, "status", ""), timeout_s)
 
     async def create(self, name: str, requests: Sequence[BatchRequest], file_id: str) -> str:
         """Make the batch of an uploaded file.
@@ -100,7 +119,7 @@ class ChatBatches:
             "completion_window": "24h",
             "metadata": {NAME: name},
         }
-        return self._id_of(await self._exchange("POST", "/batches", body))
+        return self._at.id_of(await self._at.exchange("POST", "/batches", body))
 
     async def find(self, sought: Sought) -> Found | None:
         """Look for the batch's name, or its file, among those that the account has.
@@ -114,23 +133,18 @@ class ChatBatches:
         for _ in range(MOST_PAGES):
             query = f"?limit=100&after={quote(after, safe='')}" if after else "?limit=100"
             try:
-                page = await self._exchange("GET", f"/batches{query}")
-            except LlmSettingsError as error:
-                raise UncertainError(f"{self._chat.endpoint.shown} lists no batches. {error}") from error
+                page = await self._at.exchange("GET", f"/batches{query}")
+            except NotOfferedError as error:
+                raise unlisted(self._chat.endpoint, error) from error
             batches = list_in(page, "data")
             for batch in batches:
                 is_named = text_in(object_in(batch, "metadata"), NAME) == sought.name
                 if is_named or text_in(batch, "input_file_id") == sought.file_id:
                     return Found(text_in(batch, "id"))
-            last = batches[-1] if batches else None
-            after = text_in(last, "id")
-            if (
-                not after
-                or not (page or {}).get("has_more")
-                or count_in(last, "created_at") < sought.since - CLOCK_SKEW_S
-            ):
+            after = text_in(batches[-1], "id") if batches else ""
+            if not after or not (page or {}).get("has_more") or _are_older(batches, sought):
                 return None
-        raise UncertainError(f"{self._chat.endpoint.shown} has too many batches to look through.")
+        raise overlong(self._chat.endpoint)
 
     async def poll(self, batch_id: str) -> BatchStatus:
         """What `GET /batches/{id}` says.
@@ -151,14 +165,15 @@ class ChatBatches:
         """
         batch = await self._batch(batch_id)
         if batch is None:
-            raise LlmError(f"{self._chat.endpoint.shown} doesn't know the batch any more.")
+            raise ResultsGoneError(f"{self._chat.endpoint.shown} doesn't know the batch any more.")
         used = read_form(form)
         for name in ("output_file_id", "error_file_id"):
             file_id = text_in(batch, name)
             if not file_id:
                 continue
-            async for line in self._file(file_id):
-                yield self._result(fields_of(line), requests, used)
+            async for line in self._at.lines(file_id):
+                fields = fields_of(line)
+                yield outcome(text_in(fields, "custom_id"), requests, partial(self._reply, fields, used))
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel it.
@@ -166,7 +181,7 @@ class ChatBatches:
         Raises:
             LlmError: see `BatchProvider`.
         """
-        await self._exchange("POST", f"/batches/{quote(batch_id, safe='')}/cancel", {}, fine=frozenset({400, 404, 409}))
+        await self._at.exchange("POST", f"/batches/{quote(batch_id, safe='')}/cancel", {}, fine=ENDED)
 
     async def discard(self, batch_id: str, file_id: str) -> None:
         """Delete its three files.
@@ -177,10 +192,7 @@ class ChatBatches:
         batch = await self._batch(batch_id) if batch_id else None
         files = {file_id, text_in(batch, "output_file_id"), text_in(batch, "error_file_id")}
         for one in sorted(files - {""}):
-            # A key may write files and not delete them, and some servers have none to delete.
-            await self._exchange(
-                "DELETE", f"/files/{quote(one, safe='')}", fine=frozenset({400, 403, 404, 405, 409, 501})
-            )
+            await self._at.exchange("DELETE", f"/files/{quote(one, safe='')}", fine=UNDELETED)
 
     async def aclose(self) -> None:
         """The client is closed by who has opened it."""
@@ -188,96 +200,33 @@ class ChatBatches:
     def _line(self, request: BatchRequest) -> bytes:
         return line_of(line_fields(request, self._chat, self._path))
 
-    def _result(self, fields: Mapping[str, object], requests: Mapping[str, Request], used: Form | None) -> BatchResult:
-        custom_id = text_in(fields, "custom_id")
-        request = requests.get(custom_id)
-        if request is None:
-            return BatchResult(custom_id)
+    def _reply(self, fields: Mapping[str, object], used: Form | None, request: Request) -> Reply:
         form = self._chat.form_for(request, used or self._chat.form(request.model_name))
-        try:
-            return BatchResult(custom_id, batched_reply(fields, request, form, self._chat))
-        except LlmError as error:
-            return BatchResult(custom_id, error=error)
+        return batched_reply(fields, request, form, self._chat)
+
+    async def _processed(self, file_id: str, state: object, timeout_s: float) -> str:
+        """The file's id, once it may be used.
+
+        Raises:
+            TransientError: the server takes longer than that.
+            LlmError: it can't read the file.
+        """
+        waited_s = 0.0
+        while state in _UNPROCESSED:
+            if waited_s >= timeout_s:
+                raise TransientError(f"{self._chat.endpoint.shown} took over {timeout_s:g} s to look at a file.")
+            await self._sleep(_LOOK_EVERY_S)
+            waited_s += _LOOK_EVERY_S
+            state = text_in(await self._at.exchange("GET", f"/files/{quote(file_id, safe='')}"), "status")
+        if state == "error":
+            raise LlmError(f"{self._chat.endpoint.shown} can't read the uploaded requests.")
+        return file_id
 
     async def _batch(self, batch_id: str) -> Mapping[str, object] | None:
-        answer = await self._exchange("GET", f"/batches/{quote(batch_id, safe='')}", fine=frozenset({404}))
+        answer = await self._at.exchange("GET", f"/batches/{quote(batch_id, safe='')}", fine=UNKNOWN)
         if answer is not None and not text_in(answer, "status"):
             raise TransientError(f"{self._chat.endpoint.shown} answered something that is no batch.")
         return answer
-
-    async def _file(self, file_id: str) -> AsyncIterator[bytes]:
-        """The lines of a file, as they come.
-
-        Raises:
-            LlmError: see `BatchProvider`.
-        """
-        try:
-            client = self._chat.client
-            stream = await client.get(
-                f"/files/{quote(file_id, safe='')}/content",
-                cast_to=object,
-                options={"timeout": self._chat.endpoint.timeouts.total},
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-            try:
-                async for line in lines_of(stream.response.aiter_bytes()):
-                    yield line
-            finally:
-                await stream.response.aclose()
-        except openai.APIStatusError as error:
-            if error.status_code in {404, 410}:
-                raise LlmError(f"{self._chat.endpoint.shown} has deleted the file of the batch's results.") from error
-            raise self._error(error) from error
-        except _reading_failures() as error:
-            # What breaks while the body is read, the SDK's version 3 hands on as it is.
-            raise self._error(error) from error
-
-    async def _exchange(
-        self,
-        method: Literal["GET", "POST", "DELETE"],
-        path: str,
-        body: Mapping[str, object] | None = None,
-        fine: frozenset[int] = frozenset(),
-    ) -> Mapping[str, object] | None:
-        """What a path answers; None for a status that is as `fine` as an answer."""
-        client = self._chat.client
-        timeout_s = self._chat.endpoint.timeouts.total
-        options: Any = {"timeout": timeout_s}
-        try:
-            async with asyncio.timeout(timeout_s):
-                if method == "GET":
-                    answer: object = await client.get(path, cast_to=object, options=options)
-                elif method == "DELETE":
-                    answer = await client.delete(path, cast_to=object, options=options)
-                else:
-                    answer = await client.post(path, cast_to=object, body=body, options=options)
-        except openai.APIStatusError as error:
-            if error.status_code in fine:
-                return None
-            raise self._error(error) from error
-        except failures() as error:
-            raise self._error(error) from error
-        if not isinstance(answer, dict):
-            raise LlmError(f"{self._chat.endpoint.shown} answered no JSON object; is the base URL right?")
-        return answer
-
-    def _id_of(self, made: object) -> str:
-        made_id = text_in(made, "id") if isinstance(made, Mapping) else getattr(made, "id", None)
-        if not isinstance(made_id, str) or not made_id:
-            raise TransientError(f"{self._chat.endpoint.shown} made something without an id; is the base URL right?")
-        return made_id
-
-    def _error(self, error: Exception) -> LlmError:
-        endpoint = self._chat.endpoint
-        if not isinstance(error, openai.APIStatusError):
-            return exchange_error(error, endpoint, "")
-        fault = self._chat.fault(error, "")
-        if fault.status in _NOT_OFFERED and "file" not in fault.message.lower():
-            return LlmSettingsError(
-                f"{endpoint.shown} has no batches there (HTTP {fault.status}): {fault.message}. Ask without them."
-            )
-        return self._chat.error_of(fault)
 
 
 def chat_batches(provider: Provider, limits: BatchLimits, path: str = "/v1/chat/completions") -> ChatBatches:
@@ -287,5 +236,7 @@ def chat_batches(provider: Provider, limits: BatchLimits, path: str = "/v1/chat/
     return ChatBatches(provider, limits, path)
 
 
-def _reading_failures() -> tuple[type[Exception], ...]:
-    return (httpx2.HTTPError, *failures())
+def _are_older(batches: Sequence[object], sought: Sought) -> bool:
+    """Whether what follows on a list was made before the one that is sought: lists have the newest first, if any."""
+    first, last = count_in(batches[0], "created_at"), count_in(batches[-1], "created_at")
+    return first >= last and 0 < last < sought.since - CLOCK_SKEW_S

@@ -8,8 +8,8 @@ Source: https://ai.google.dev/api/batch-api and google-genai 3.4, read 2026-11.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -22,14 +22,26 @@ from dbt_describe.llm.batches.contract import (
     BatchResult,
     BatchStatus,
     Found,
+    NotOfferedError,
+    ResultsGoneError,
     Sought,
     State,
-    UncertainError,
 )
 from dbt_describe.llm.batches.lines import line_of
 from dbt_describe.llm.endpoints import Endpoint
 from dbt_describe.llm.failures import TransientError
 from dbt_describe.llm.messages import Provider, Reply, Request
+from dbt_describe.llm.providers.batch_exchanges import (
+    ENDED,
+    NOT_OFFERED,
+    SLOWEST_UPLOAD_BYTES_S,
+    UNDELETED,
+    UNKNOWN,
+    not_offered,
+    outcome,
+    overlong,
+    unlisted,
+)
 from dbt_describe.llm.providers.chat_batch_lines import read_form
 from dbt_describe.llm.providers.chat_completions import ChatCompletions
 from dbt_describe.llm.providers.chat_replies import fault_of
@@ -40,7 +52,6 @@ from dbt_describe.llm.providers.untrusted import count_in, json_object, list_in,
 
 LIMITS = BatchLimits(requests=50_000, bytes=19_000_000)
 """Inline requests may be "under 20 MB"; how many, Google doesn't say (2026-11)."""
-SLOWEST_UPLOAD_BYTES_S = 250_000
 MOST_PAGES = 50
 _ADVICE = "Is the base URL right?"
 # `BATCH_STATE_…` in the API of 2026-11, `JOB_STATE_…` in Google's guides.
@@ -57,7 +68,6 @@ _STATES: Mapping[str, State] = {
 }
 # google.rpc.Code → the HTTP status that it stands for. Source: google/rpc/code.proto.
 _STATUSES = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 10: 409, 13: 500, 14: 503, 16: 401}
-_NOT_OFFERED = frozenset({404, 405, 501})
 
 
 class GeminiBatches:
@@ -96,7 +106,7 @@ class GeminiBatches:
             LlmError: see `BatchProvider`.
         """
         inline = {"requests": {"requests": [self._fields(request) for request in requests]}}
-        content = json.dumps({"batch": {"displayName": name, "inputConfig": inline}}).encode()
+        content = line_of({"batch": {"displayName": name, "inputConfig": inline}})
         model = requests[0].request.model_name.removeprefix("models/")
         path = f"/models/{quote(model, safe='')}:batchGenerateContent"
         made = await self._exchange("POST", path, content, len(content) / SLOWEST_UPLOAD_BYTES_S)
@@ -115,15 +125,15 @@ class GeminiBatches:
             query = f"?pageSize=100&pageToken={quote(token, safe='')}" if token else "?pageSize=100"
             try:
                 page = await self._exchange("GET", f"/batches{query}")
-            except LlmSettingsError as error:
-                raise UncertainError(f"{self._endpoint.shown} lists no batches. {error}") from error
+            except NotOfferedError as error:
+                raise unlisted(self._endpoint, error) from error
             for operation in list_in(page, "operations"):
                 if text_in(object_in(operation, "metadata"), "displayName") == sought.name:
                     return Found(text_in(operation, "name"))
             token = text_in(page, "nextPageToken")
             if not token:
                 return None
-        raise UncertainError(f"{self._endpoint.shown} has too many batches to look through.")
+        raise overlong(self._endpoint)
 
     async def poll(self, batch_id: str) -> BatchStatus:
         """What `GET /batches/{id}` says.
@@ -157,7 +167,7 @@ class GeminiBatches:
         """
         operation = await self._operation(batch_id)
         if operation is None:
-            raise LlmError(f"{self._endpoint.shown} doesn't know the batch any more.")
+            raise ResultsGoneError(f"{self._endpoint.shown} doesn't know the batch any more.")
         used = read_form(form)
         for holder in (object_in(object_in(operation, "metadata"), "output"), object_in(operation, "response")):
             responses = list_in(object_in(holder, "inlinedResponses"), "inlinedResponses")
@@ -167,15 +177,7 @@ class GeminiBatches:
         for number, fields in enumerate(responses):
             # Documented is the order; some versions of the API leave the metadata out (2025-10).
             key = text_in(object_in(fields, "metadata"), "key") or (in_order[number] if in_order else "")
-            request = requests.get(key)
-            if request is None:
-                yield BatchResult(key)
-                continue
-            asked = self._chat.form_for(request, used or self._chat.form(request.model_name))
-            try:
-                yield BatchResult(key, self._reply(fields, request, asked))
-            except LlmError as error:
-                yield BatchResult(key, error=error)
+            yield outcome(key, requests, partial(self._reply, fields, used))
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel it.
@@ -183,7 +185,7 @@ class GeminiBatches:
         Raises:
             LlmError: see `BatchProvider`.
         """
-        await self._exchange("POST", f"/{_path_of(batch_id)}:cancel", b"{}", fine=frozenset({400, 404, 409}))
+        await self._exchange("POST", f"/{_path_of(batch_id)}:cancel", b"{}", fine=ENDED)
 
     async def discard(self, batch_id: str, file_id: str) -> None:
         """Delete the batch with its results.
@@ -192,7 +194,7 @@ class GeminiBatches:
             LlmError: see `BatchProvider`.
         """
         if batch_id:
-            await self._exchange("DELETE", f"/{_path_of(batch_id)}", fine=frozenset({400, 403, 404, 405, 409, 501}))
+            await self._exchange("DELETE", f"/{_path_of(batch_id)}", fine=UNDELETED)
 
     async def aclose(self) -> None:
         """Close the connections to Google's own API."""
@@ -205,7 +207,8 @@ class GeminiBatches:
             "metadata": {"key": request.custom_id},
         }
 
-    def _reply(self, fields: object, request: Request, used: Form) -> Reply:
+    def _reply(self, fields: object, form: Form | None, request: Request) -> Reply:
+        used = self._chat.form_for(request, form or self._chat.form(request.model_name))
         failure, response = object_in(fields, "error"), object_in(fields, "response")
         if not response:
             code = failure.get("code")
@@ -222,7 +225,7 @@ class GeminiBatches:
         return msgspec.structs.replace(reply, structured_output=level)
 
     async def _operation(self, batch_id: str) -> Mapping[str, object] | None:
-        return await self._exchange("GET", f"/{_path_of(batch_id)}", fine=frozenset({404}))
+        return await self._exchange("GET", f"/{_path_of(batch_id)}", fine=UNKNOWN)
 
     async def _exchange(
         self,
@@ -253,10 +256,8 @@ class GeminiBatches:
         except ValueError:
             body = response.text
         fault = fault_of(body, response.status_code, self._endpoint, "")
-        if fault.status in _NOT_OFFERED and "model" not in fault.message.lower():
-            return LlmSettingsError(
-                f"{self._endpoint.shown} has no batches there (HTTP {fault.status}): {fault.message}. Ask without them."
-            )
+        if fault.status in NOT_OFFERED and "model" not in fault.message.lower():
+            return not_offered(self._endpoint, fault.status, fault.message)
         return self._chat.error_of(fault)
 
 

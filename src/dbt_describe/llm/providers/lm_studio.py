@@ -53,6 +53,7 @@ SPEC = ProviderSpec(
     key_variables=("LM_STUDIO_API_KEY", "LM_API_TOKEN"),
     url_variables=("LM_STUDIO_BASE_URL",),
     model_variables=("LM_STUDIO_MODEL",),
+    concurrency=4,  # one answer at a time is usual, and what waits for its turn there may time out here
     needs_key=False,
     assumed=_assumed,
 )

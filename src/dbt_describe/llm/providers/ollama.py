@@ -70,6 +70,7 @@ SPEC = ProviderSpec(
     url_variables=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
     normal_url=normal_url,
     model_variables=("OLLAMA_MODEL",),
+    concurrency=4,  # one answer at a time is usual, and what waits for its turn there may time out here
     needs_key=False,
     is_remote_model=is_cloud_model,
     assumed=lambda _: Capabilities(),
