@@ -200,9 +200,10 @@ class Batching:
 
     def _tell(self, this_round: Round) -> None:
         """What went wrong, and how far the batches are, once for each change."""
-        self._say_once(this_round.problems)
+        self._say_once(one for one in this_round.problems if one != str(this_round.stuck))
         mine = self._open_batches()
-        if not mine:
+        if not mine or this_round.stuck is not None:
+            # Why nobody waits any longer is said by who did.
             return
         shown = how_far(mine)
         if shown != self._shown:

@@ -9,7 +9,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection
 
-from dbt_describe.errors import DbtDescribeError, StoppedError, StoreError, UnderWayError
+from dbt_describe.errors import (
+    DbtDescribeError,
+    LlmError,
+    LlmSettingsError,
+    QuotaError,
+    StoppedError,
+    StoreError,
+    UnderWayError,
+)
 from dbt_describe.llm.batches.engine import Batches
 from dbt_describe.llm.batches.settings import BatchSettings
 from dbt_describe.llm.batches.submission import Item, Submitted
@@ -48,14 +56,18 @@ class Collected:
         """Each with whether, in the end, a batch still has it under way."""
         self._timer: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+        self._stuck: LlmError | None = None
 
     async def complete(self, request: Request) -> Reply:
         """The answer, after the batch that the request goes with.
 
         Raises:
             UnderWayError: nobody waits for that batch any more.
+            LlmSettingsError, QuotaError: the provider couldn't be asked about an earlier one, so that nothing is sent.
             LlmError: see `Gateway.complete`.
         """
+        if self._stuck is not None:
+            raise self._stuck
         is_under_way: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, is_under_way))
         if len(self._waiting) >= self._settings.collect_requests:
@@ -95,6 +107,8 @@ class Collected:
     async def _answer(self, collected: list[tuple[Request, asyncio.Future[bool]]]) -> None:
         submitted: Submitted | None = None
         try:
+            if self._stuck is not None:
+                raise self._stuck
             submitted = await self._batches.submit([Item(request, self._tag(request)) for request, _ in collected])
             for problem in (*submitted.problems, *dict.fromkeys(left.reason for left in submitted.left)):
                 self._say(problem)
@@ -104,8 +118,12 @@ class Collected:
             # Nothing is asked any more: `inner` says so, too.
             pass
         except DbtDescribeError as error:
+            if submitted is not None and isinstance(error, (LlmSettingsError, QuotaError)):
+                # What rests on these answers would be asked without them.
+                self._stuck = error
             how = "Asked one by one instead of in a batch" if submitted is None else "No batch is waited for any more"
-            self._say(f"{how}: {error}")
+            if submitted is not None or self._stuck is None:
+                self._say(f"{how}: {error}")
         finally:
             self._let_go(collected, submitted)
 
@@ -119,5 +137,9 @@ class Collected:
             self._say(f"Left for another run: {error}")
             pending = [self._batches.key(request) for request, _ in collected]
         for request, is_under_way in collected:
-            if not is_under_way.done():
+            if is_under_way.done():
+                continue
+            if self._stuck is not None and submitted is None:
+                is_under_way.set_exception(self._stuck)
+            else:
                 is_under_way.set_result(self._batches.key(request) in pending)
