@@ -298,9 +298,16 @@ def test_money_that_is_kept_free_for_a_batch_holds_up_nothing(seller: Seller) ->
     seller.spending = Spending(Budget(max_cost=Decimal("0.002")))
     report = seller.document(LEAVING)
     assert seller.sent == [["stg", "mart"]]
-    assert any(one.startswith("Not in a batch: The budget is reached") for one in seller.told.said)
+    assert "The budget has no room for 1 more question in a batch." in seller.told.said
     assert (report.under_way, seller.live) == (2, [])
     assert "The budget is reached" in report.stopped_by
+
+
+def test_what_a_budget_has_no_room_for_is_asked_in_a_further_batch_and_not_at_twice_its_price(seller: Seller) -> None:
+    seller.spending = Spending(Budget(max_cost=Decimal("0.002")))
+    report = seller.document(ON)
+    assert seller.sent == [["stg", "mart"], ["top"]]
+    assert (seller.live, report.stopped_by, len(report.drafts)) == ([], "", 11)
 
 
 def test_what_keeps_a_batch_from_being_sent_is_told_and_no_batch_claimed(seller: Seller) -> None:

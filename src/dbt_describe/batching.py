@@ -60,6 +60,8 @@ class Batching:
         self._told: set[str] = set()
         self._mine: set[str] = set()
         self._is_interrupted = False
+        self._is_cut_short = False
+        """Whether the last batch asks less than it should, as the budget has no room before it is answered."""
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -102,7 +104,7 @@ class Batching:
                 await self._safely(self._submit(drafting))
             if waits and not self._is_interrupted:
                 # What can't be waited for is left, and the run hasn't done all that was wished.
-                drafting.stopped_by = await self._safely(self._wait(), "The batch stays with its provider")
+                drafting.stopped_by = await self._safely(self._wait(drafting), "The batch stays with its provider")
         self._batches.leave()
         if self._is_by_level:
             self._collect()
@@ -156,6 +158,7 @@ class Batching:
                 await self._batches.cancel(one.id)
 
     async def _submit(self, drafting: Drafting) -> None:
+        self._is_cut_short = False
         batched = self._batched()
         items = list(self._questions(batched, drafting))
         if not items:
@@ -172,7 +175,12 @@ class Batching:
             names = " and ".join(submitted.batches)
             self._progress.say(f"Asked {submitted.sent:,} questions in batch {names}, for answers within a day.")
         self._say_once(submitted.problems)
-        self._say_once([f"Not in a batch: {left.reason}" for left in submitted.left])
+        over = [left for left in submitted.left if left.is_over_budget]
+        self._is_cut_short = bool(over and submitted.sent)
+        self._say_once([f"Not in a batch: {left.reason}" for left in submitted.left if not left.is_over_budget])
+        if over:
+            questions = f"{len(over):,} more {'question' if len(over) == 1 else 'questions'}"
+            self._progress.say(f"The budget has no room for {questions} in a batch.")
 
     def _questions(self, batched: Batched, drafting: Drafting) -> Iterator[Item]:
         """What is asked of the nodes of the plan, as it stands: columns that will copy others aren't."""
@@ -194,9 +202,13 @@ class Batching:
         )
         self._llm.ask(ThroughBatches(self._gateway, collected))
 
-    async def _wait(self) -> None:
-        if ids := [one.id for one in self._open_batches()]:
+    async def _wait(self, drafting: Drafting) -> None:
+        while ids := [one.id for one in self._open_batches()]:
             await self._batches.wait(ids, self._tell)
+            if not self._is_cut_short or self._is_interrupted:
+                return
+            # A batch has taken less than was kept free for it: asked alone, the rest would cost twice as much.
+            await self._submit(drafting)
 
     def _tell(self, this_round: Round) -> None:
         """What went wrong, and how far the batches are, once for each change."""

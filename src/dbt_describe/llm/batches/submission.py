@@ -30,6 +30,7 @@ class Left(msgspec.Struct, frozen=True):
 
     item: Item
     reason: str
+    is_over_budget: bool = False
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -85,7 +86,7 @@ class Planned:
             try:
                 self._spending.reserve_now(amount)
             except BudgetError as error:
-                self.left.append(Left(item, str(error)))
+                self.left.append(Left(item, str(error), is_over_budget=True))
                 return
         self._asked.add(prepared.key)
         of_model = self.by_model.setdefault(partner.lane.model.model, (partner, []))
