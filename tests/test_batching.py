@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from dbt_describe import run
+from dbt_describe.accounts import usage_report
 from dbt_describe.configuration.batches import BatchUse
 from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreError
 from dbt_describe.llm.batches.contract import BatchResult, BatchStatus
@@ -26,6 +27,7 @@ from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.report import Report
+from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.tracking import tracked
 from dbt_describe.writers.llm import LlmWriter
 from tests.llm.batches.fakes import FakeBatches, World
@@ -125,6 +127,22 @@ def test_one_batch_asks_for_all_of_a_plan_and_the_run_takes_its_answers(seller: 
     )
     assert "columns" not in top.schema["properties"]  # type: ignore[operator]
     assert seller.known_batches() == 0
+
+
+@pytest.mark.parametrize("use", [ON, BatchUse("on", waves="by-level", sending=QUICK), LEAVING])
+def test_usage_and_summary_tell_what_batches_cost_and_no_savings_for_what_was_bought_once(
+    seller: Seller, use: BatchUse
+) -> None:
+    report = seller.document(use)
+    if use is LEAVING:
+        # As `batch status` does.
+        world = World(seller.shop.root / "store", seller.provider)
+        world.run(world.batches.advance(now=True))
+        report = seller.document()
+    *batches, total = usage_report(StoreLocation(seller.shop.root / "store"), by="batch").sums
+    assert {one.group for one in batches} == {name for name, _ in seller.provider.sent.values()}
+    assert (total.requests, total.cached, total.saved_usd) == (3, 0, Decimal(0))
+    assert total.cost_usd == report.spent.batched_cost_usd == Decimal("0.00003")
 
 
 def test_a_run_that_leaves_says_what_is_under_way_and_writes_what_costs_nothing(seller: Seller) -> None:
@@ -275,8 +293,11 @@ def test_answers_for_nodes_that_were_not_selected_are_kept_for_later(seller: Sel
 
 def test_a_dry_run_takes_answers_and_leaves_them_for_the_run_that_writes(seller: Seller) -> None:
     seller.document(LEAVING)
-    assert (seller.document(dry_run=True).spent.batched, seller.known_batches()) == (3, 1)
-    assert seller.document().spent.batched == 3
+    dry = seller.document(dry_run=True)
+    assert (dry.spent.batched, dry.spent.cached, seller.known_batches()) == (3, 0, 1)
+    # What they cost has been told by then.
+    written = seller.document()
+    assert (written.spent.batched, written.spent.cached, len(written.drafts), seller.live) == (0, 3, 8, [])
 
 
 def test_what_fails_for_a_moment_is_sent_again_in_a_batch(seller: Seller) -> None:
