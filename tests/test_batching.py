@@ -16,6 +16,7 @@ import pytest
 
 from dbt_describe import run
 from dbt_describe.accounts import usage_report
+from dbt_describe.cli.summary import render_report
 from dbt_describe.configuration.batches import BatchUse
 from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreError
 from dbt_describe.llm.batches.contract import BatchResult, BatchStatus
@@ -265,13 +266,34 @@ def test_ctrl_c_leaves_a_batch_with_its_provider(seller: Seller) -> None:
     impatient = Impatient()
     seller.provider.states = [BatchStatus("running", 3, 1)]
     report = with_progress(seller, impatient, lambda: seller.document(ON))
-    assert (report.interrupted, report.not_begun, seller.live, report.exit_code) == (True, 3, [], 130)
+    assert (report.interrupted, seller.live, report.exit_code) == (True, [], 130)
+    # As of a run that leaves by itself.
+    assert (report.under_way, report.waiting, report.not_begun, report.not_asked, len(report.drafts)) == (3, 8, 0, 0, 3)
+    assert "under way" in render_report(report)
+    assert "not asked" not in render_report(report)
     assert re.fullmatch(r"Batch b\w+: \w+, \d of 3 answered. Ctrl-C leaves it with the provider.", impatient.said[1])
     assert "What was sent stays with the provider" in impatient.said[2]
     assert runs_of(seller.shop)[0].state == "interrupted"
     seller.provider.states = [BatchStatus("ended")]
     assert seller.document().spent.batched == 3
     assert len(seller.sent) == 1
+
+
+def test_ctrl_c_tells_what_is_in_a_batch_from_what_is_not_asked(seller: Seller) -> None:
+    seller.provider.states = [BatchStatus("running", 3)]
+    one = msgspec.structs.replace(seller.shop.settings().selectors, select="mart")
+    seller.document(LEAVING, selectors=one)
+
+    def interrupted(request: Request) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(answer(request), usage=Usage(10, 5), answered_by="openai/tiny")
+
+    seller.answer_live = interrupted  # type: ignore[method-assign]
+    report = seller.document()
+    assert seller.shop.texts["stg.amount"] == TEXTS["amount"]
+    # The batch has all of mart, of which top copies a column; top itself is in no batch.
+    assert (report.interrupted, report.under_way, report.waiting) == (True, 1, 4)
+    assert (report.not_begun, report.not_asked) == (1, 1)
 
 
 def with_progress(seller: Seller, progress: Told, work: Callable[[], Report]) -> Report:
