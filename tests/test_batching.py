@@ -204,7 +204,7 @@ def test_what_a_batch_does_not_answer_is_asked_live(seller: Seller) -> None:
     seller.provider.answer = refuse_mart
     report = seller.document(ON)
     assert (seller.asked_live, report.spent.batched, report.failures) == (["mart"], 2, ())
-    assert any("1 of its requests are asked one by one" in one for one in seller.told.said)
+    assert any("1 of its requests are left to be asked one by one" in one for one in seller.told.said)
 
 
 def test_an_answer_that_cannot_be_read_is_asked_again_live(seller: Seller) -> None:
@@ -350,7 +350,7 @@ def test_what_keeps_a_batch_from_being_sent_is_told_and_no_batch_claimed(seller:
     seller.provider.errors = {"create": [LlmError("HTTP 400: not a batch deployment.")]}
     report = seller.document(ON)
     assert not any(one.startswith("Asked") for one in seller.told.said)
-    assert any("3 of its requests are asked one by one: HTTP 400" in one for one in seller.told.said)
+    assert any("3 of its requests are left to be asked one by one: HTTP 400" in one for one in seller.told.said)
     assert (seller.asked_live, report.failures) == (["mart", "stg", "top"], ())
 
 

@@ -198,7 +198,7 @@ def test_failed_requests_go_into_three_further_batches_and_are_then_left(tmp_pat
     total = world.run(all_of(world, "a", "b"))
     assert world.provider.asked == ["a", "b", "b", "b", "b"]
     assert (total.kept, total.again, total.given_up, total.open) == (1, 3, 1, 0)
-    assert "1 of its requests are asked one by one, the first because: Busy." in total.problems[-1]
+    assert "1 of its requests are left to be asked one by one, the first because: Busy." in total.problems[-1]
     assert [one.attempt for one in world.batches.batches()] == [4, 3, 2, 1]
     assert {one.root for one in world.batches.batches()} == {world.batches.batches()[-1].id}
     failures = [row for row in world.rows() if row.status == "failed"]
@@ -296,7 +296,7 @@ def test_results_that_are_deleted_are_left_to_the_live_path(tmp_path: Path) -> N
     world.provider.errors = {"results": [ResultsGoneError("The file is deleted.")]}
     total = world.run(all_of(world, "a", "b"))
     assert (total.given_up, total.open) == (2, 0)
-    assert "2 of its requests are asked one by one: The file is deleted." in total.problems[0]
+    assert "2 of its requests are left to be asked one by one: The file is deleted." in total.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -487,7 +487,7 @@ def test_a_full_disk_gives_back_the_money_for_all_models(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("error", "sent", "words"),
     [
-        (LlmError("HTTP 400: no batch deployment."), 0, "2 of its requests are asked one by one: HTTP 400"),
+        (LlmError("HTTP 400: no batch deployment."), 0, "2 of its requests are left to be asked one by one: HTTP 400"),
         (TransientError("Wait.", 5.0, is_rate_limit=True), 0, "It isn't sent yet: Wait."),
         (TransientError("Broken off."), 2, "Whether it has arrived is found out next: Broken off."),
     ],

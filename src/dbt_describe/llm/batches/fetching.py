@@ -87,7 +87,7 @@ async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, mean
     problems = reading.problems([item for item, error in failed if error is None])
     if left:
         reason = str(left[0][1] or _MISSING)
-        problems.append(f"{len(left)} of its requests are asked one by one, the first because: {reason}")
+        problems.append(f"{len(left)} of its requests are left to be asked one by one, the first because: {reason}")
     tally.problems += [f"Batch {record.id}: {problem}" for problem in problems]
     done = means.records.change(record, progress="done", message=" ".join(problems))
     await tidy(record, partner)
