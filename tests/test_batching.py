@@ -15,6 +15,8 @@ import msgspec
 import pytest
 
 from dbt_describe import run
+from dbt_describe.accounts import usage_report
+from dbt_describe.cli.summary import render_report
 from dbt_describe.configuration.batches import BatchUse
 from dbt_describe.errors import LlmError, LlmSettingsError, QuotaError, StoreError
 from dbt_describe.llm.batches.contract import BatchResult, BatchStatus
@@ -26,6 +28,7 @@ from dbt_describe.llm.gateway import Gateway
 from dbt_describe.llm.messages import Reply, Request, Usage
 from dbt_describe.prompting.templates import open_templates
 from dbt_describe.report import Report
+from dbt_describe.storage.locations import StoreLocation
 from dbt_describe.tracking import tracked
 from dbt_describe.writers.llm import LlmWriter
 from tests.llm.batches.fakes import FakeBatches, World
@@ -127,6 +130,22 @@ def test_one_batch_asks_for_all_of_a_plan_and_the_run_takes_its_answers(seller: 
     assert seller.known_batches() == 0
 
 
+@pytest.mark.parametrize("use", [ON, BatchUse("on", waves="by-level", sending=QUICK), LEAVING])
+def test_usage_and_summary_tell_what_batches_cost_and_no_savings_for_what_was_bought_once(
+    seller: Seller, use: BatchUse
+) -> None:
+    report = seller.document(use)
+    if use is LEAVING:
+        # As `batch status` does.
+        world = World(seller.shop.root / "store", seller.provider)
+        world.run(world.batches.advance(now=True))
+        report = seller.document()
+    *batches, total = usage_report(StoreLocation(seller.shop.root / "store"), by="batch").sums
+    assert {one.group for one in batches} == {name for name, _ in seller.provider.sent.values()}
+    assert (total.requests, total.cached, total.saved_usd) == (3, 0, Decimal(0))
+    assert total.cost_usd == report.spent.batched_cost_usd == Decimal("0.00003")
+
+
 def test_a_run_that_leaves_says_what_is_under_way_and_writes_what_costs_nothing(seller: Seller) -> None:
     report = seller.document(LEAVING)
     assert seller.told.said[0].startswith("Asked 3 questions in batch b")
@@ -185,7 +204,7 @@ def test_what_a_batch_does_not_answer_is_asked_live(seller: Seller) -> None:
     seller.provider.answer = refuse_mart
     report = seller.document(ON)
     assert (seller.asked_live, report.spent.batched, report.failures) == (["mart"], 2, ())
-    assert any("1 of its requests are asked one by one" in one for one in seller.told.said)
+    assert any("1 of its requests are left to be asked one by one" in one for one in seller.told.said)
 
 
 def test_an_answer_that_cannot_be_read_is_asked_again_live(seller: Seller) -> None:
@@ -247,13 +266,34 @@ def test_ctrl_c_leaves_a_batch_with_its_provider(seller: Seller) -> None:
     impatient = Impatient()
     seller.provider.states = [BatchStatus("running", 3, 1)]
     report = with_progress(seller, impatient, lambda: seller.document(ON))
-    assert (report.interrupted, report.not_begun, seller.live, report.exit_code) == (True, 3, [], 130)
+    assert (report.interrupted, seller.live, report.exit_code) == (True, [], 130)
+    # As of a run that leaves by itself.
+    assert (report.under_way, report.waiting, report.not_begun, report.not_asked, len(report.drafts)) == (3, 8, 0, 0, 3)
+    assert "under way" in render_report(report)
+    assert "not asked" not in render_report(report)
     assert re.fullmatch(r"Batch b\w+: \w+, \d of 3 answered. Ctrl-C leaves it with the provider.", impatient.said[1])
     assert "What was sent stays with the provider" in impatient.said[2]
     assert runs_of(seller.shop)[0].state == "interrupted"
     seller.provider.states = [BatchStatus("ended")]
     assert seller.document().spent.batched == 3
     assert len(seller.sent) == 1
+
+
+def test_ctrl_c_tells_what_is_in_a_batch_from_what_is_not_asked(seller: Seller) -> None:
+    seller.provider.states = [BatchStatus("running", 3)]
+    one = msgspec.structs.replace(seller.shop.settings().selectors, select="mart")
+    seller.document(LEAVING, selectors=one)
+
+    def interrupted(request: Request) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(answer(request), usage=Usage(10, 5), answered_by="openai/tiny")
+
+    seller.answer_live = interrupted  # type: ignore[method-assign]
+    report = seller.document()
+    assert seller.shop.texts["stg.amount"] == TEXTS["amount"]
+    # The batch has all of mart, of which top copies a column; top itself is in no batch.
+    assert (report.interrupted, report.under_way, report.waiting) == (True, 1, 4)
+    assert (report.not_begun, report.not_asked) == (1, 1)
 
 
 def with_progress(seller: Seller, progress: Told, work: Callable[[], Report]) -> Report:
@@ -275,8 +315,11 @@ def test_answers_for_nodes_that_were_not_selected_are_kept_for_later(seller: Sel
 
 def test_a_dry_run_takes_answers_and_leaves_them_for_the_run_that_writes(seller: Seller) -> None:
     seller.document(LEAVING)
-    assert (seller.document(dry_run=True).spent.batched, seller.known_batches()) == (3, 1)
-    assert seller.document().spent.batched == 3
+    dry = seller.document(dry_run=True)
+    assert (dry.spent.batched, dry.spent.cached, seller.known_batches()) == (3, 0, 1)
+    # What they cost has been told by then.
+    written = seller.document()
+    assert (written.spent.batched, written.spent.cached, len(written.drafts), seller.live) == (0, 3, 8, [])
 
 
 def test_what_fails_for_a_moment_is_sent_again_in_a_batch(seller: Seller) -> None:
@@ -314,7 +357,7 @@ def test_what_keeps_a_batch_from_being_sent_is_told_and_no_batch_claimed(seller:
     seller.provider.errors = {"create": [LlmError("HTTP 400: not a batch deployment.")]}
     report = seller.document(ON)
     assert not any(one.startswith("Asked") for one in seller.told.said)
-    assert any("3 of its requests are asked one by one: HTTP 400" in one for one in seller.told.said)
+    assert any("3 of its requests are left to be asked one by one: HTTP 400" in one for one in seller.told.said)
     assert (seller.asked_live, report.failures) == (["mart", "stg", "top"], ())
 
 

@@ -108,7 +108,9 @@ class Batching:
         self._batches.leave()
         if self._is_by_level:
             self._collect()
-        self._llm.expect(self._batched())
+        batched = self._batched()
+        self._llm.expect(batched)
+        drafting.in_batches = batched.asked
         if self._is_interrupted:
             drafting.end_early()
 

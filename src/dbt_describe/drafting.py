@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -65,6 +65,8 @@ class Drafting:
         """Those of them that hold the values of another one."""
         self.under_way: set[str] = set()
         """Nodes of which something is asked in a batch that hasn't come back yet."""
+        self.in_batches: Mapping[str, Collection[str]] = {}
+        """unique_id → columns that batches ask or have answered, an empty one for the node itself."""
         self._inherited = 0
         self._ended: set[str] = set()
         self._failed: set[str] = set()
@@ -204,7 +206,22 @@ class Drafting:
                     self.known.add(draft)
                 self.filing.add(drafts)
                 self._inherited += len(drafts)
-                self.not_asked += len(node_plan.gaps) + len(node_plan.skipped) - len(drafts)
+                left = [name for name in node_plan.gaps if name not in {draft.column for draft in drafts}]
+                waiting = self._wait(node_plan, left)
+                if waiting == len(left) > 0:
+                    self._ended.add(unique_id)
+                    self.abstentions += node_plan.skipped
+                else:
+                    self.not_asked += len(left) + len(node_plan.skipped) - waiting
+
+    def _wait(self, node_plan: NodePlan, left: Collection[str]) -> int:
+        """Leave to batches what they ask of a node that wasn't begun, with copies of that; returns how much it is."""
+        unique_id, following = node_plan.task.unique_id, node_plan.following
+        asked = set(left) & set(self.in_batches.get(unique_id, ()))
+        copies = [name for name in left if name in following and _place(following[name]) in self._waiting]
+        self._waiting.update((unique_id, name.lower()) for name in (*asked, *copies))
+        self.under_way |= {unique_id} if asked else set()
+        return len(asked.union(copies))
 
     def _take(self, unique_id: str, drafts: list[Draft], result: WriterResult) -> None:
         for draft in result.drafts:

@@ -43,7 +43,7 @@ class Spent(msgspec.Struct, frozen=True):
     cached: int = 0
     """Answers that were paid for before."""
     batched: int = 0
-    """Answers that came with batches, whenever those were sent."""
+    """Answers that came with batches, whenever those were sent and fetched, and are used for the first time."""
     batched_cost_usd: Decimal | None = Decimal(0)
 
 

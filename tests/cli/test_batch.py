@@ -1,8 +1,9 @@
-"""`dbt-describe batch` as far as it asks nobody."""
+"""`dbt-describe batch`, with a double of the provider where one is asked."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from click.testing import CliRunner, Result
 
 from dbt_describe.batch_tags import Asked, encode_tag
 from dbt_describe.cli.main import cli
-from dbt_describe.errors import SettingsError
+from dbt_describe.errors import LlmError, SettingsError
+from dbt_describe.llm.batches.contract import BatchResult
 from dbt_describe.llm.batches.submission import Item
+from dbt_describe.llm.messages import Request
 from dbt_describe.provenance.basis import Basis
-from tests.llm.batches.fakes import World, ask
+from tests.llm.batches.fakes import FakeBatches, World, answered, ask, states
 
 
 @pytest.fixture
@@ -26,8 +29,8 @@ def invoke(*words: str) -> Result:
     return CliRunner().invoke(cli, ["batch", *words])
 
 
-def send(store: Path) -> tuple[World, str]:
-    world = World(store)
+def send(store: Path, provider: FakeBatches | None = None) -> tuple[World, str]:
+    world = World(store, provider)
     tags = [encode_tag(Asked("/home/me/shop", f"model.shop.{name}", {"": Basis("1:x")})) for name in ("a", "b")]
     items = [Item(ask(str(number)), tag) for number, tag in enumerate([*tags, b"not ours"])]
     submitted = world.run(world.batches.submit(items))
@@ -70,6 +73,50 @@ def test_what_is_wrong_with_a_batch_is_told_below_the_table(store: Path) -> None
     world.provider.answer = lambda custom_id, request: []
     world.run(world.batches.advance(now=True))
     assert f"{name}: Of its results, 3 are missing." in invoke("list").stdout
+
+
+@pytest.fixture
+def provider(store: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBatches:
+    """Who answers the commands that ask somebody."""
+    fake = FakeBatches()
+    (store / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    monkeypatch.chdir(store)
+    monkeypatch.setattr("dbt_describe.batch_desk.open_gateway", lambda *_: World(store, fake).gateway)
+    return fake
+
+
+def test_cancelling_tells_what_becomes_of_what_isnt_answered(store: Path, provider: FakeBatches) -> None:
+    _, name = send(store, provider)
+    provider.states = states("cancelled")
+
+    def first_only(custom_id: str, request: Request) -> Sequence[BatchResult]:
+        if custom_id.endswith("0"):
+            return answered(custom_id, request)
+        return [BatchResult(custom_id, error=LlmError("The batch was cancelled."))]
+
+    provider.answer = first_only
+    shown = invoke("cancel", name)
+    assert shown.exception is None, shown.exc_info
+    assert shown.stdout.splitlines() == [
+        f"Batch {name}: 2 of its requests are left to be asked one by one, the first because: "
+        "The batch was cancelled.",
+        "1 answer is here. `dbt-describe document` writes what has come.",
+        f"Batch {name} is cancelled.",
+        "`dbt-describe document` asks the 2 questions that no batch answers one by one, at the usual price; "
+        "with --batch, in a new batch.",
+    ]
+    assert invoke("cancel", name).stdout == f"Batch {name} was done before: there is nothing to cancel.\n"
+
+
+def test_a_batch_that_is_still_being_cancelled_tells_what_will_become_of_it(store: Path, provider: FakeBatches) -> None:
+    _, name = send(store, provider)
+    provider.states = states("cancelling")
+    assert invoke("cancel", name).stdout.splitlines() == [
+        f"Batch {name} is cancelled. The provider is still at it: `dbt-describe batch fetch` fetches what it has "
+        "answered.",
+        "`dbt-describe document` asks what it doesn't answer one by one, at the usual price; "
+        "with --batch, in a new batch.",
+    ]
 
 
 def test_a_batch_is_forgotten_by_its_name(store: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NOTHING = "No batch is known. `dbt-describe document --batch` sends one."
 _THEN = "`dbt-describe document` writes what has come."
+_ALONE = "`dbt-describe document` asks {} one by one, at the usual price; with --batch, in a new batch."
 
 
 @click.group()
@@ -55,6 +56,7 @@ def status(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
     _show(wanted, as_json=as_json, told="\n".join(this_round.problems))
     if not as_json:
         _tell(this_round)
+        _tell_left(this_round)
     _raise_stuck(this_round)
 
 
@@ -70,6 +72,7 @@ def fetch(ids: tuple[str, ...], **given: Any) -> None:
     _tell(this_round)
     if not this_round.kept:
         show("No new answer is there.")
+    _tell_left(this_round)
     _raise_stuck(this_round)
 
 
@@ -86,6 +89,9 @@ def cancel(id_: str, **given: Any) -> None:
     still = " The provider is still at it: `dbt-describe batch fetch` fetches what it has answered."
     if was_open:
         show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+        if this_round.open:
+            show(_ALONE.format("what it doesn't answer"))
+        _tell_left(this_round)
     else:
         show(f"Batch {id_} was done before: there is nothing to cancel.")
     _raise_stuck(this_round)
@@ -146,6 +152,13 @@ def _tell(this_round: Round) -> None:
     if this_round.again:
         requests = "question that failed is" if this_round.again == 1 else "questions that failed are"
         show(f"{this_round.again:,} {requests} asked in another batch.")
+
+
+def _tell_left(this_round: Round) -> None:
+    """What the next run asks at the usual price, unless it is told not to."""
+    if this_round.given_up:
+        questions = "question" if this_round.given_up == 1 else "questions"
+        show(_ALONE.format(f"the {this_round.given_up:,} {questions} that no batch answers"))
 
 
 def _plain(one: BatchView) -> dict[str, object]:

@@ -86,8 +86,20 @@ class AnswerCache:
         return reply
 
     async def found(self, key: str, since: float = 0.0) -> Reply | None:
-        """The same, without holding up anything else where that takes as long as a network does."""
-        return await asyncio.to_thread(self.find, key, since) if self._database.is_remote else self.find(key, since)
+        """The same for use: of a batch's answer it is remembered that it was given.
+
+        Nothing else is held up where that takes as long as a network does.
+        """
+        return await asyncio.to_thread(self._take, key, since) if self._database.is_remote else self._take(key, since)
+
+    def _take(self, key: str, since: float) -> Reply | None:
+        reply = self.find(key, since)
+        if reply is not None and reply.batched and not reply.used_before:
+            used = msgspec.json.encode(msgspec.structs.replace(reply, used_before=True))
+            # Counted as new once more is better than not given.
+            with contextlib.suppress(StoreError):
+                self._database.execute("UPDATE answers SET reply = ? WHERE key = ?", (used, key))
+        return reply
 
     def keep(self, key: str, model: str, reply: Reply, *, lasts: bool = True) -> None:
         """Remember a reply; one that is there already is replaced. On disk when the call returns.

@@ -84,6 +84,9 @@ class ModelLane:
             self._outermost = self._stack()
         request = self.prepared(request)
         reply = await self._outermost.complete(request)
+        if reply.from_cache and reply.batched and not reply.used_before:
+            # Its row was written when it was fetched: it was bought for this, and saves nothing.
+            return reply
         if reply.from_cache:
             self._ledgers[0].record_cached(request, reply)
         elif reply.structured_output:

@@ -38,7 +38,7 @@ class KnowsBatches(Protocol):
     """A recorder that tells which answers of a batch have their rows already."""
 
     def keys_of_batch(self, batch_id: str) -> frozenset[str]:
-        """The keys of the requests, by the provider's id of the batch.
+        """The keys of the requests, by our id of the batch.
 
         Raises:
             StoreError: the rows can't be read.
@@ -109,7 +109,7 @@ class Ledger:
 
     def record_cached(self, request: Request, reply: Reply) -> None:
         """Write a row for an answer that nothing was sent for."""
-        self._record(request, reply, "cached")
+        self._record(request, reply, "cached", batch_id=reply.batch_id)
 
     def record_batched(self, request: Request, reply: Reply, batch_id: str) -> Reply:
         """Write a row for an answer that came with a batch; returns it with its cost, which is a batch's."""

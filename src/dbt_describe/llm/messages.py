@@ -112,6 +112,10 @@ class Reply(msgspec.Struct, frozen=True):
     attempts: int = 1
     batched: bool = False
     """It came with a batch, at a batch's price."""
+    batch_id: str = ""
+    """Ours of that batch."""
+    used_before: bool = False
+    """Of a batch's answer: it was given before, to this run or another one. The first time, it is what was paid for."""
     from_cache: bool = False
     """Nothing was sent for it, and nothing paid: it was kept, or is shared with an equal request under way."""
     first_token_s: float | None = None

@@ -173,6 +173,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str = ""
     """The provider's name for the exchange."""
     batch_id: str = ""
+    """Ours of the batch that it was asked in."""
 
 
 class Avoided(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +267,7 @@ class UsageLog:
         )
 
     def keys_of_batch(self, batch_id: str) -> frozenset[str]:
-        """The keys of the requests that have a row for their answer in a batch, by the provider's id of it.
+        """The keys of the requests that have a row for their answer in a batch, by our id of it.
 
         Raises:
             StoreError: the file can't be read.

@@ -22,18 +22,18 @@ class Account:
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
         self.cached = 0
-        """Answers that cost nothing: kept from an earlier run, or shared with an equal request."""
+        """Answers that cost nothing: used in an earlier run, or shared with an equal request."""
         self.failures: list[str] = []
         """Of the requests that failed where others of the same node succeeded."""
         self.batched = 0
-        """Answers that came with batches."""
+        """Answers that came with batches and are used for the first time."""
         self.batched_cost_usd: Decimal | None = Decimal(0)
         self.redactions: Mapping[str, int] = {}
         """What was taken out of what the requests show, by kind → how often in one of them."""
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
-        if reply.from_cache and reply.batched:
+        if reply.from_cache and reply.batched and not reply.used_before:
             self.batched += 1
             self.batched_cost_usd = added(self.batched_cost_usd, reply.cost_usd)
             return

@@ -26,6 +26,15 @@ class Batched(msgspec.Struct, frozen=True):
     under_way: Mapping[str, frozenset[str]] = {}
     """Columns that are asked in a batch that hasn't come back yet; an empty one for the node itself."""
 
+    @property
+    def asked(self) -> Mapping[str, frozenset[str]]:
+        """What batches ask or have answered: columns, an empty one for the node itself."""
+        names = {name: [one.columns for one in answered] for name, answered in self.answered.items()}
+        return {
+            name: frozenset[str]().union(self.under_way.get(name, ()), *names.get(name, ()))
+            for name in (*self.under_way, *names)
+        }
+
     def without_under_way(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         """The task without what a batch asks, and that."""
         waiting = self.under_way.get(task.unique_id, frozenset())

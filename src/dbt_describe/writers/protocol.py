@@ -54,7 +54,7 @@ class WriterResult(msgspec.Struct, frozen=True):
     batch_cost_usd: Decimal | None = None
     """Of an estimate, what it would cost in a batch; None where that isn't known, or there are none."""
     batched: int = 0
-    """Answers that came with batches; they are neither among the calls nor among those of before."""
+    """Answers that came with batches, used for the first time; neither among the calls nor among those of before."""
     batched_cost_usd: Decimal | None = Decimal(0)
     under_way: tuple[str, ...] = ()
     """Columns, an empty one for the node itself, of which nothing is said because a batch asks them."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,12 +59,49 @@ def test_each_answer_has_a_row_at_half_the_price(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.run(all_of(world, "a", "b"))
     rows = world.rows()
+    (sent,) = world.batches.batches()
     # 10 tokens in at $1 and 5 out at $2 a million, and half of that.
     assert [(row.status, row.batch_id, row.cost_usd) for row in rows] == [
-        ("answered", "batch_1", Decimal("0.00001")),
-        ("answered", "batch_1", Decimal("0.00001")),
+        ("answered", sent.id, Decimal("0.00001")),
+        ("answered", sent.id, Decimal("0.00001")),
     ]
     assert {row.request_key for row in rows} == {world.batches.key(ask("a")), world.batches.key(ask("b"))}
+
+
+def test_the_first_use_of_a_batchs_answer_saves_nothing_whoever_has_fetched_it(tmp_path: Path) -> None:
+    """It was bought for that; later uses are kept answers, of the batch that they came with."""
+    fetching = World(tmp_path)
+    fetching.run(all_of(fetching, "a"))
+    (sent,) = fetching.batches.batches()
+
+    def used() -> Reply:
+        world = World(tmp_path, fetching.provider)
+        return world.run(world.gateway.complete(ask("a")))
+
+    first, second, third = used(), used(), used()
+    told = [(one.from_cache, one.batched, one.used_before) for one in (first, second, third)]
+    assert told == [(True, True, False), (True, True, True), (True, True, True)]
+    assert [(row.status, row.batch_id) for row in fetching.rows()] == [
+        ("answered", sent.id),
+        ("cached", sent.id),
+        ("cached", sent.id),
+    ]
+
+
+def test_where_it_cannot_be_written_down_that_an_answer_was_used_it_is_given_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.run(all_of(world, "a"))
+    execute = world.answers._database.execute
+
+    def full(sql: str, *values: Any, **options: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            raise StoreError("The disk is full.")
+        return execute(sql, *values, **options)
+
+    monkeypatch.setattr(world.answers._database, "execute", full)
+    assert world.run(world.gateway.complete(ask("a"))).text == "About a"
 
 
 def test_nothing_is_asked_that_is_answered_or_asked_already(tmp_path: Path) -> None:
@@ -160,7 +198,7 @@ def test_failed_requests_go_into_three_further_batches_and_are_then_left(tmp_pat
     total = world.run(all_of(world, "a", "b"))
     assert world.provider.asked == ["a", "b", "b", "b", "b"]
     assert (total.kept, total.again, total.given_up, total.open) == (1, 3, 1, 0)
-    assert "1 of its requests are asked one by one, the first because: Busy." in total.problems[-1]
+    assert "1 of its requests are left to be asked one by one, the first because: Busy." in total.problems[-1]
     assert [one.attempt for one in world.batches.batches()] == [4, 3, 2, 1]
     assert {one.root for one in world.batches.batches()} == {world.batches.batches()[-1].id}
     failures = [row for row in world.rows() if row.status == "failed"]
@@ -258,7 +296,7 @@ def test_results_that_are_deleted_are_left_to_the_live_path(tmp_path: Path) -> N
     world.provider.errors = {"results": [ResultsGoneError("The file is deleted.")]}
     total = world.run(all_of(world, "a", "b"))
     assert (total.given_up, total.open) == (2, 0)
-    assert "2 of its requests are asked one by one: The file is deleted." in total.problems[0]
+    assert "2 of its requests are left to be asked one by one: The file is deleted." in total.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -449,7 +487,7 @@ def test_a_full_disk_gives_back_the_money_for_all_models(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("error", "sent", "words"),
     [
-        (LlmError("HTTP 400: no batch deployment."), 0, "2 of its requests are asked one by one: HTTP 400"),
+        (LlmError("HTTP 400: no batch deployment."), 0, "2 of its requests are left to be asked one by one: HTTP 400"),
         (TransientError("Wait.", 5.0, is_rate_limit=True), 0, "It isn't sent yet: Wait."),
         (TransientError("Broken off."), 2, "Whether it has arrived is found out next: Broken off."),
     ],

@@ -79,7 +79,7 @@ async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, mean
     for item, error in failed:
         if error is not None:
             request = msgspec.structs.replace(reading.requests[item.custom_id], attempt=record.attempt)
-            partner.ledger.record_unbatched(request, error, record.provider_id)
+            partner.ledger.record_unbatched(request, error, record.id)
     send_again([(item, str(error or _MISSING)) for item, error in again], record, partner, means)
     tally.again += len(again)
     means.records.mark([(record.id, item.custom_id, "given_up", str(error or _MISSING)) for item, error in left])
@@ -87,7 +87,7 @@ async def _finish(record: BatchRecord, reading: _Reading, partner: Partner, mean
     problems = reading.problems([item for item, error in failed if error is None])
     if left:
         reason = str(left[0][1] or _MISSING)
-        problems.append(f"{len(left)} of its requests are asked one by one, the first because: {reason}")
+        problems.append(f"{len(left)} of its requests are left to be asked one by one, the first because: {reason}")
     tally.problems += [f"Batch {record.id}: {problem}" for problem in problems]
     done = means.records.change(record, progress="done", message=" ".join(problems))
     await tidy(record, partner)
@@ -132,7 +132,7 @@ class _Reading:
         self._items = {item.custom_id: item for item in items}
         # A power cut may have taken answers from the cache that were marked already.
         self._open = {item.custom_id for item in items if item.state == "open" or self._is_lost(item)}
-        self._rows = rows_of_batch(memory.usage, record.provider_id)
+        self._rows = rows_of_batch(memory.usage, record.id)
         self._answered: set[str] = set()
         self._errors: dict[str, LlmError] = {}
         self._marks: list[tuple[str, str, ItemState, str]] = []
@@ -196,11 +196,11 @@ class _Reading:
     def _keep(self, custom_id: str, reply: Reply) -> None:
         item, record, partner = self._items[custom_id], self._record, self._partner
         request = msgspec.structs.replace(self.requests[custom_id], attempt=record.attempt)
-        reply = msgspec.structs.replace(reply, answered_by=record.model, batched=True)
+        reply = msgspec.structs.replace(reply, answered_by=record.model, batched=True, batch_id=record.id)
         if item.key in self._rows:
             reply = partner.ledger.priced_batched(reply)
         else:
-            reply = partner.ledger.record_batched(request, reply, record.provider_id)
+            reply = partner.ledger.record_batched(request, reply, record.id)
             self._means.around.spending.add(amount_of(reply.usage, reply.cost_usd))
         if not self._means.accepts(request, reply):
             self._not_whole += 1
