@@ -120,7 +120,9 @@ def test_texts_that_are_in_docs_blocks_now_are_ours_too(tmp_path: Path) -> None:
     (tmp_path / "models/_columns.md").write_text(blocks, encoding="utf-8")
     schema = older.schema.read_text(encoding="utf-8")
     assert "Number of the order." in schema
-    older.schema.write_text(re.sub(r"([\"']?)Number of the order\.\1", '"{{ doc(\'order_id\') }}"', schema), encoding="utf-8")
+    older.schema.write_text(
+        re.sub(r"([\"']?)Number of the order\.\1", "\"{{ doc('order_id') }}\"", schema), encoding="utf-8"
+    )
     scribe = Scribe()
     report = older.document(scribe)
     assert (scribe.asked, report.failures, report.drafts) == ([], (), ())

@@ -1,4 +1,4 @@
-"""What we have written since a named manifest was made: it stands in the schema files, and the lock says that it's ours.
+"""What we have written since a named manifest was made: it stands in schema files, and the lock says that it's ours.
 
 Such a manifest is taken as it is, so the second half of a run would find nothing of what the first one wrote. What a
 person wrote meanwhile isn't looked for here: that stays a gap, which can't be filled.
@@ -58,9 +58,7 @@ def _with_texts(node: Node, files: _Files, hashes: Mapping[str, frozenset[str]])
     written = files.written(node)
     texts = {"": written.description, **written.columns}
     ours = {
-        name: text
-        for name, known in hashes.items()
-        if hash_text(text := files.rendered(texts.get(name, ""))) in known
+        name: text for name, known in hashes.items() if hash_text(text := files.rendered(texts.get(name, ""))) in known
     }
     columns = tuple(
         msgspec.structs.replace(column, description=ours[column.name.lower()])
