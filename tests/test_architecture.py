@@ -124,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "conventions",
         "hands_off",
         "lineage",
+        "own_texts",
         "planning",
         "progress",
         "project",
@@ -131,6 +132,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "sharding",
     },
+    "own_texts": FOUNDATION | {"placeholders", "project", "provenance", "schema_files"},
     "counting": {"preparing", "progress", "project", "provenance", "settings"},
     "adopting": FOUNDATION | {"preparing", "progress", "project", "provenance", "recording", "settings"},
     "checkup": FOUNDATION

@@ -120,6 +120,7 @@ def test_the_same_call_goes_on_with_a_run_that_did_not_end(
     after = the_run(shop)
     assert (after.id, after.state, after.nodes, after.done) == (before.id, "finished", 3, 3)
     assert (len(after.goes), after.started) == (2, before.started)
+    assert after.call["max_cost"] == "2"
     assert "model.shop.stg" not in {task.unique_id for task in again.asked}
 
 

@@ -91,6 +91,10 @@ class BorrowedDescriptionError(SchemaFileError):
     """There is no place for a description: dbt takes that of something else."""
 
 
+class DescribedAlreadyError(SchemaFileError):
+    """A description stands there that isn't to be replaced."""
+
+
 class LockFileError(DbtDescribeError):
     """dbt-describe.lock can't be read or written."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dbt_describe.errors import BorrowedDescriptionError, SchemaFileError
+from dbt_describe.errors import BorrowedDescriptionError, DescribedAlreadyError, SchemaFileError
 from dbt_describe.placeholders import is_missing
 from dbt_describe.project.data_tests import is_generic, written_name
 from dbt_describe.project.nodes import Column, Node, Project
@@ -107,13 +107,22 @@ def _faults_of_gaps(
     path: Path, nodes: Iterable[Node], gaps: Mapping[str, Sequence[str]], make_edit: EditMaker, root: Path
 ) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
     """Why the file can't be edited at all, or empty; and why single descriptions can't be written to it."""
+
+    def try_(tried: Mapping[str, Mapping[str, str]]) -> tuple[str, dict[tuple[str, str], SchemaFileError]]:
+        edits = {
+            (name, column): make_edit(name, column, "Any text.")
+            for name, columns in tried.items()
+            for column in dict.fromkeys(columns.values())
+        }
+        return _faults(path, edits, root)
+
     tried = {node.unique_id: _tried(node, gaps[node.unique_id]) for node in nodes}
-    edits = {
-        (name, column): make_edit(name, column, "Any text.")
-        for name, columns in tried.items()
-        for column in dict.fromkeys(columns.values())
-    }
-    whole, found = _faults(path, edits, root)
+    whole, found = try_(tried)
+    # The file lists more than the manifest knows: a description that one column has says nothing of the others.
+    listed = {name for (name, _), fault in found.items() if isinstance(fault, DescribedAlreadyError)}
+    if listed:
+        tried |= {name: {column: column for column in gaps[name]} for name in listed}
+        whole, found = try_(tried)
     return whole, {
         (name, column): found[name, stand_in]
         for name, columns in tried.items()

@@ -15,6 +15,7 @@ from dbt_describe.conventions import persistence_warning, read_conventions, with
 from dbt_describe.errors import SelectionError
 from dbt_describe.hands_off import not_left_alone, places_left_alone
 from dbt_describe.lineage import Lineage, trace_project, with_semantic_models, with_sql_columns
+from dbt_describe.own_texts import with_own_texts
 from dbt_describe.planning import SKIPPED, Abstention, Before, Plan, make_plan
 from dbt_describe.progress import Progress
 from dbt_describe.project.engines import leave_undescribable
@@ -148,6 +149,8 @@ def study(settings: Settings, progress: Progress, opened: Opened | None = None) 
         progress.say("All that is selected is left alone, as `meta` or the `ignore` of dbt-describe.yml says.")
     project = msgspec.structs.replace(project, warnings=(*project.warnings, *warnings, *told))
     lock = with_renamed(read_lock(project.root), project, Bases(project, lineage))
+    if settings.sources.manifest and project.has_files:
+        project = with_own_texts(project, lock, settings.schema_path)
     return Studied(project, lineage, wanted, lock, Standings(project, lineage, lock, left_alone), left_alone)
 
 

@@ -25,7 +25,7 @@ from dbt_describe.configuration import (
     merge,
     merge_for_hook,
 )
-from dbt_describe.configuration.batches import BatchUse, batch_use
+from dbt_describe.configuration.batches import BatchUse, batch_use, refuse_in_hook
 from dbt_describe.configuration.stores import store_of
 from dbt_describe.dbt_flags import defer_state_of, invocation_of, resource_types_of, selectors_of
 from dbt_describe.errors import ProjectNotFoundError, SettingsError
@@ -201,6 +201,8 @@ def make_settings(  # noqa: PLR0913 - one keyword per flag
     file = _configuration(dbt.project_dir, config or env.get("DBT_DESCRIBE_CONFIG"), env)
     llm = _llm_settings(flags, file, prompts, env, hook, use_cache=use_cache, require_store=require_store)
     llm = msgspec.structs.replace(llm, profile_values=profile_values)
+    if hook:
+        refuse_in_hook(batch=batch, wait=wait, waves=waves)
     if batch and not llm.config.model:
         raise SettingsError("--batch asks a language model: name one with --model.")
     shares_blocks = file.doc_blocks if doc_blocks is None else doc_blocks

@@ -23,7 +23,7 @@ from dbt_describe.planning import Plan
 from dbt_describe.progress import Progress, Watched
 from dbt_describe.project.exclusive import hold
 from dbt_describe.report import Report
-from dbt_describe.runs.calls import call_of
+from dbt_describe.runs.calls import LIMITS, call_of
 from dbt_describe.runs.records import Runs
 from dbt_describe.runs.states import WORDS, RunRecord, State
 from dbt_describe.runs.tasks import digest, fingerprint, is_rest
@@ -192,7 +192,7 @@ class KeptTrack:
         before = self._before
         if before and self._goes_on(before, record, tasks):
             record = msgspec.structs.replace(
-                record, id=before.id, started=before.started, goes=(*before.goes, self._go), **_call_of(before)
+                record, id=before.id, started=before.started, goes=(*before.goes, self._go), **_call_of(before, record)
             )
         else:
             self.release()
@@ -263,9 +263,11 @@ def _recorded(goes: Collection[str], store: Store) -> Amount:
     return Amount(spent.cost_usd, spent.tokens)
 
 
-def _call_of(record: RunRecord) -> dict[str, Any]:
-    """How a run was first called: what it is gone on with as long as nothing else is said."""
-    return {"call": record.call, "call_key": record.call_key, "withheld": record.withheld}
+def _call_of(first: RunRecord, now: RunRecord) -> dict[str, Any]:
+    """How a run was first called, and what it may spend now: what it is gone on with if nothing else is said."""
+    call = {name: value for name, value in first.call.items() if name not in LIMITS}
+    call |= {name: value for name, value in now.call.items() if name in LIMITS}
+    return {"call": call, "call_key": first.call_key, "withheld": first.withheld}
 
 
 def _state_of(report: Report) -> State:

@@ -35,6 +35,18 @@ def test_nothing_to_write_is_a_line() -> None:
     assert render_outcome(CommitReport(Report("rules", 0, 0)), Path("/repo")) == "Nothing to write."
 
 
+def test_what_failed_alone_is_told_as_what_wasnt_written_and_stops_no_commit() -> None:
+    report = Report("rules", 1, 0, 1, failures=(Failure("models/a.yml", "models/a.yml:3: has a description already"),))
+    outcome = CommitReport(report)
+    assert render_outcome(outcome, Path("/repo")) == dedent(
+        """\
+        Failed:
+          models/a.yml:3: has a description already
+        Nothing written. What failed doesn't stop the commit."""
+    )
+    assert outcome.exit_code == 0
+
+
 def test_where_only_the_lock_file_changed_that_is_said() -> None:
     told = render_outcome(CommitReport(Report("gpt", 1, 0, abstentions=UNKNOWN), FILES[1:]), Path("/repo"))
     assert told.startswith("Recorded in dbt-describe.lock; 1 unknown, left empty. Read it, stage it,")

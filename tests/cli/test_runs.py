@@ -49,7 +49,7 @@ def test_runs_are_shown_with_how_far_they_came(store: Path) -> None:
     runs.close()
     assert shown() == (
         "run  state          nodes done  project  model     called with\n"
-        "r2   finished           0 of 0  shop               /home/me/shop/models/a.sql --vars …\n"
+        "r2   finished           0 of 0  shop               --vars … models/a.sql\n"
         "r1   out of budget      1 of 2  shop     openai/m  --select marts --select 'a b' --no-cache --no-verify\n"
     )
     (first,) = json.loads(shown("--json", "--limit", "1"))
@@ -70,3 +70,25 @@ def test_runs_are_shown_with_how_far_they_came(store: Path) -> None:
         "process": 0,
         "goes": ["r1"],
     }
+
+
+def test_of_a_call_with_long_paths_the_options_are_shown_and_the_paths_cut_inside(store: Path) -> None:
+    runs = Runs(store, lambda: 1_794_830_400.0)
+    far = f"/mnt/{'very-' * 30}far/away/shop"
+    call = {
+        "manifest": f"{far}/target/manifest.json",
+        "catalog": "/builds/of/somebody/else/entirely/catalog.json",
+        "select": ["path:models/staging"],
+        "batch": True,
+        "max_cost": "0.05",
+    }
+    runs.begin(RunRecord(id="r1", project=far, started=0.0, call=call, model="openai/gpt-6-luna", goes=("r1",)), {})
+    runs.close()
+    assert (
+        shown()
+        .splitlines()[1]
+        .endswith(
+            "  openai/gpt-6-luna  --batch --max-cost 0.05 --select path:models/staging "
+            "--catalog '/builds/…e/entirely/catalog.json' --manifest target/manifest.json"
+        )
+    )

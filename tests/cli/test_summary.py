@@ -48,7 +48,7 @@ def test_a_report_tells_what_was_inherited_written_unknown_failed_and_spent() ->
           inherited      1  the same values as a described column upstream
           written        1  by gpt
           unknown        2  left empty
-          failed         5  see above
+          failed         5  for 1 reason, see above
           asked          2  requests, 1,500 tokens in, 80 out, $0.0123
           changed       2  models/orders.yml"""
     )
@@ -244,7 +244,7 @@ again to write what has come."""
     )
     assert report.exit_code == 0
     failed = msgspec.structs.replace(report, waiting=4, failures=(Failure("b", "no"),))
-    assert "\n  failed         3  see above\n" in render_report(failed)
+    assert "\n  failed         3  for 1 reason, see above\n" in render_report(failed)
 
 
 def test_selectors_are_taken_as_dbt_takes_them() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dbt_describe.configuration import load_configuration
+from dbt_describe.configuration import Hook, load_configuration
 from dbt_describe.configuration.batches import BatchUse, batch_use
 from dbt_describe.errors import SettingsError
 from dbt_describe.settings import make_settings
@@ -61,6 +61,51 @@ def test_the_file_says_how(tmp_path: Path) -> None:
 def test_flags_that_contradict_each_other_are_refused(flags: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=said):
         use(tmp_path, "", **flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"batch": True}, "--batch can't be combined with --hook: a commit doesn't wait for a batch."),
+        ({"batch": True, "model": "openai/x"}, "--batch can't be combined with --hook"),
+        ({"wait": False}, "--no-wait can't be combined with --hook"),
+        ({"wait": True}, "--wait can't be combined with --hook"),
+        ({"waves": "by-level"}, "--waves can't be combined with --hook"),
+    ],
+)
+@pytest.mark.parametrize("written", ["", "model: openai/x\n", "batch: on\nmodel: openai/x\n"])
+def test_a_hook_that_shall_ask_in_batches_is_refused(
+    flags: dict[str, Any], said: str, written: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    (tmp_path / "dbt-describe.yml").write_text(written, encoding="utf-8")
+    with pytest.raises(SettingsError, match=said):
+        make_settings(project_dir=tmp_path, environ={}, hook=Hook(), **flags)
+
+
+@pytest.mark.parametrize("flags", [{}, {"batch": False}])
+def test_a_hook_asks_in_no_batches_whatever_the_file_says(flags: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    (tmp_path / "dbt-describe.yml").write_text("batch: on\nmodel: openai/x\n", encoding="utf-8")
+    assert make_settings(project_dir=tmp_path, environ={}, hook=Hook(), **flags).batch == BatchUse()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("retries", (-1, 1.5)),
+        *((name, (0, -1, 1.5)) for name in ("send_tries", "collect_requests", "threshold")),
+        *((name, (0, -1, ".inf", ".nan")) for name in ("first_wait", "longest_wait", "settle", "collect_wait")),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(name: str, values: tuple[object, ...], tmp_path: Path) -> None:
+    for value in values:
+        with pytest.raises(SettingsError, match=rf"dbt-describe\.yml:1: .*{name}"):
+            use(tmp_path, f"batches: {{{name}: {value}}}")
+
+
+def test_no_further_batch_may_be_wished(tmp_path: Path) -> None:
+    assert use(tmp_path, "batches: {retries: 0}").sending.retries == 0
 
 
 def test_batches_need_a_model(tmp_path: Path) -> None:

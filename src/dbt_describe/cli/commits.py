@@ -52,7 +52,8 @@ def render_outcome(outcome: CommitReport, directory: Path) -> str:
         lines.append("Interrupted.")
     left = f"; {len(report.abstentions)} unknown, left empty" if report.abstentions else ""
     if not outcome.files:
-        return "\n".join([*lines, f"Nothing to write{left}."])
+        nothing = [f"Nothing written{left}. What failed doesn't stop the commit."] if report.failures else []
+        return "\n".join([*lines, *(nothing or [f"Nothing to write{left}."])])
     names = " ".join(shlex.quote(_shown(path, directory)) for path in outcome.files)
     by_writer = f"{report.inherited} inherited, {report.written} by {name_writers(report)}"
     if report.dry_run:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _UNSAID = frozenset({"project_dir", "profiles_dir"})
 """Options that say where, not what."""
-_LONGEST_CALL = 60
+_LONGEST_CALL = 160
+_LONGEST_PATH = 32
+"""Characters, as of the whole call."""
 
 
 @click.group()
@@ -61,18 +63,30 @@ def _table(found: list[RunRecord]) -> list[str]:
         ]
         for run in found
     ]
-    return aligned(heads, rows, words=frozenset({0, 1, 3, 4, 5}), names=5)
+    return aligned(heads, rows, words=frozenset({0, 1, 3, 4, 5}), names=3)
 
 
 def _shown(run: RunRecord) -> str:
-    """The call as it would be typed, shortened."""
-    words: list[str] = []
-    for name, value in run.call.items():
-        if name not in _UNSAID:
-            words += _words(name, value)
-    words += [f"--{name.replace('_', '-')} …" for name in run.withheld]
-    text = " ".join(words)
+    """The call as it would be typed, shortened; paths last, those inside of the project from there."""
+    from dbt_describe.runs.calls import FROM_HERE  # noqa: PLC0415 - --help must not wait for it
+
+    told = [name for name in run.call if name not in _UNSAID]
+    plain = [word for name in told if name not in FROM_HERE for word in _words(name, run.call[name])]
+    withheld = [f"--{name.replace('_', '-')} …" for name in run.withheld]
+    paths = [word for name in told if name in FROM_HERE for word in _words(name, _short(run.call[name], run.project))]
+    text = " ".join([*plain, *withheld, *paths])
     return text if len(text) <= _LONGEST_CALL else f"{text[: _LONGEST_CALL - 2]} …"
+
+
+def _short(paths: Any, project: str) -> Any:
+    """One or several paths; what is left out of a long one is in its middle."""
+    if isinstance(paths, list):
+        return [_short(path, project) for path in paths]
+    path = str(paths).removeprefix(f"{project}/").removeprefix(f"{project}\\")
+    if len(path) <= _LONGEST_PATH:
+        return path
+    beginning = _LONGEST_PATH // 4
+    return f"{path[:beginning]}…{path[beginning + 1 - _LONGEST_PATH :]}"
 
 
 def _words(name: str, value: Any) -> list[str]:

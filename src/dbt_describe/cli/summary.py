@@ -171,7 +171,9 @@ def _unfinished(report: Report) -> list[str]:
         return waiting
     open_ = report.missing + report.outdated - len(report.drafts) - len(report.abstentions) - report.waiting
     left = report.not_asked if report.failures else open_
-    failed = [*waiting, *[f"  failed     {open_ - left:>5,}  see above"] * (open_ > left)]
+    reasons = len({failure.message for failure in report.failures})
+    told = f"for {_count(reasons, 'reason')}, see above" if 0 < reasons < open_ - left else "see above"
+    failed = [*waiting, *[f"  failed     {open_ - left:>5,}  {told}"] * (open_ > left)]
     if report.cached_only:
         copies = f"; {_count(report.copies_left, 'column')} will follow" if report.copies_left else ""
         asked = f"  to ask     {report.to_ask:>5,}  of {report.writer}, as no answer is kept{copies}"

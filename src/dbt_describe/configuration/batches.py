@@ -31,6 +31,17 @@ class BatchUse(msgspec.Struct, frozen=True):
     sending: BatchSettings = BatchSettings()
 
 
+def refuse_in_hook(*, batch: bool | None, wait: bool | None, waves: str) -> None:
+    """See to it that a commit isn't asked to wait for a batch. What the file says of batches isn't about hooks.
+
+    Raises:
+        SettingsError: a flag wishes batches.
+    """
+    flag = "--batch" if batch else "--waves" if waves else {True: "--wait", False: "--no-wait", None: ""}[wait]
+    if flag:
+        raise SettingsError(f"{flag} can't be combined with --hook: a commit doesn't wait for a batch.")
+
+
 def batch_use(
     file: Configuration, *, batch: bool | None, wait: bool | None, waves: str, cached_only: bool = False
 ) -> BatchUse:

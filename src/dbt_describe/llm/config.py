@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Money = Decimal
 """0 or more: who reads the settings checks it, since msgspec 0.22 bounds no Decimal."""

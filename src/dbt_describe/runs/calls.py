@@ -15,12 +15,12 @@ from dbt_describe.redaction.credentials import without_credentials
 FROM_HERE = frozenset({"project_dir", "profiles_dir", "config", "prompts", "files", "manifest", "catalog"})
 """Options whose relative paths are taken from the working directory, which is another one next time."""
 NOT_KEPT = frozenset({"hook", "environ"})
-NOT_DECISIVE = frozenset(
-    {
-        *("project_dir", "max_cost", "max_tokens", "concurrency", "verify", "refresh", "no_prompt_cache"),
-        *("batch", "wait", "waves", "require_store"),
-    }
-)
+LIMITS = frozenset({"max_cost", "max_tokens"})
+"""Options that say what a run may spend."""
+NOT_DECISIVE = LIMITS | {
+    *("project_dir", "concurrency", "verify", "refresh", "no_prompt_cache"),
+    *("batch", "wait", "waves", "require_store"),
+}
 """Options that say how, and how far, a run goes, not what it is about."""
 
 

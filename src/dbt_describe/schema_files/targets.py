@@ -6,6 +6,7 @@ from collections.abc import Sequence as Many
 
 import msgspec
 
+from dbt_describe.errors import DescribedAlreadyError
 from dbt_describe.schema_files.edits import DescriptionEdit, NewEntry, check_edit
 from dbt_describe.schema_files.lookup import child_list, find_section, find_value, merged_value, name_key
 from dbt_describe.schema_files.places import BareTest, Places, child_names
@@ -179,7 +180,8 @@ class _Search:
             return
         if not self._may_write(value, edit):
             line = value.line if value is not None else owner.line
-            raise document.fault(line, f"{edit} has a description already; it was left as it is")
+            told = document.fault(line, f"{edit} has a description already; it was left as it is")
+            raise DescribedAlreadyError(str(told))
         if own is not None and (not isinstance(own, Scalar) or own.aliased or own.anchor or own.tag):
             raise document.fault(
                 own.line, f"{edit}: its empty description has an anchor, alias or tag; write it by hand"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from dbt_describe.llm.config import Positive, Seconds
+from dbt_describe.llm.config import NotNegative, Positive, Seconds
 
 
 class BatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How batches are sent and waited for."""
 
-    retries: int = 3
+    retries: NotNegative = 3
     """In how many further batches a request that failed is sent, before it is asked alone."""
     first_wait: Seconds = 10.0
     """Seconds until a batch is asked about first; every time it isn't done, the wait grows by half."""
