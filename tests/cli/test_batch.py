@@ -98,8 +98,7 @@ def test_cancelling_tells_what_becomes_of_what_isnt_answered(store: Path, provid
     shown = invoke("cancel", name)
     assert shown.exception is None, shown.exc_info
     assert shown.stdout.splitlines() == [
-        f"Batch {name}: 2 of its requests are left to be asked one by one, the first because: "
-        "The batch was cancelled.",
+        f"Batch {name}: 2 of its requests are left to be asked one by one, the first because: The batch was cancelled.",
         "1 answer is here. `dbt-describe document` writes what has come.",
         f"Batch {name} is cancelled.",
         "`dbt-describe document` asks the 2 questions that no batch answers one by one, at the usual price; "
