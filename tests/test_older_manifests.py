@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -36,7 +37,7 @@ class Older:
         for name, code in sql.items():
             (root / f"models/{name}.sql").write_text(code, encoding="utf-8")
         self.schema = root / "models/schema.yml"
-        patch = {"patch_path": "shop://models/schema.yml"} if has_file else {}
+        patch: dict[str, Any] = {"patch_path": "shop://models/schema.yml"} if has_file else {}
         if has_file:
             self.write({"stg": dict.fromkeys(listed, ""), "mart": {}})
         raw = source("orders", {"id": "Number of the order.", "amount": "", "code": ""})
