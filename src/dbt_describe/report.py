@@ -194,6 +194,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     share: str = ""
     """As in `Report`."""
+    in_batches: bool = False
+    """Whether what it asks is to be asked in batches, where the model's provider has these."""
 
     @property
     def calls(self) -> int:

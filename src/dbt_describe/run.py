@@ -86,6 +86,7 @@ def plan(settings: Settings, progress: Progress | None = None) -> PlanReport:
         failures=(*failures, *(Failure(one.unique_id, message) for one in estimates for message in one.failures)),
         warnings=(*prepared.warnings, *told_of_marks({one.unique_id: one.redactions for one in estimates})),
         share=str(prepared.share or ""),
+        in_batches=settings.batch.sends(sum(one.calls for one in estimates)),
     )
 
 

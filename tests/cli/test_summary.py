@@ -218,6 +218,18 @@ def test_what_a_batch_would_cost_is_told_where_that_is_less() -> None:
     ]
 
 
+def test_a_plan_that_asks_in_batches_tells_their_price_first() -> None:
+    live = NodeEstimate("model.shop.a", "a.yml", 0, 0, 2, 1, 900, 100, Decimal("0.01"))
+    cheaper = msgspec.structs.replace(live, batch_cost_usd=Decimal("0.005"))
+    plans = [PlanReport("gpt", 1, 0, estimates=(one,), in_batches=True) for one in (cheaper, live)]
+    lines = [render_plan(plan).splitlines() for plan in plans]
+    assert [shown[-1].partition(" out, ")[2] for shown in lines] == [
+        "$0.0050 in a batch; asked at once (--no-batch) $0.0100.",
+        "$0.0100.",
+    ]
+    assert [shown[1].split()[-2] for shown in lines] == ["$0.0050", "$0.0100"]
+
+
 def test_what_waits_for_a_batch_is_told_with_what_to_do() -> None:
     report = Report(
         "gpt",

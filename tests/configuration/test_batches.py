@@ -108,6 +108,24 @@ def test_no_further_batch_may_be_wished(tmp_path: Path) -> None:
     assert use(tmp_path, "batches: {retries: 0}").sending.retries == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "flags", "requests", "wanted"),
+    [
+        ("", {}, 500, False),
+        ("", {"batch": True}, 1, True),
+        ("batch: on", {}, 1, True),
+        ("batch: on", {"batch": False}, 500, False),
+        ("batch: auto", {}, 99, False),
+        ("batch: auto", {}, 100, True),
+        ("{batch: auto, batches: {threshold: 7}}", {}, 7, True),
+    ],
+)
+def test_how_many_requests_go_in_batches(
+    text: str, flags: dict[str, Any], requests: int, wanted: bool, tmp_path: Path
+) -> None:
+    assert use(tmp_path, text, **flags).sends(requests) == wanted
+
+
 def test_batches_need_a_model(tmp_path: Path) -> None:
     (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="--batch asks a language model: name one with --model"):

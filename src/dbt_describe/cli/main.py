@@ -148,6 +148,11 @@ def _shown(report: Report, format_: str, project_dir: Path, *, verbose: bool) ->
 
 @cli.command()
 @with_options(SHARED_OPTIONS)
+@click.option(
+    "--batch/--no-batch",
+    default=None,
+    help="Tell first what it costs in batches, or asked at once. Default: what the settings say.",
+)
 @PROFILE_VALUES
 @SHARD
 def plan(**shared: Any) -> None:

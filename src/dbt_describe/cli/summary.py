@@ -58,7 +58,8 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
         share = [report.share] * bool(report.share)
         return "\n".join([nothing, *render_failures(report.failures), *share])
     asks = any(estimate.input_tokens for estimate in report.estimates)
-    lines = _table(report.estimates, asks=asks)
+    in_batches = report.in_batches and _in_a_batch(report) is not None
+    lines = _table(report.estimates, asks=asks, in_batches=in_batches)
     lines += _unknown(report.abstentions, "a person", verbose=verbose)
     lines += render_failures(report.failures)
     lines += [f"Warning: {warning}" for warning in report.warnings]
@@ -73,27 +74,35 @@ def render_plan(report: PlanReport, *, verbose: bool = False) -> str:
         f"{', which leave empty what they prove nothing about' if report.writer == 'rules' else ''}.",
     ]
     if asks:
-        cost = _total(estimate.cost_usd for estimate in report.estimates)
         lines.append(
             f"About {_count(report.calls, 'request')}, {sum(e.input_tokens for e in report.estimates):,} tokens in, "
-            f"{sum(e.output_tokens for e in report.estimates):,} out, {_money(cost)}{_in_a_batch(report)}."
+            f"{sum(e.output_tokens for e in report.estimates):,} out, {_prices(report)}."
         )
     return "\n".join([*lines, *[report.share] * bool(report.share)])
 
 
-def _in_a_batch(report: PlanReport) -> str:
+def _prices(report: PlanReport) -> str:
+    """What that costs; in a batch, too, where that is less, and first where batches are what is wished."""
+    batch, live = _in_a_batch(report), _money(_total(estimate.cost_usd for estimate in report.estimates))
+    if batch is None:
+        return live
+    if report.in_batches:
+        return f"{_money(batch)} in a batch; asked at once (--no-batch) {live}"
+    return f"{live}; in a batch (--batch) {_money(batch)}"
+
+
+def _in_a_batch(report: PlanReport) -> Decimal | None:
     """What that costs in a batch, where that is less."""
     cost = _total(estimate.batch_cost_usd for estimate in report.estimates)
     live = _total(estimate.cost_usd for estimate in report.estimates)
-    is_less = cost is not None and live is not None and cost < live
-    return f"; in a batch (--batch) {_money(cost)}" if is_less else ""
+    return cost if cost is not None and live is not None and cost < live else None
 
 
 def _or_outdated(report: PlanReport) -> str:
     return f" or outdated ({report.outdated:,})" if report.outdated else ""
 
 
-def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
+def _table(estimates: Iterable[NodeEstimate], *, asks: bool, in_batches: bool) -> list[str]:
     rows = list(estimates)
     width = max(len(row.unique_id) for row in rows)
     heads = "inherit  follow     ask" + ("  tokens in    out       cost" if asks else "")
@@ -101,7 +110,8 @@ def _table(estimates: Iterable[NodeEstimate], *, asks: bool) -> list[str]:
     for row in rows:
         line = f"{row.unique_id:<{width}}  {row.inherited:>7} {row.following:>7} {row.asked:>7}"
         if asks:
-            line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {_money(row.cost_usd):>10}"
+            cost = _money(row.batch_cost_usd if in_batches else row.cost_usd)
+            line += f"  {row.input_tokens:>9,} {row.output_tokens:>6,} {cost:>10}"
         lines.append(f"{line}  {row.path}{' (new)' if row.is_new_file else ''}")
     return lines
 

@@ -30,6 +30,10 @@ class BatchUse(msgspec.Struct, frozen=True):
     """Whether providers may be asked how far batches are."""
     sending: BatchSettings = BatchSettings()
 
+    def sends(self, requests: int) -> bool:
+        """Whether so many requests are asked in batches, where the provider has these."""
+        return self.use == "on" or (self.use == "auto" and requests >= self.threshold)
+
 
 def refuse_in_hook(*, batch: bool | None, wait: bool | None, waves: str) -> None:
     """See to it that a commit isn't asked to wait for a batch. What the file says of batches isn't about hooks.
