@@ -93,7 +93,9 @@ def give_up(record: BatchRecord, reason: str, means: Means, tally: Tally) -> Bat
     means.records.mark([(item.batch, item.custom_id, "given_up", reason) for item in items])
     tally.given_up += len(items)
     if items:
-        tally.problems.append(f"Batch {record.id}: {len(items)} of its requests are left to be asked one by one: {reason}")
+        tally.problems.append(
+            f"Batch {record.id}: {len(items)} of its requests are left to be asked one by one: {reason}"
+        )
     return means.records.change(record, progress="done", message=reason)
 
 
