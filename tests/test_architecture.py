@@ -103,7 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "writers",
     },
-    "batch_desk": FOUNDATION | {"batch_tags", "llm", "progress", "schedule", "settings"},
+    "batch_desk": FOUNDATION | {"batch_tags", "llm", "progress", "runs", "schedule", "settings"},
     "drafting": FOUNDATION
     | {
         "conventions",

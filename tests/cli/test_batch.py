@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from dbt_describe.llm.batches.contract import BatchResult
 from dbt_describe.llm.batches.submission import Item
 from dbt_describe.llm.messages import Request
 from dbt_describe.provenance.basis import Basis
+from dbt_describe.runs.records import Runs
+from dbt_describe.runs.states import RunRecord, State
 from tests.llm.batches.fakes import FakeBatches, World, answered, ask, states
 
 
@@ -123,5 +126,54 @@ def test_a_batch_is_forgotten_by_its_name(store: Path) -> None:
     refused = invoke("forget", "nowhere")
     assert isinstance(refused.exception, SettingsError)
     assert "There is no batch nowhere" in str(refused.exception)
-    assert invoke("forget", name).stdout == "Forgot 1 batch.\n"
+    assert isinstance(invoke("forget", "").exception, SettingsError)
+    assert invoke("forget", name).stdout.splitlines() == [
+        "Forgot 1 batch.",
+        f"Batch {name} is still with its provider (batch_1 there), which goes on with it and bills it.",
+        "What it asks, `dbt-describe document` asks anew, and it is paid once more.",
+    ]
     assert invoke("list", "--json").stdout == "[]\n"
+
+
+def test_a_batch_that_is_over_is_forgotten_without_a_word_of_its_provider(store: Path) -> None:
+    world, name = send(store)
+    world.run(world.batches.advance(now=True))
+    assert invoke("forget", name).stdout == "Forgot 1 batch.\n"
+
+
+def test_a_batch_is_named_by_the_beginning_of_its_id_or_by_the_providers(store: Path, provider: FakeBatches) -> None:
+    provider.states = states("running")
+    world, first = send(store, provider)
+    second = world.run(world.batches.submit([Item(ask("another"))])).batches[0]
+
+    def shown(*words: str) -> list[str]:
+        return [one["batch"] for one in json.loads(invoke("status", "--json", *words).stdout)]
+
+    assert shown(first) == shown("batch_1") == shown(first[:-1]) == shown("batch_1", first) == [first]
+    refused = invoke("fetch", "b")
+    assert isinstance(refused.exception, SettingsError)
+    assert f"b is the beginning of 2 batches, {second} and {first}: write more of it." in str(refused.exception)
+    assert invoke("cancel", "batch_2").stdout.startswith(f"Batch {second} is cancelled.")
+    assert set(provider.cancelled) == {"batch_2"}
+    assert f"Batch {first} is still with its provider" in invoke("forget", first[:-2]).stdout
+
+
+def test_a_run_doesnt_wait_for_a_batch_that_is_forgotten(store: Path) -> None:
+    with contextlib.closing(Runs(store)) as runs:
+        ended: list[tuple[str, State]] = [("/home/me/shop", "waiting"), ("/home/me/shop", "failed"), ("/x", "waiting")]
+        for number, (project, state) in enumerate(ended):
+            name = f"r{number}"
+            runs.begin(RunRecord(id=name, project=project, started=float(number), goes=(name,)), {})
+            runs.end(name, state)
+        world, first = send(store)
+        tag = encode_tag(Asked("/home/me/shop", "model.shop.c", {"": Basis("1:x")}))
+        second = world.run(world.batches.submit([Item(ask("another"), tag)])).batches[0]
+
+        def known() -> dict[str, str]:
+            return {one.id: one.state for one in runs.newest()}
+
+        before = {"r0": "waiting", "r1": "failed", "r2": "waiting"}
+        invoke("forget", first)
+        assert known() == before
+        invoke("forget", second)
+        assert known() == before | {"r0": "interrupted"}

@@ -52,8 +52,7 @@ def status(ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
     this_round, found = advance_batches(settings_of(given), open_progress(), ids)
-    wanted = [one for one in found if not ids or one.record.id in ids or one.record.root in ids]
-    _show(wanted, as_json=as_json, told="\n".join(this_round.problems))
+    _show(found, as_json=as_json, told="\n".join(this_round.problems))
     if not as_json:
         _tell(this_round)
         _tell_left(this_round)
@@ -84,28 +83,39 @@ def cancel(id_: str, **given: Any) -> None:
     from dbt_describe.batch_desk import cancel_batch  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.cli.progress import open_progress  # noqa: PLC0415
 
-    this_round, was_open = cancel_batch(settings_of(given), open_progress(), id_)
+    cancelled = cancel_batch(settings_of(given), open_progress(), id_)
+    this_round = cancelled.round
     _tell(this_round)
     still = " The provider is still at it: `dbt-describe batch fetch` fetches what it has answered."
-    if was_open:
-        show(f"Batch {id_} is cancelled.{still if this_round.open else ''}")
+    if cancelled.was_open:
+        show(f"Batch {cancelled.batch} is cancelled.{still if this_round.open else ''}")
         if this_round.open:
             show(_ALONE.format("what it doesn't answer"))
         _tell_left(this_round)
     else:
-        show(f"Batch {id_} was done before: there is nothing to cancel.")
+        show(f"Batch {cancelled.batch} was done before: there is nothing to cancel.")
     _raise_stuck(this_round)
 
 
 @batch.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 def forget(ids: tuple[str, ...]) -> None:
-    """Forget batches: what they ask is asked anew. What the provider has of them stays there, and is paid."""
+    """Forget batches: what they ask is asked anew. The provider goes on with them, and bills them."""
     from dbt_describe.batch_desk import forget_batches  # noqa: PLC0415 - --help must not wait for it
     from dbt_describe.settings import store_dir  # noqa: PLC0415
 
-    forget_batches(store_dir(), ids)
-    show(f"Forgot {len(ids):,} {'batch' if len(ids) == 1 else 'batches'}.")
+    forgotten = forget_batches(store_dir(), ids)
+    show(f"Forgot {len(forgotten):,} {'batch' if len(forgotten) == 1 else 'batches'}.")
+    left = [one.record for one in forgotten if one.is_with_provider]
+    for record in left:
+        where = (
+            f"is still with its provider ({record.provider_id} there)"
+            if record.provider_id
+            else "may be with its provider"
+        )
+        show(f"Batch {record.id} {where}, which goes on with it and bills it.")
+    if left:
+        show("What it asks, `dbt-describe document` asks anew, and it is paid once more.")
 
 
 def _show(found: Sequence[BatchView], *, as_json: bool, told: str = "") -> None:
