@@ -29,7 +29,7 @@ help:
 	@echo "make check  ruff and mypy"
 	@echo "make bench  dbt-osmosis, dbt-scribe and dbt-describe on the same work: a quarter of an hour; BENCH=quick: some minutes"
 	@echo "make bench-parts  how near a run is to the least time that the DAG allows, what the gateway adds to the SDK, and how fast files are edited"
-	@echo "make bench-scale  time and memory of each stage for 1,000, 5,000 and 20,000 models: about an hour"
+	@echo "make bench-scale  time and memory of each stage for 1,000, 5,000 and 20,000 models: about 20 minutes"
 	@echo "make bench-targets  what start-up, plans of 737 and 10,000 models and edits of 1,000 schema files take, and may take"
 	@echo "make clean  remove the environments and what was made"
 

@@ -135,7 +135,7 @@ def main(sizes: list[int]) -> int:
     machine, runs = this_machine(), list[Run]()
     for models in sizes:
         runs += measure(models)
-        # Hours of work on a busy machine: what there is is kept.
+        # A long time on a busy machine: what there is is kept.
         if tuple(sizes) == SIZES:
             keep(Scale(machine, tuple(runs)), RESULTS)
     scale = Scale(machine, tuple(runs))

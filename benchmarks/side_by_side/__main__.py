@@ -9,6 +9,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,13 +18,16 @@ from benchmarks.pages import PAGE, this_machine, with_tables
 from benchmarks.side_by_side.chart import chart
 from benchmarks.side_by_side.results import Comparison, Fault, Result, Torture
 from benchmarks.side_by_side.runs import compare, on_torture, with_one_fault
-from benchmarks.side_by_side.table import markdown
+from benchmarks.side_by_side.table import markdown, summary
 from benchmarks.side_by_side.tools import OURS, ROOT, TOOLS, Tool, compile_bytecode
 from benchmarks.side_by_side.works import all_works, torture_work
 
 SCRATCH = ROOT / ".bench"
 RESULTS = ROOT / "benchmarks/results/side_by_side.json"
 CHART = ROOT / "docs/explanation/benchmarks.svg"
+Tables = Callable[[Comparison], str]
+PAGES: Mapping[Path, Tables] = {PAGE: markdown, ROOT / "README.md": summary}
+"""Where tables are shown."""
 DBT_PACKAGES = ("dbt-core", "dbt-duckdb")
 
 
@@ -105,13 +109,13 @@ def added(known: Comparison, new: Comparison) -> Comparison:
     )
 
 
-def keep(comparison: Comparison, results: Path, picture: Path, page: Path | None) -> None:
-    """Write the JSON, the chart and the page's tables."""
+def keep(comparison: Comparison, results: Path, picture: Path, pages: Mapping[Path, Tables]) -> None:
+    """Write the JSON, the chart and the tables of pages."""
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_bytes(msgspec.json.format(msgspec.json.encode(comparison)) + b"\n")
     picture.write_text(chart(comparison), encoding="utf-8")
-    if page is not None:
-        page.write_text(with_tables(page.read_text(encoding="utf-8"), markdown(comparison)), encoding="utf-8")
+    for path, tables in pages.items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), tables(comparison)), encoding="utf-8")
 
 
 def main() -> int:
@@ -139,13 +143,11 @@ def main() -> int:
         else:
             say(f"{tool.name} isn't installed: no column of its own")
     comparison = session.comparison(tuple(tool.name for tool in chosen if not tool.is_installed))
-    results, picture, page = (
-        (SCRATCH / "results.json", SCRATCH / "chart.svg", None) if options.quick else (RESULTS, CHART, PAGE)
-    )
+    results, picture = (SCRATCH / "results.json", SCRATCH / "chart.svg") if options.quick else (RESULTS, CHART)
     if options.only and results.exists():
         comparison = added(msgspec.json.decode(results.read_bytes(), type=Comparison), comparison)
     print(markdown(comparison))
-    keep(comparison, results, picture, page)
+    keep(comparison, results, picture, {} if options.quick else PAGES)
     say(f"kept in {results} and {picture}")
     return 0
 

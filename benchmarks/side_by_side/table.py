@@ -55,7 +55,7 @@ def work_table(comparison: Comparison, work: str) -> str:
 def fault_table(faults: Sequence[Fault]) -> str:
     """What one bad answer costs."""
     rows = [
-        ("files written", [_of(fault.files_written, fault.files_expected) for fault in faults]),
+        ("files written", [_of_fault(fault) for fault in faults]),
         ("exit code", [str(fault.returncode) for fault in faults]),
     ]
     return table("one answer is bad: a 400 in the middle of the demo", [fault.tool for fault in faults], rows)
@@ -80,3 +80,46 @@ def markdown(comparison: Comparison) -> str:
     )
     tables = [work_table(comparison, work) for work in comparison.titles]
     return "\n\n".join([said, *tables, fault_table(comparison.faults), torture_table(comparison.tortures)])
+
+
+SHOWN = ("dbt-osmosis 1.5.0", "dbt-scribe 0.2.1", "dbt-describe")
+"""The tools of the short table, by name."""
+
+
+def summary(comparison: Comparison) -> str:
+    """What the README shows: little, and of each tool as it is by itself."""
+    demo, chains = (
+        {one.tool: one for one in comparison.results if one.work == work} for work in list(comparison.titles)[:2]
+    )
+    faults = {one.tool: one for one in comparison.faults}
+    tortures = {one.tool: one for one in comparison.tortures}
+    tools = [name for name in SHOWN if name in demo and name in chains]
+    columns = sum(one.families for one in chains.values() if one.tool == tools[-1])
+
+    def row(name: str, show: Callable[[str], str]) -> tuple[str, list[str]]:
+        return name, [show(tool) for tool in tools]
+
+    rows = [
+        row("dbt-osmosis's demo, 10 nodes: LLM calls", lambda tool: f"{demo[tool].calls:,}"),
+        row(
+            "prompts about models that have the model's SQL",
+            lambda tool: _of(demo[tool].prompts_with_sql, demo[tool].prompts_of_models),
+        ),
+        row("files written when one answer is a 400", lambda tool: _of_fault(faults[tool])),
+        row("200 models × 12 columns: LLM calls", lambda tool: f"{chains[tool].calls:,}"),
+        row(
+            f"time to ask, at {comparison.latencies_s['chains']} s an answer",
+            lambda tool: _seconds(chains[tool].llm_phase_s),
+        ),
+        row(
+            f"of {columns} columns that are only handed on, those with several texts",
+            lambda tool: str(chains[tool].contradictory),
+        ),
+        row("a second run's LLM calls", lambda tool: f"{chains[tool].second_calls:,}"),
+        row("other lines changed in a schema file", lambda tool: str(tortures[tool].changed_lines)),
+    ]
+    return table("on the same work, with the same answers", tools, rows)
+
+
+def _of_fault(fault: Fault) -> str:
+    return _of(fault.files_written, fault.files_expected)

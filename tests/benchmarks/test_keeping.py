@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from benchmarks.pages import PAGE, Machine, with_tables
-from benchmarks.side_by_side.__main__ import CHART, RESULTS, added
+from benchmarks.pages import Machine, with_tables
+from benchmarks.side_by_side.__main__ import CHART, PAGES, RESULTS, added
 from benchmarks.side_by_side.chart import chart
 from benchmarks.side_by_side.results import Comparison, Fault, Result, Torture, cost_usd
 from benchmarks.side_by_side.table import markdown
@@ -85,6 +85,7 @@ def test_tables_replace_what_stands_between_the_marks() -> None:
 
 def test_page_and_chart_show_what_was_kept() -> None:
     kept = msgspec.json.decode(RESULTS.read_bytes(), type=Comparison)
-    assert PAGE.read_text(encoding="utf-8") == with_tables(PAGE.read_text(encoding="utf-8"), markdown(kept))
+    for path, tables in PAGES.items():
+        assert path.read_text(encoding="utf-8") == with_tables(path.read_text(encoding="utf-8"), tables(kept)), path
     assert CHART.read_text(encoding="utf-8") == chart(kept)
     assert {one.tool for one in kept.results} <= {tool.name for tool in TOOLS}
