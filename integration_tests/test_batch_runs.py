@@ -138,10 +138,12 @@ def test_batches_are_cancelled_and_forgotten(demo_with_batches: Path, dbt_descri
         cancelled = dbt_describe("batch", "cancel", batch["batch"], **keys(server))
         fetched = dbt_describe("batch", "fetch", **keys(server))
         forgotten = dbt_describe("batch", "forget", batch["batch"])
+        (run,) = json.loads(dbt_describe("runs", "list", "--json").stdout)
     assert (cancelled.returncode, set(server.steps("cancel")), server.live) == (0, {"cancel"}, []), cancelled.stderr
     assert fetched.returncode == 0
-    assert forgotten.stdout == "Forgot 1 batch.\n"
+    assert forgotten.stdout.startswith("Forgot 1 batch.\n")
     assert dbt_describe("batch", "list").stdout.startswith("No batch is known.")
+    assert run["state"] == "interrupted"
 
 
 def test_a_provider_without_batches_is_told_with_those_that_have_them(demo: Path) -> None:
