@@ -5,7 +5,7 @@ Draft and Abstention are what every writer answers with; Task is what it is aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -158,7 +158,7 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str], bef
     """
     known = _existing(project)
     plans: dict[str, NodePlan] = {}
-    gaps: set[ColumnRef] = set()
+    undescribed = _Undescribed()
     described = missing_descriptions = outdated = 0
     wanted = set(selected)
     unwritable = _unwritable(project, wanted)
@@ -175,8 +175,8 @@ def make_plan(project: Project, lineage: Lineage, selected: Collection[str], bef
         described += here.total - here.count
         outdated += here.outdated
         if here.count:
-            plans[unique_id] = _plan_node(node, here, lineage, known, gaps, before)
-            gaps.update(ColumnRef(unique_id, column.name.lower()) for column in here.columns)
+            plans[unique_id] = _plan_node(node, here, lineage, known, undescribed, before)
+            undescribed.gaps.update(ColumnRef(unique_id, column.name.lower()) for column in here.columns)
     return Plan(plans, known, order, described, missing_descriptions, outdated)
 
 
@@ -193,29 +193,40 @@ def inherit(node: Node, column: Column, lineage: Lineage, known: Descriptions) -
 
     Without a draft, the column is the one whose text claims a grain that this column isn't proved to have, or None.
     """
-    return _inherit(node, column, same_values(ColumnRef(node.unique_id, column.name.lower()), lineage), known)
-
-
-def _inherit(
-    node: Node, column: Column, upstream: Iterable[ColumnRef], known: Descriptions
-) -> tuple[Draft | None, ColumnRef | None]:
-    for ref in upstream:
-        text = known.columns.get(ref)
-        if text is None:
-            continue
-        if claims_grain(text) and not is_tested_unique(column):
-            return None, ref
-        origin = f"{ref.unique_id}.{ref.column}"
-        evidence = f"holds the values of {origin}"
-        return Draft(node.unique_id, column.name, text, "inherited", evidence=evidence, origin=origin), ref
+    for ref in same_values(ColumnRef(node.unique_id, column.name.lower()), lineage):
+        if ref in known.columns:
+            return _inherited(node, column, ref, known.columns[ref]), ref
     return None, None
 
 
-def _noting(refs: Iterable[ColumnRef], passed: list[ColumnRef]) -> Iterator[ColumnRef]:
-    """The same, each added to `passed` when it is come to: chains are long, and seldom gone through to their end."""
-    for ref in refs:
-        passed.append(ref)
-        yield ref
+def _inherited(node: Node, column: Column, ref: ColumnRef, text: str) -> Draft | None:
+    if claims_grain(text) and not is_tested_unique(column):
+        return None
+    origin = f"{ref.unique_id}.{ref.column}"
+    return Draft(
+        node.unique_id, column.name, text, "inherited", evidence=f"holds the values of {origin}", origin=origin
+    )
+
+
+class _Undescribed:
+    """The gaps found so far, going down the DAG."""
+
+    def __init__(self) -> None:
+        self.gaps: set[ColumnRef] = set()
+        self._bare: set[ColumnRef] = set()
+        """Columns above which no text was found: whose values they hold needn't be gone through again."""
+
+    def find(self, ref: ColumnRef, lineage: Lineage, known: Descriptions) -> tuple[ColumnRef | None, ColumnRef | None]:
+        """The nearest described column that holds the same values; without one, the nearest that will be described."""
+        followed: ColumnRef | None = None
+        for up in same_values(ref, lineage):
+            if up in known.columns:
+                return up, None
+            followed = up if followed is None and up in self.gaps else followed
+            if up in self._bare:
+                break
+        self._bare.add(ref)
+        return None, followed
 
 
 def _existing(project: Project) -> Descriptions:
@@ -257,7 +268,7 @@ class _Gaps(msgspec.Struct, frozen=True):
 
 
 def _plan_node(
-    node: Node, gaps_here: _Gaps, lineage: Lineage, known: Descriptions, gaps: Collection[ColumnRef], before: Before
+    node: Node, gaps_here: _Gaps, lineage: Lineage, known: Descriptions, undescribed: _Undescribed, before: Before
 ) -> NodePlan:
     inherited: list[Draft] = []
     following: dict[str, ColumnRef] = {}
@@ -265,17 +276,16 @@ def _plan_node(
     skipped: list[Abstention] = []
     for column in gaps_here.columns:
         ref = ColumnRef(node.unique_id, column.name.lower())
-        passed: list[ColumnRef] = []
-        draft, source = _inherit(node, column, _noting(same_values(ref, lineage), passed), known)
-        if draft:
+        source, followed = undescribed.find(ref, lineage, known)
+        if source and (draft := _inherited(node, column, source, known.columns[source])):
             known.add(draft)
             inherited.append(draft)
         elif _is_gone(column, ref, lineage):
             skipped.append(Abstention(node.unique_id, column.name, NOT_RETURNED))
         elif column.definition == NOT_TAKEN:
             skipped.append(Abstention(node.unique_id, column.name, NOT_TAKEN))
-        elif source is None and (origin := next((up for up in passed if up in gaps), None)):
-            following[column.name] = origin
+        elif followed:
+            following[column.name] = followed
         else:
             asked.append(column.name)
     return _without_unknown(_task(node, asked, gaps_here, before), inherited, following, skipped, before.unknown)
