@@ -64,24 +64,33 @@ async def run_in_order(
     """
     frontier = Frontier(depends_on)
     failures: list[BaseException] = []
-
-    async def step(name: str) -> None:
-        try:
-            await work(name)
-        except Exception as error:  # noqa: BLE001 - raised below, once the others have ended
-            failures.append(error)
-            stop.set()
-        finally:
-            frontier.end(name)
-
     running: set[asyncio.Task[None]] = set()
+
+    def begin() -> str | None:
+        return None if stop.is_set() else frontier.begin()
+
+    async def follow(name: str | None) -> None:
+        """Do one item after the other: what was freed goes on at once, before the answers of others are looked at."""
+        while name is not None:
+            try:
+                await work(name)
+            except Exception as error:  # noqa: BLE001 - raised below, once the others have ended
+                failures.append(error)
+                stop.set()
+            finally:
+                frontier.end(name)
+            name = begin()
+            start()
+
+    def start() -> None:
+        while len(running) < concurrency and (name := begin()) is not None:
+            running.add(task := asyncio.create_task(follow(name)))
+            task.add_done_callback(running.discard)
+
+    start()
     try:
-        while True:
-            while len(running) < concurrency and not stop.is_set() and (name := frontier.begin()) is not None:
-                running.add(asyncio.create_task(step(name)))
-            if not running:
-                break
-            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        while running:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in running:
             task.cancel()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -64,11 +65,8 @@ class Dialogue:
         prompts = build_prompts(facts, self._templates, window)
         self._account.redactions = most_marks((self._account.redactions, *(one.redactions for one in prompts)))
         parts = [_part(facts, prompt) for prompt in prompts]
-        results = await asyncio.gather(
-            *(self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)),
-            return_exceptions=True,
-        )
-        return self._merged(results)
+        asked = [self._answer(part, prompt, window, grown) for part, prompt in zip(parts, prompts, strict=True)]
+        return self._merged(await _all_of(asked))
 
     async def read(self, asked: Sequence[tuple[NodeFacts, str]], rest: NodeFacts, window: Window) -> Reading:
         """What batches have answered, parts of the facts with the keys of their questions, and the rest as `describe`.
@@ -76,12 +74,10 @@ class Dialogue:
         Raises:
             DbtDescribeError: see `describe`.
         """
-        results = await asyncio.gather(
-            *(self._read_batched(part, key, window) for part, key in asked),
-            *([self.describe(rest, window)] if rest.columns or rest.describe_node else []),
-            return_exceptions=True,
-        )
-        return self._merged(results)
+        readings = [self._read_batched(part, key, window) for part, key in asked]
+        if rest.columns or rest.describe_node:
+            readings.append(self.describe(rest, window))
+        return self._merged(await _all_of(readings))
 
     async def _read_batched(self, facts: NodeFacts, key: str, window: Window) -> Reading:
         prompts = build_prompts(facts, self._templates, window)
@@ -107,10 +103,7 @@ class Dialogue:
                 raise
             if len(facts.columns) + facts.describe_node < 2:
                 return await self._converse(facts, prompt, grown_output(prompt, GROWTH))
-            results = await asyncio.gather(
-                *(self.describe(half, window, grown=True) for half in split(facts)), return_exceptions=True
-            )
-            return self._merged(results)
+            return self._merged(await _all_of([self.describe(half, window, grown=True) for half in split(facts)]))
         except RefusedAnswerError as error:
             return _abstained(facts, str(error))
 
@@ -223,6 +216,16 @@ class Dialogue:
             tuple(draft for reading in readings for draft in reading.drafts),
             tuple(abstention for reading in readings for abstention in reading.abstentions),
         )
+
+
+async def _all_of(asked: Sequence[Coroutine[Any, Any, Reading]]) -> Sequence[Reading | BaseException]:
+    """What each one comes to. A single one is no task of its own, which would have to wait for those of other nodes."""
+    if len(asked) != 1:
+        return await asyncio.gather(*asked, return_exceptions=True)
+    try:
+        return [await asked[0]]
+    except Exception as error:  # noqa: BLE001 - as `gather` does it
+        return [error]
 
 
 def request_of(prompt: Prompt, unique_id: str) -> Request:
