@@ -16,12 +16,11 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Literal
 
 from integration_tests.batch_protocols import ANTHROPIC, GEMINI, OPENAI, Protocol
 from integration_tests.openai_server import answer_from_schema
+from integration_tests.serving import Handling, QuietServer, Served
 
 Fate = Literal["", "busy", "bad", "expired", "cancelled", "missing", "twice"]
 """What becomes of one request; empty: it is answered."""
@@ -66,16 +65,11 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     owner: BatchServer
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the tests."""
 
-
-class BatchServer:
+class BatchServer(Served):
     """The server; a context manager that starts and stops it.
 
     Args:
@@ -92,6 +86,9 @@ class BatchServer:
         fate: Callable[[str, int], Fate] = lambda *_: "",
         answer: Callable[[dict[str, Any]], str] = answer_from_schema,
     ) -> None:
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.owner = self
+        super().__init__(server)
         self.polls = polls
         self.final = final
         self.fate = fate
@@ -107,13 +104,10 @@ class BatchServer:
         self.slow_files = 0
         """How often a file is asked about before it may be used, as Azure's."""
         self.lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def url(self, path: str = "") -> str:
         """A URL of it."""
-        return f"http://127.0.0.1:{self._server.server_port}{path}"
+        return f"http://{self.host}{path}"
 
     @property
     def asked(self) -> list[str]:
@@ -146,38 +140,17 @@ class BatchServer:
             results += [(custom_id, "" if fate == "twice" else fate, body)] * (2 if fate == "twice" else 1)
         return results
 
-    def __enter__(self) -> BatchServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: Any) -> None:
         self.release.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(*ended)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handling):
     server: _Server
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Tests print nothing."""
-
-    def do_GET(self) -> None:
-        self._exchange()
-
-    def do_POST(self) -> None:
-        self._exchange()
-
-    def do_DELETE(self) -> None:
-        self._exchange()
-
-    def _exchange(self) -> None:
+    def exchange(self) -> None:
         owner = self.server.owner
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content = self.received()
         protocol, step, argument = _routed(self.command, self.path)
         body: Any = content if step == "upload" else json.loads(content or b"null")
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -193,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif step == owner.hold_at:
             self._hold(answer)
         else:
-            self._send(status, answer)
+            self.send_whole(status, answer.encode())
 
     def _done(self, protocol: Protocol, step: str, argument: str, body: Any) -> tuple[int, str]:
         owner = self.server.owner
@@ -267,40 +240,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hold(self, answer: str) -> None:
         """Send half of the answer, and the rest when that is wished."""
-        rest = self._begin(answer)
+        rest = self.send_half(answer.encode())
         self.server.owner.held.set()
         self.server.owner.release.wait()
         self.wfile.write(rest)
 
-    def _begin(self, answer: str) -> bytes:
-        """Send half of the answer; returns the rest."""
-        content = answer.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2])
-        self.wfile.flush()
-        return content[len(content) // 2 :]
-
     def _fail(self, fault: Fault, answer: str) -> None:
         if fault.status:
             error = {"message": "Something is off", "type": "rate_limit_error", "code": "rate_limit_exceeded"}
-            self._send(fault.status, json.dumps({"type": "error", "error": error}), fault.headers)
+            self.send_whole(fault.status, json.dumps({"type": "error", "error": error}).encode(), fault.headers)
             return
-        self.close_connection = True
         if fault.half:
-            self._begin(answer)
-        self.connection.close()
-
-    def _send(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-        content = text.encode()
-        self.send_response(status)
-        fixed = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-        for name, value in (fixed | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+            self.send_half(answer.encode())
+        self.hang_up()
 
 
 _ROUTES: Sequence[tuple[Protocol, str, str, str]] = (

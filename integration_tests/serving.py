@@ -37,6 +37,9 @@ class Handling(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.exchange()
 
+    def do_DELETE(self) -> None:
+        self.exchange()
+
     def exchange(self) -> None:
         """Answer a request; `command` is its method."""
         raise NotImplementedError
@@ -45,10 +48,17 @@ class Handling(BaseHTTPRequestHandler):
         """The request's body."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def send_whole(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+    def send_whole(self, status: int, content: bytes, headers: Mapping[str, str] = {}) -> None:
         """An answer; `headers` may say otherwise what it is and how long."""
         self._begin(status, {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers})
         self.wfile.write(content)
+
+    def send_half(self, content: bytes) -> bytes:
+        """The head of a good answer and half of it; returns the rest."""
+        self._begin(200, {"Content-Type": "application/json", "Content-Length": str(len(content))})
+        self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        return content[len(content) // 2 :]
 
     def begin_chunks(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of an answer that comes in chunks."""

@@ -218,7 +218,7 @@ class Dialogue:
         )
 
 
-async def _all_of(asked: Sequence[Coroutine[Any, Any, Reading]]) -> Sequence[Reading | BaseException]:
+async def _all_of(asked: Sequence[Coroutine[Any, Any, Reading]]) -> list[Reading | BaseException]:
     """What each one comes to. A single one is no task of its own, which would have to wait for those of other nodes."""
     if len(asked) != 1:
         return await asyncio.gather(*asked, return_exceptions=True)
