@@ -99,3 +99,4 @@ def test_nothing_waits_for_an_idle_moment_beyond_its_time() -> None:
         await asyncio.wait_for(asyncio.gather(idle(), busy()), 60)
 
     asyncio.run(both())
+    assert events == ["over"]
